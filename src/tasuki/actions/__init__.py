@@ -1,0 +1,1 @@
+"""One function per user verb, one transaction each; the doors share them."""

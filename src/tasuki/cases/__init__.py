@@ -1,0 +1,1 @@
+"""Cases: what a concluded idea leaves behind."""

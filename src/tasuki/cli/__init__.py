@@ -1,0 +1,1 @@
+"""The command line: translates options to actions and results to tables or JSON."""

@@ -1,0 +1,18 @@
+"""The options that many commands share, written once. Use as `workspace: WorkspaceOption = None`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+WorkspaceOption = Annotated[
+    Path | None,
+    typer.Option("--workspace", envvar="TASUKI_WORKSPACE", help="The workspace's folder; the current one by default."),
+]
+AsOption = Annotated[
+    str | None, typer.Option("--as", envvar="TASUKI_MEMBER", help="Who does it; the configured member by default.")
+]
+KeyOption = Annotated[
+    str | None, typer.Option("--key", help="Idempotency key: the same key twice does the thing once.")
+]

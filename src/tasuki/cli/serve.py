@@ -1,0 +1,5 @@
+"""`tasuki serve …`."""
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)

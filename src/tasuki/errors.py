@@ -1,0 +1,106 @@
+"""What can go wrong, sorted by what the reader must do next.
+
+Every error says what happened, what was expected and what to do next. Faults of *input* or of a *rule* are raised as
+one of these; doubts about *analysed data* are never raised but returned as concerns (see `tasuki.stats.concern`).
+Exit codes and HTTP statuses are mapped in the doors (`cli`, `web`, `serving`) and nowhere else.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing that is wrong with an input.
+
+    Args:
+        where: The place, as the reader knows it: an option, a field path (`features.2.online`), a file and line.
+        what: What is wrong there.
+        expected: What would have been right.
+    """
+
+    where: str
+    what: str
+    expected: str = ""
+
+    def __str__(self) -> str:
+        expected = f" (expected {self.expected})" if self.expected else ""
+        return f"{self.where}: {self.what}{expected}"
+
+
+class TasukiError(Exception):
+    """Something the reader must know.
+
+    Args:
+        what: What happened.
+        expected: What was expected instead.
+        next_step: What to do next.
+    """
+
+    def __init__(self, what: str, *, expected: str = "", next_step: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.expected = expected
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        parts = [self.what]
+        if self.expected:
+            parts.append(f"Expected: {self.expected}")
+        if self.next_step:
+            parts.append(f"Next: {self.next_step}")
+        return "\n".join(parts)
+
+
+class Invalid(TasukiError):
+    """The input is wrong; fix it. Carries every fault at once."""
+
+    def __init__(
+        self,
+        what: str,
+        faults: Sequence[Fault] = (),
+        *,
+        expected: str = "",
+        next_step: str = "fix the input and try again",
+    ) -> None:
+        super().__init__(what, expected=expected, next_step=next_step)
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        lines = [self.what, *(f"  - {fault}" for fault in self.faults)]
+        if self.expected:
+            lines.append(f"Expected: {self.expected}")
+        if self.next_step:
+            lines.append(f"Next: {self.next_step}")
+        return "\n".join(lines)
+
+
+class Refused(TasukiError):
+    """A rule says no. Names the rule; the faults say each thing that is missing and how to mend it."""
+
+    def __init__(
+        self, what: str, *, rule: str, faults: Sequence[Fault] = (), expected: str = "", next_step: str = ""
+    ) -> None:
+        super().__init__(what, expected=expected, next_step=next_step)
+        self.rule = rule
+        self.faults = tuple(faults)
+
+    def __str__(self) -> str:
+        lines = [self.what, *(f"  - {fault}" for fault in self.faults), f"Rule: {self.rule}"]
+        if self.expected:
+            lines.append(f"Expected: {self.expected}")
+        if self.next_step:
+            lines.append(f"Next: {self.next_step}")
+        return "\n".join(lines)
+
+
+class Missing(TasukiError):
+    """What was named does not exist."""
+
+
+class Stale(TasukiError):
+    """Someone was faster; read again and retry."""
+
+
+class Unavailable(TasukiError):
+    """Something outside does not answer, is busy or is broken; retry later or repair it."""

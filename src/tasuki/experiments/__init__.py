@@ -1,0 +1,1 @@
+"""A/B tests: assignment, plan, A/B 1 (check) and A/B 2 (comparison)."""

@@ -1,0 +1,126 @@
+"""What a team decides once and edits as data: flows, stages, formations and the contract of each hand-off.
+
+These are values read from the workspace's TOML files (`tasuki.flow.defaults` holds the built-in ones).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+TaskKind = Literal["data_analysis", "data_science", "data_engineering", "ml_engineering"]
+ROLES = ("analyst", "data_scientist", "data_engineer", "ml_engineer", "researcher")
+CASE = "case"
+"""Where the last hand-off leads: the idea is concluded and its case is filed."""
+
+REASON_CODES = (
+    "missing_evidence",
+    "cannot_reproduce",
+    "unclear_requirement",
+    "data_problem",
+    "out_of_scope",
+    "other",
+)
+"""Why a hand-off is returned: counted per interface, never per person."""
+
+
+@dataclass(frozen=True)
+class Titles:
+    """A name in both languages of the product."""
+
+    en: str
+    ja: str
+
+    def in_language(self, language: str) -> str:
+        """The Japanese title for `ja`, otherwise the English one."""
+        return self.ja if language == "ja" else self.en
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One leg of the relay, and the kind of task it is."""
+
+    name: str
+    task_kind: TaskKind
+    titles: Titles
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A way from an idea to a decision: its stages in order."""
+
+    name: str
+    titles: Titles
+    stages: tuple[str, ...]
+
+    def after(self, stage: str) -> str:
+        """The next stage, or `CASE` after the last."""
+        position = self.stages.index(stage) + 1
+        return self.stages[position] if position < len(self.stages) else CASE
+
+
+@dataclass(frozen=True)
+class Formation:
+    """Which roles own which stage. `one_person` means that whoever opens an idea carries it all the way."""
+
+    name: str
+    titles: Titles
+    owners: Mapping[str, tuple[str, ...]]
+    one_person: bool = False
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Evidence an offer must carry.
+
+    Args:
+        kinds: Any one of these kinds of evidence fulfils it.
+        fields: Fields of the record that must not be empty.
+        how: How to produce it, as the command to type.
+    """
+
+    kinds: tuple[str, ...]
+    fields: tuple[str, ...]
+    how: str
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What must be true for one hand-off.
+
+    Args:
+        from_stage: The stage that is offered.
+        to_stage: The stage it is offered to, or `CASE`.
+        requirements: What the offer must carry.
+        checks: Names of the machine checks (`tasuki.flow.checks` lists them).
+        question: The one question the receiver answers when accepting.
+    """
+
+    from_stage: str
+    to_stage: str
+    requirements: tuple[Requirement, ...]
+    checks: tuple[str, ...]
+    question: Titles
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """Everything a team agreed on: stages, flows, formations and contracts, by name.
+
+    `contracts` is keyed by (from_stage, to_stage). A hand-off that a flow has but the contracts do not (a flow that
+    skips stages) takes the contract of its `from_stage`.
+    """
+
+    stages: Mapping[str, Stage]
+    flows: Mapping[str, Flow]
+    formations: Mapping[str, Formation]
+    contracts: Mapping[tuple[str, str], Contract]
+
+
+@dataclass(frozen=True)
+class Member:
+    """A person of the team, with one or more roles and the language they read."""
+
+    name: str
+    roles: tuple[str, ...]
+    language: Literal["ja", "en"] = "ja"
+    display_name: str = ""

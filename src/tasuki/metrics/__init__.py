@@ -1,0 +1,1 @@
+"""Metrics as frozen values, compiled to one SQL tree per table."""

@@ -1,0 +1,1 @@
+"""Models: the one file that defines one, its features, training and artifact format."""

@@ -1,0 +1,1 @@
+"""Offline validation: champion against challenger on data that is already there."""

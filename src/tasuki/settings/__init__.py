@@ -1,0 +1,1 @@
+"""Reads a workspace's files and opens what an action needs."""

@@ -1,0 +1,1 @@
+"""What tasuki owns: the ledger of events and the artifacts of models."""

@@ -1,0 +1,1 @@
+"""The team: where time goes, and what waits for whom."""

@@ -1,0 +1,1 @@
+"""What tasuki reads: event logs, asked in the engine's own SQL."""
