@@ -1,0 +1,283 @@
+"""Where trained models lie: immutable folders named by their content, and one pointer per channel.
+
+Layout, below the store's location:
+
+    <model>/versions/<version>/manifest.json and the files it lists
+    <model>/channels/<channel>.json          the pointer, replaced as a whole
+
+`version` is the beginning of the SHA-256 of the manifest, which holds the SHA-256 of each file: a version that loads is
+the version that was put. Nothing in a version is ever executed, and a name that leaves the folder is never followed.
+"""
+
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tasuki.clock import from_text, to_text
+from tasuki.errors import Fault, Invalid, Missing
+from tasuki.models.definition import is_plain_name
+from tasuki.store.files import replace_file, sync_folder, write_synced
+
+FORMAT = "tasuki.artifact/1"
+MANIFEST = "manifest.json"
+VERSION_LENGTH = 16
+LARGEST_FILE_BYTES = 1 << 30
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A version that a channel pointed to, since when, and who published it."""
+
+    version: str
+    at: datetime
+    by: str
+
+
+class ArtifactStore:
+    """The artifacts below one folder.
+
+    Args:
+        location: The folder. It need not exist yet; reading from one that does not exist says that it is missing.
+    """
+
+    def __init__(self, location: str | Path) -> None:
+        self.location = str(location)
+        self._folder = Path(location)
+
+    def put(self, model: str, files: Mapping[str, bytes]) -> str:
+        """Keeps the files as a version and returns its name; the same content gives the same version.
+
+        Raises:
+            Invalid: When a name is not plain, or there is no file.
+        """
+        faults = [Fault(name, "is no plain file name") for name in files if not _is_file_name(name)]
+        if not is_plain_name(model):
+            faults.append(Fault("model", f"{model!r} is no plain name", "letters, digits, - and _"))
+        if not files:
+            faults.append(Fault("files", "there is none"))
+        if faults:
+            raise Invalid("the artifact cannot be stored", faults)
+        manifest = _manifest(model, files)
+        version = _version_of(manifest)
+        final = self._folder / model / "versions" / version
+        if final.exists():
+            self.load(model, version)
+            return version
+        final.parent.mkdir(parents=True, exist_ok=True)
+        draft = final.with_name(f".{version}.{secrets.token_hex(4)}")
+        draft.mkdir()
+        try:
+            for name, content in {**files, MANIFEST: manifest}.items():
+                write_synced(draft / name, content)
+            sync_folder(draft)
+            _move_into_place(draft, final)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+        return version
+
+    def load(self, model: str, version: str) -> dict[str, bytes]:
+        """The files of a version, each checked against the manifest, and the manifest against the version.
+
+        Raises:
+            Missing: When there is no such version here.
+            Invalid: When a file is corrupt, truncated, missing or extra, or the manifest is not this version's.
+        """
+        folder = self._version_folder(model, version)
+        if not folder.is_dir():
+            raise Missing(
+                f"there is no version {version} of {model} in {self.location}",
+                expected=self._expectation(model),
+                next_step="train it here, or name the location it was published to",
+            )
+        manifest = _read(folder / MANIFEST)
+        if manifest is None:
+            raise Invalid(
+                f"version {version} of {model} has no {MANIFEST}", [Fault(str(folder / MANIFEST), "is missing")]
+            )
+        if _version_of(manifest) != version:
+            where = str(folder / MANIFEST)
+            raise Invalid(f"{where} is not the manifest of version {version}", [Fault(where, "its hash differs")])
+        return self._checked_files(folder, model, manifest)
+
+    def publish(self, model: str, channel: str, version: str, at: datetime, by: str) -> str | None:
+        """Points the channel at a version that is here and intact, atomically; returns the version it replaced."""
+        if not is_plain_name(channel):
+            raise Invalid(
+                "the channel has no plain name", [Fault("channel", f"{channel!r}", "letters, digits, - and _")]
+            )
+        self.load(model, version)
+        history = self.history(model, channel)
+        earlier = history[-1].version if history else None
+        pointers = [*history, Pointer(version, at, by)]
+        document = {
+            "version": version,
+            "at": to_text(at),
+            "by": by,
+            "history": [{"version": one.version, "at": to_text(one.at), "by": one.by} for one in pointers],
+        }
+        replace_file(self._pointer_path(model, channel), json.dumps(document, ensure_ascii=False, indent=1).encode())
+        return earlier
+
+    def current(self, model: str, channel: str) -> str | None:
+        """The version the channel points to, or None when nothing was ever published there.
+
+        Raises:
+            Missing: When the location itself does not exist.
+            Invalid: When the pointer cannot be read.
+        """
+        history = self.history(model, channel)
+        return history[-1].version if history else None
+
+    def history(self, model: str, channel: str) -> tuple[Pointer, ...]:
+        """Everything the channel ever pointed to, oldest first; the last is the current one."""
+        if not self._folder.is_dir():
+            raise Missing(
+                f"there is no artifact store at {self.location}",
+                expected="an existing folder",
+                next_step="correct the location, or train a model into it",
+            )
+        path = self._pointer_path(model, channel)
+        try:
+            document = json.loads(path.read_bytes())
+            history = tuple(_pointer(one) for one in document["history"])
+            if history[-1].version != document["version"]:
+                raise ValueError("version and history disagree")
+        except FileNotFoundError:
+            return ()
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise Invalid(f"{path} is no channel pointer", [Fault(str(path), str(error))]) from error
+        return history
+
+    def versions(self, model: str) -> tuple[str, ...]:
+        """The versions that are here, the newest last."""
+        folder = self._folder / model / "versions"
+        if not is_plain_name(model) or not folder.is_dir():
+            return ()
+        found = [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
+        return tuple(one.name for one in sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name)))
+
+    def models(self) -> tuple[str, ...]:
+        """The models that have a version here."""
+        if not self._folder.is_dir():
+            return ()
+        return tuple(sorted(one.name for one in self._folder.iterdir() if self.versions(one.name)))
+
+    def channels(self, model: str) -> tuple[str, ...]:
+        """The channels of a model that point somewhere."""
+        if not is_plain_name(model):
+            return ()
+        return tuple(sorted(one.stem for one in (self._folder / model / "channels").glob("*.json")))
+
+    def _expectation(self, model: str) -> str:
+        return ", ".join(self.versions(model)[-5:]) or "nothing is stored for this model there"
+
+    def _version_folder(self, model: str, version: str) -> Path:
+        if not is_plain_name(model) or not is_plain_name(version):
+            raise Invalid("no plain name", [Fault("model and version", f"{model!r}, {version!r}")])
+        return self._folder / model / "versions" / version
+
+    def _pointer_path(self, model: str, channel: str) -> Path:
+        if not is_plain_name(model) or not is_plain_name(channel):
+            raise Invalid("no plain name", [Fault("model and channel", f"{model!r}, {channel!r}")])
+        return self._folder / model / "channels" / f"{channel}.json"
+
+    def _checked_files(self, folder: Path, model: str, manifest: bytes) -> dict[str, bytes]:
+        listed = _listed(folder / MANIFEST, manifest, model)
+        faults = [
+            Fault(str(one), "is not in the manifest")
+            for one in sorted(folder.iterdir())
+            if one.name != MANIFEST and one.name not in listed
+        ]
+        files: dict[str, bytes] = {}
+        for name, (digest, size) in listed.items():
+            content = _read(folder / name)
+            if content is None:
+                faults.append(Fault(str(folder / name), "is missing"))
+            elif len(content) != size:
+                faults.append(Fault(str(folder / name), f"has {len(content)} bytes", f"{size}"))
+            elif hashlib.sha256(content).hexdigest() != digest:
+                faults.append(Fault(str(folder / name), "is corrupt: its SHA-256 differs"))
+            else:
+                files[name] = content
+        if faults:
+            raise Invalid(
+                f"the artifact {folder.name} of {model} is damaged",
+                faults,
+                next_step="train and publish again, or roll back to an intact version",
+            )
+        return files
+
+
+def _manifest(model: str, files: Mapping[str, bytes]) -> bytes:
+    document = {
+        "format": FORMAT,
+        "model": model,
+        "files": {
+            name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+            for name, content in sorted(files.items())
+        },
+    }
+    return json.dumps(document, sort_keys=True, indent=1).encode()
+
+
+def _version_of(manifest: bytes) -> str:
+    return hashlib.sha256(manifest).hexdigest()[:VERSION_LENGTH]
+
+
+def _listed(path: Path, manifest: bytes, model: str) -> dict[str, tuple[str, int]]:
+    """The files a manifest lists, as name → (SHA-256, bytes); Invalid when it is not a manifest of this model."""
+    try:
+        document = json.loads(manifest)
+        listed = {str(name): (str(one["sha256"]), int(one["bytes"])) for name, one in document["files"].items()}
+        said = (document["format"], document["model"])
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise Invalid(f"{path} is no manifest", [Fault(str(path), str(error))]) from error
+    faults = [
+        Fault(str(path), f"names {name!r}", "a plain file name inside the folder")
+        for name in listed
+        if not _is_file_name(name)
+    ]
+    if said != (FORMAT, model):
+        faults.append(Fault(str(path), f"is of {said[1]!r} in format {said[0]!r}", f"{model!r} in {FORMAT!r}"))
+    if any(size > LARGEST_FILE_BYTES for _, size in listed.values()):
+        faults.append(Fault(str(path), "lists a file that is too large", f"at most {LARGEST_FILE_BYTES} bytes"))
+    if faults:
+        raise Invalid(f"{path} cannot be trusted", faults)
+    return listed
+
+
+def _move_into_place(draft: Path, final: Path) -> None:
+    try:
+        draft.rename(final)
+    except OSError:
+        # Someone put the same content a moment earlier; theirs is as good as ours.
+        if not final.is_dir():
+            raise
+    sync_folder(final.parent)
+
+
+def _pointer(value: Mapping[str, Any]) -> Pointer:
+    version = str(value["version"])
+    if not is_plain_name(version):
+        raise ValueError(f"{version!r} is no version")
+    return Pointer(version, from_text(str(value["at"])), str(value["by"]))
+
+
+def _read(path: Path) -> bytes | None:
+    """The content of an ordinary file; None for one that is not there, is a link or is no file."""
+    if path.is_symlink() or not path.is_file():
+        return None
+    return path.read_bytes()
+
+
+def _is_file_name(name: str) -> bool:
+    return (
+        name != MANIFEST and not name.startswith(".") and is_plain_name(name.replace(".", "_")) and os.sep not in name
+    )
