@@ -4,7 +4,7 @@ These are values read from the workspace's TOML files (`tasuki.flow.defaults` ho
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 TaskKind = Literal["data_analysis", "data_science", "data_engineering", "ml_engineering"]
@@ -60,12 +60,19 @@ class Flow:
 
 @dataclass(frozen=True)
 class Formation:
-    """Which roles own which stage. `one_person` means that whoever opens an idea carries it all the way."""
+    """Which roles own which stage. `one_person` means that whoever opens an idea carries it all the way.
+
+    `owners` is keyed by stage; a key `flow/stage` says who owns the stage in that flow only and goes first.
+    """
 
     name: str
     titles: Titles
     owners: Mapping[str, tuple[str, ...]]
     one_person: bool = False
+
+    def roles_for(self, flow: str, stage: str) -> tuple[str, ...]:
+        """The roles that own a stage in a flow; none for a stage the formation does not know."""
+        return self.owners.get(f"{flow}/{stage}", self.owners.get(stage, ()))
 
 
 @dataclass(frozen=True)
@@ -102,18 +109,34 @@ class Contract:
     question: Titles
 
 
+_BARE = Contract("", "", (), (), Titles("Can you start with what you were given?", "渡されたものだけで始められますか?"))
+
+
 @dataclass(frozen=True)
 class Playbook:
     """Everything a team agreed on: stages, flows, formations and contracts, by name.
 
-    `contracts` is keyed by (from_stage, to_stage). A hand-off that a flow has but the contracts do not (a flow that
-    skips stages) takes the contract of its `from_stage`.
+    `contracts` is keyed by (from_stage, to_stage); see `contract` for hand-offs that have none of their own.
     """
 
     stages: Mapping[str, Stage]
     flows: Mapping[str, Flow]
     formations: Mapping[str, Formation]
     contracts: Mapping[tuple[str, str], Contract]
+
+    def contract(self, from_stage: str, to_stage: str) -> Contract:
+        """The contract of a hand-off.
+
+        A hand-off without one of its own (a flow or a skip that jumps over stages) takes the first contract that
+        leaves the same stage: what was made there is what the next person needs, whoever that is. A last stage
+        without any takes the first contract that leads to the case: no idea ends without a decision. A stage that
+        no contract knows hands over with the receiver's question alone.
+        """
+        exact = self.contracts.get((from_stage, to_stage))
+        leaving = (one for (start, end), one in self.contracts.items() if start == from_stage and end != CASE)
+        ending = (one for (_, end), one in self.contracts.items() if end == CASE and to_stage == CASE)
+        found = exact or next(ending if to_stage == CASE else leaving, None)
+        return replace(found or _BARE, from_stage=from_stage, to_stage=to_stage)
 
 
 @dataclass(frozen=True)

@@ -97,12 +97,13 @@ class LookUp:
 
 @dataclass(frozen=True)
 class Rule:
-    """A go/kill rule, written down before its result was known."""
+    """A go/kill rule, written down before its result was known: `sequence` tells what came first."""
 
     stage: str
     text: str
     by: str
     at: datetime
+    sequence: int = 0
 
 
 @dataclass(frozen=True)
