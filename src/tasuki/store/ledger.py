@@ -1,0 +1,266 @@
+"""The ledger: every fact of every idea, appended once and never changed. SQLite embedded, PostgreSQL as a server.
+
+An append is one transaction: the events, the stored fold of their stream and the idempotency key are all there or none
+is. When it returns they are on disk. Writers go one after the other (see `tasuki.store.database`), so positions count
+1, 2, 3 … in the order of commits, without a gap: a reader that remembers a position misses nothing.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+
+from tasuki.clock import Clock, system_clock, to_text
+from tasuki.errors import Invalid, Missing, Refused, Stale, Unavailable
+from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, chained
+from tasuki.flow.fold import fold, fold_members, state_from_json
+from tasuki.flow.plan import Member
+from tasuki.flow.state import IdeaState
+from tasuki.store.database import open_engine, reading, writing
+from tasuki.store.migrate import bring_up_to_date
+from tasuki.store.rows import checked, digest_of, stored_state, to_event, to_row
+from tasuki.store.schema import cursors, events, keys, streams
+from tasuki.store.verify import Finding, examine
+
+_IDEA_ID = re.compile(r"idea-([1-9][0-9]{0,17})")
+
+
+def open_ledger(url: str, clock: Clock = system_clock, *, timeout_s: float = 30.0) -> "Ledger":
+    """Opens the ledger at `url`, making it or bringing it to this version's form when needed.
+
+    Args:
+        url: `sqlite:///path/ledger.db` (the file's folder must exist) or `postgresql://user@host/database`.
+        clock: Dates the idempotency keys; events carry their own moments.
+        timeout_s: How long to wait for other writers.
+
+    Raises:
+        Invalid: The address or the file is not a ledger's.
+        Unavailable: It cannot be opened, is locked for too long, or was written by a newer tasuki.
+    """
+    engine = open_engine(url, timeout_s)
+    try:
+        bring_up_to_date(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Ledger(engine, clock)
+
+
+class Ledger:
+    """An open ledger; get one from `open_ledger`. Safe to use from several threads; open one per process."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    @property
+    def engine(self) -> Engine:
+        """The database below, for the store's own tools (backup, restore)."""
+        return self._engine
+
+    def append(
+        self, idea: str, expected_sequence: int, new: Sequence[NewEvent], *, key: str | None = None
+    ) -> tuple[Event, ...]:
+        """Writes events at the end of a stream, all or none, durable when this returns.
+
+        Args:
+            idea: The stream: an idea's id or `TEAM_STREAM`.
+            expected_sequence: The sequence number of the last event the writer knows; 0 for a new stream.
+            new: The events, in order.
+            key: Idempotency key. A second append with the same key and the same events (whatever their moments)
+                writes nothing and returns the earlier events.
+
+        Raises:
+            Stale: The stream has grown since (or, for 0, exists already).
+            Refused: The key was used for something else.
+            Invalid: An event that JSON, the kinds or the fold do not allow.
+            Unavailable: Locked for too long, disk full, or the stream is damaged. Nothing was written.
+        """
+        wanted = checked(idea, new)
+        with writing(self._engine) as connection:
+            if key is not None and (known := _used_key(connection, key)) is not None:
+                return _same_request(connection, known, digest_of(idea, wanted))
+            story = _sound_story(connection, idea)
+            if len(story) != expected_sequence:
+                raise _stale(idea, expected_sequence, len(story))
+            added = _chain(idea, story, wanted)
+            _insert(connection, (*story, *added), len(added))
+            if key is not None:
+                row = {"key": key, "idea": idea, "digest": digest_of(idea, wanted), "at": to_text(self._clock())}
+                span = {"first_sequence": added[0].sequence, "last_sequence": added[-1].sequence}
+                connection.execute(insert(keys).values(row | span))
+        return added
+
+    def earlier(self, key: str) -> tuple[Event, ...] | None:
+        """The events that were written under this idempotency key; None when it has not been used."""
+        with reading(self._engine) as connection:
+            known = _used_key(connection, key)
+            return None if known is None else _under(connection, known)
+
+    def events(self, idea: str) -> tuple[Event, ...]:
+        """All events of a stream in order; empty when it is unknown."""
+        with reading(self._engine) as connection:
+            return _story(connection, idea)
+
+    def state(self, idea: str) -> IdeaState:
+        """The state of an idea, folded from its events.
+
+        Raises:
+            Missing: There is no such idea.
+        """
+        story = self.events(idea) if idea != TEAM_STREAM else ()
+        if not story:
+            raise Missing(f"there is no idea {idea!r}", next_step="see `tasuki idea list`")
+        return fold(story)
+
+    def ideas(self) -> tuple[IdeaState, ...]:
+        """The states of all ideas in the order they were opened, from the stored fold.
+
+        A stored state that this version cannot read is folded anew from the events.
+        """
+        opened = select(events.c.idea, events.c.position).where(events.c.sequence == 1).subquery()
+        query = (
+            select(streams.c.idea, streams.c.state)
+            .join(opened, opened.c.idea == streams.c.idea)
+            .where(streams.c.idea != TEAM_STREAM)
+            .order_by(opened.c.position)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+            return tuple(_read_state(state) or fold(_story(connection, idea)) for idea, state in rows)
+
+    def feed(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """The next events of all streams, each with its position, in the order they were committed.
+
+        Args:
+            after: The last position already seen; 0 for the beginning.
+            limit: At most so many.
+        """
+        query = select(events).where(events.c.position > after).order_by(events.c.position).limit(limit)
+        with reading(self._engine) as connection:
+            return tuple((row["position"], to_event(dict(row))) for row in connection.execute(query).mappings())
+
+    def members(self) -> dict[str, Member]:
+        """The team's members by name, folded from the team's stream."""
+        return fold_members(self.events(TEAM_STREAM))
+
+    def new_idea_id(self) -> str:
+        """The next free id: `idea-1`, `idea-2` … Two who ask at once get the same; the slower one's append is Stale."""
+        with reading(self._engine) as connection:
+            known = connection.execute(select(streams.c.idea).where(streams.c.idea.like("idea-%"))).scalars()
+            numbers = [int(match[1]) for idea in known if (match := _IDEA_ID.fullmatch(idea))]
+        return f"idea-{max(numbers, default=0) + 1}"
+
+    def cursor(self, name: str) -> int:
+        """The position that the reader of this name has reached; 0 when it has not begun."""
+        with reading(self._engine) as connection:
+            return connection.execute(select(cursors.c.position).where(cursors.c.name == name)).scalar() or 0
+
+    def move_cursor(self, name: str, position: int) -> None:
+        """Remembers that the reader has dealt with everything up to `position`. A cursor never moves backward."""
+        with writing(self._engine) as connection:
+            known = connection.execute(select(cursors.c.position).where(cursors.c.name == name)).scalar()
+            if known is None:
+                connection.execute(insert(cursors).values(name=name, position=position))
+            elif position > known:
+                connection.execute(update(cursors).where(cursors.c.name == name).values(position=position))
+
+    def verify(self) -> tuple[Finding, ...]:
+        """Everything that is wrong with the ledger; empty when it is healthy. Never fails on a tampered row."""
+        return examine(self._engine)
+
+    def rebuild(self) -> int:
+        """Makes the stored fold anew from the events and returns how many streams it covers.
+
+        Raises:
+            Invalid: Events that cannot be folded. Nothing was changed.
+            Unavailable: Events that cannot be read. Nothing was changed.
+        """
+        with writing(self._engine) as connection:
+            connection.execute(delete(streams))
+            ideas = connection.execute(select(events.c.idea).distinct().order_by(events.c.idea)).scalars().all()
+            for idea in ideas:
+                story = _story(connection, idea)
+                connection.execute(insert(streams).values(_head(story)))
+        return len(ideas)
+
+    def close(self) -> None:
+        """Closes the connections."""
+        self._engine.dispose()
+
+
+def _story(connection: Connection, idea: str) -> tuple[Event, ...]:
+    query = select(events).where(events.c.idea == idea).order_by(events.c.sequence)
+    return tuple(to_event(dict(row)) for row in connection.execute(query).mappings())
+
+
+def _sound_story(connection: Connection, idea: str) -> tuple[Event, ...]:
+    """The events so far, provided that they end where the stored head says: nothing is built on a damaged stream."""
+    story = _story(connection, idea)
+    head = connection.execute(select(streams.c.sequence, streams.c.hash).where(streams.c.idea == idea)).one_or_none()
+    last = (story[-1].sequence, story[-1].hash) if story else None
+    if last != (tuple(head) if head else None) or (last and last[0] != len(story)):
+        raise Unavailable(
+            f"the events of {idea} do not end where the ledger's stored head says; nothing was written",
+            next_step="run `tasuki doctor`, which names what is wrong",
+        )
+    return story
+
+
+def _chain(idea: str, story: Sequence[Event], wanted: Sequence[NewEvent]) -> tuple[Event, ...]:
+    added: list[Event] = []
+    previous = story[-1].hash if story else ""
+    for sequence, event in enumerate(wanted, len(story) + 1):
+        added.append(chained(idea, sequence, event, previous))
+        previous = added[-1].hash
+    return tuple(added)
+
+
+def _insert(connection: Connection, story: tuple[Event, ...], count: int) -> None:
+    """Writes the last `count` events of the story and its stored fold."""
+    head = _head(story)
+    last = connection.execute(select(func.max(events.c.position))).scalar() or 0
+    connection.execute(insert(events), [to_row(last + n, one) for n, one in enumerate(story[-count:], 1)])
+    if count == len(story):
+        connection.execute(insert(streams).values(head))
+    else:
+        connection.execute(update(streams).where(streams.c.idea == head["idea"]).values(head))
+
+
+def _head(story: tuple[Event, ...]) -> dict[str, Any]:
+    last = story[-1]
+    state = stored_state(last.idea, story)
+    return {"idea": last.idea, "sequence": last.sequence, "hash": last.hash, "state": state}
+
+
+def _used_key(connection: Connection, key: str) -> RowMapping | None:
+    return connection.execute(select(keys).where(keys.c.key == key)).mappings().one_or_none()
+
+
+def _under(connection: Connection, known: RowMapping) -> tuple[Event, ...]:
+    story = _story(connection, known["idea"])
+    return tuple(event for event in story if known["first_sequence"] <= event.sequence <= known["last_sequence"])
+
+
+def _same_request(connection: Connection, known: RowMapping, digest: str) -> tuple[Event, ...]:
+    if known["digest"] != digest:
+        raise Refused(
+            f"the idempotency key {known['key']!r} was used for something else (on {known['idea']})",
+            rule="a key stands for one request",
+            next_step="use a new key for a new request",
+        )
+    return _under(connection, known)
+
+
+def _stale(idea: str, expected: int, found: int) -> Stale:
+    what = f"{idea} has {found} event(s) by now" if found else f"there is no {idea!r} yet"
+    return Stale(what, expected=f"{expected}", next_step=f"read {idea} again and decide on its present state")
+
+
+def _read_state(text: str | None) -> IdeaState | None:
+    try:
+        return state_from_json(json.loads(text or ""))
+    except (ValueError, TypeError, KeyError, AttributeError, Invalid):
+        return None

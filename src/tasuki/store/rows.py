@@ -1,0 +1,148 @@
+"""Between events and the ledger's rows: what may be written, how it is written, and how it is read back."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from tasuki.clock import from_text, to_text
+from tasuki.errors import Fault, Invalid, Unavailable
+from tasuki.flow.event import IDEA_KINDS, TEAM_KINDS, TEAM_STREAM, Event, NewEvent, canonical_json
+from tasuki.flow.fold import fold, fold_members, state_to_json
+
+DEEPEST_BODY = 64
+LONGEST_NAME = 200
+LARGEST_INTEGER_BITS = 1024
+
+_AS_IT_IS = ("idea", "sequence", "kind", "actor", "previous_hash", "hash")
+
+
+def kinds_of(idea: str) -> frozenset[str]:
+    """The kinds of event that this stream may hold."""
+    return TEAM_KINDS if idea == TEAM_STREAM else IDEA_KINDS
+
+
+def checked(idea: str, new: Sequence[NewEvent]) -> tuple[NewEvent, ...]:
+    """The events as they will be read back: bodies as plain JSON values, moments in UTC.
+
+    Raises:
+        Invalid: With every fault of every event: no event, an unknown kind, a moment without a time zone, a body that
+            is not JSON.
+    """
+    faults = _name_faults("idea", idea)
+    if not new:
+        faults.append(Fault("events", "there are none", "at least one"))
+    for number, event in enumerate(new):
+        faults.extend(_faults(idea, event, f"events.{number}"))
+    if faults:
+        raise Invalid(f"the ledger cannot keep what should be written to {idea!r}", faults)
+    return tuple(
+        NewEvent(event.kind, event.actor, from_text(to_text(event.at)), json.loads(canonical_json(event.body)))
+        for event in new
+    )
+
+
+def digest_of(idea: str, new: Iterable[NewEvent]) -> str:
+    """What was asked for, as a hash. The moment is left out: the same request tried again later is the same request."""
+    asked = [idea, [[event.kind, event.actor, event.body] for event in new]]
+    return hashlib.sha256(canonical_json(asked).encode()).hexdigest()
+
+
+def to_row(position: int, event: Event) -> dict[str, Any]:
+    """The row of the table `events`."""
+    return {
+        "position": position,
+        "idea": event.idea,
+        "sequence": event.sequence,
+        "kind": event.kind,
+        "actor": event.actor,
+        "at": to_text(event.at),
+        "body": canonical_json(event.body),
+        "previous_hash": event.previous_hash,
+        "hash": event.hash,
+    }
+
+
+def to_event(row: Mapping[str, Any]) -> Event:
+    """The event of a row.
+
+    Raises:
+        Unavailable: When the row cannot be read: somebody changed it outside tasuki.
+    """
+    try:
+        at, body = from_text(row["at"]), json.loads(row["body"])
+        if not isinstance(body, dict):
+            raise ValueError("the body is not an object")
+    except (ValueError, TypeError, RecursionError) as fault:
+        raise Unavailable(
+            f"event {row['sequence']} of {row['idea']} cannot be read ({fault})",
+            next_step="run `tasuki doctor`, which names every damaged event, and `tasuki restore` a backup",
+        ) from fault
+    return Event(**{name: row[name] for name in _AS_IT_IS}, at=at, body=body)
+
+
+def stored_state(idea: str, story: Sequence[Event]) -> str | None:
+    """The stored fold of a stream: an idea's state as text; nothing for the team's own stream, which is only checked.
+
+    Raises:
+        Invalid: When the events do not make a story that can be folded.
+    """
+    if idea != TEAM_STREAM:
+        return canonical_json(state_to_json(fold(story)))
+    try:
+        fold_members(story)
+    except (KeyError, TypeError, ValueError, AttributeError) as fault:
+        raise Invalid(f"an event of the team's stream does not fit its kind ({fault!r})") from fault
+    return None
+
+
+def _faults(idea: str, event: NewEvent, where: str) -> list[Fault]:
+    faults = _name_faults(f"{where}.actor", event.actor)
+    if event.kind not in kinds_of(idea):
+        expected = "a kind of " + ("the team's events" if idea == TEAM_STREAM else "an idea's events")
+        faults.append(Fault(f"{where}.kind", f"{event.kind!r} is unknown here", expected))
+    if event.at.tzinfo is None:
+        faults.append(Fault(f"{where}.at", "a moment without a time zone", "an aware datetime"))
+    body: object = event.body
+    if not isinstance(body, Mapping):
+        faults.append(Fault(f"{where}.body", f"{type(body).__name__} is no body", "an object of JSON values"))
+    return faults + _body_faults(body, f"{where}.body", DEEPEST_BODY)
+
+
+def _name_faults(where: str, name: object) -> list[Fault]:
+    expected = f"1 to {LONGEST_NAME} printable characters"
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        return [Fault(where, f"{name!r:.100} is no name", expected)]
+    return []
+
+
+def _body_faults(value: object, where: str, depth: int) -> list[Fault]:
+    match value:
+        case None | bool():
+            return []
+        case str():
+            return [] if _is_unicode(value) else [Fault(where, "text that is not Unicode (a lone surrogate)")]
+        case int():
+            too_large = value.bit_length() > LARGEST_INTEGER_BITS
+            return [Fault(where, "too large a whole number", "a float or a text")] if too_large else []
+        case float():
+            return [] if math.isfinite(value) else [Fault(where, f"{value} is no JSON number", "a finite number")]
+        case _ if depth == 0:
+            return [Fault(where, "nested too deeply", f"at most {DEEPEST_BODY} levels")]
+        case Mapping():
+            keys = [Fault(where, f"the key {key!r} is no text") for key in value if not _is_key(key)]
+            inner = ((f"{where}.{key}", one) for key, one in value.items() if _is_key(key))
+        case list() | tuple():
+            keys, inner = [], ((f"{where}.{number}", one) for number, one in enumerate(value))
+        case _:
+            return [Fault(where, f"{type(value).__name__} is not JSON", "text, number, boolean, null, list or object")]
+    return [*keys, *(fault for place, one in inner for fault in _body_faults(one, place, depth - 1))]
+
+
+def _is_key(key: object) -> bool:
+    return isinstance(key, str) and _is_unicode(key)
+
+
+def _is_unicode(text: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,66 @@
+"""The ledger's tables as the queries see them. The migrations make them; a test holds both to each other."""
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, MetaData, Table, Text, UniqueConstraint
+
+VERSION_TABLE = "tasuki_version"
+metadata = MetaData()
+
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+events = Table(
+    "events",
+    metadata,
+    Column("position", _BIG, primary_key=True, autoincrement=False),
+    Column("idea", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+    UniqueConstraint("idea", "sequence", name="events_idea_sequence"),
+    CheckConstraint("position >= 1 AND sequence >= 1", name="events_count_from_one"),
+    sqlite_strict=True,
+)
+"""The facts. `position` counts 1, 2, 3 … over all streams, `sequence` within one; neither has a gap. Triggers refuse
+every update and delete."""
+
+streams = Table(
+    "streams",
+    metadata,
+    Column("idea", Text, primary_key=True),
+    Column("sequence", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+    Column("state", Text, nullable=True),
+    sqlite_strict=True,
+)
+"""The stored fold: the head of each stream and, for ideas, their state. A cache that `doctor --rebuild` makes anew."""
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("idea", Text, nullable=False),
+    Column("first_sequence", Integer, nullable=False),
+    Column("last_sequence", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    sqlite_strict=True,
+)
+"""Idempotency keys: which events were written under each, and the digest of what was asked."""
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("position", _BIG, nullable=False),
+    sqlite_strict=True,
+)
+"""How far each reader of the feed (a webhook) has come."""
+
+APPEND_ONLY_TRIGGERS = {
+    "sqlite": ("events_never_updated", "events_never_deleted", "events_never_replaced"),
+    "postgresql": ("events_never_changed", "events_never_truncated"),
+}
+"""The triggers that keep events as they were written, by kind of database."""
