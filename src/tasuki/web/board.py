@@ -1,0 +1,216 @@
+"""The board as a value: which idea stands in which stage, who has it, how long, and what it waits for."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Literal
+
+from tasuki.flow.plan import Flow, Playbook
+from tasuki.flow.state import IdeaState
+from tasuki.web.language import days_between
+
+RECENT = 10
+OTHER_STAGES = "other"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An open hand-off: for whom it waits (a person, or anyone of these roles) and for how long."""
+
+    kind: Literal["offered", "picked_up"]
+    member: str | None
+    roles: tuple[str, ...]
+    to_stage: str
+    days: float
+
+
+@dataclass(frozen=True)
+class Card:
+    """An active idea as the board shows it. `slot_from` is the day an A/B slot is booked from, while it waits for it."""
+
+    idea: str
+    title: str
+    owner: str
+    holder: str
+    age_days: float
+    estimate_days: float | None
+    waiting: Waiting | None
+    debts: int
+    overdue_debts: int
+    slot_from: date | None
+
+    @property
+    def beyond_estimate(self) -> bool:
+        """Whether it has been here longer than its owner foresaw."""
+        return self.estimate_days is not None and self.age_days > self.estimate_days
+
+
+@dataclass(frozen=True)
+class Column:
+    """One stage of the flow with the ideas that are in it. `roles` own it in the team's formation."""
+
+    stage: str
+    task_kind: str
+    roles: tuple[str, ...]
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True)
+class FlowTab:
+    """A flow to choose, and how many ideas run in it."""
+
+    name: str
+    active: int
+
+
+@dataclass(frozen=True)
+class Ended:
+    """An idea that came to its end: `outcome` is its decision, `killed`, or `concluded` where no decision is recorded."""
+
+    idea: str
+    title: str
+    flow: str
+    owner: str
+    outcome: str
+    ended_at: datetime
+    days: float
+    effect: float | None
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything on the board's page."""
+
+    flow: str
+    person: str | None
+    tabs: tuple[FlowTab, ...]
+    people: tuple[str, ...]
+    columns: tuple[Column, ...]
+    ended: tuple[Ended, ...]
+    ended_total: int
+
+    @property
+    def active(self) -> int:
+        """How many cards are on the board."""
+        return sum(len(column.cards) for column in self.columns)
+
+
+@dataclass(frozen=True)
+class BoardChoice:
+    """What the reader asked to see."""
+
+    flow: str
+    person: str | None = None
+
+
+def build_board(
+    states: Sequence[IdeaState], playbook: Playbook, formation: str, choice: BoardChoice, now: datetime
+) -> Board:
+    """The board of one flow, of everyone or of one person's ideas."""
+    flow = playbook.flows[choice.flow]
+    shown = [state for state in states if choice.person is None or choice.person in people_of(state)]
+    active = [state for state in shown if state.status == "active"]
+    ended = sorted((ended_of(state) for state in shown if state.status != "active"), key=_newest_first)
+    return Board(
+        flow=flow.name,
+        person=choice.person,
+        tabs=tuple(FlowTab(name, sum(state.flow == name for state in active)) for name in playbook.flows),
+        people=tuple(sorted({person for state in states for person in people_of(state)})),
+        columns=_columns([state for state in active if state.flow == flow.name], flow, playbook, formation, now),
+        ended=tuple(ended[:RECENT]),
+        ended_total=len(ended),
+    )
+
+
+def people_of(state: IdeaState) -> frozenset[str]:
+    """Who has to do with an idea now: its owner, who holds it, and whom it waits for."""
+    waiting = {state.offer.to_member, state.offer.picked_up_by} if state.offer else set()
+    return frozenset({state.owner, state.holder} | {person for person in waiting if person})
+
+
+def _newest_first(ended: Ended) -> float:
+    return -ended.ended_at.timestamp()
+
+
+def _columns(
+    states: Sequence[IdeaState], flow: Flow, playbook: Playbook, formation: str, now: datetime
+) -> tuple[Column, ...]:
+    stages = [*flow.stages, *sorted({state.stage for state in states} - set(flow.stages))]
+    owners = playbook.formations[formation].owners if formation in playbook.formations else {}
+    return tuple(
+        Column(
+            stage,
+            playbook.stages[stage].task_kind if stage in playbook.stages else OTHER_STAGES,
+            tuple(owners.get(stage, ())),
+            _cards((state for state in states if state.stage == stage), playbook, now),
+        )
+        for stage in stages
+    )
+
+
+def _cards(states: Iterable[IdeaState], playbook: Playbook, now: datetime) -> tuple[Card, ...]:
+    cards = [card_of(state, playbook, now) for state in states]
+    return tuple(sorted(cards, key=lambda card: -card.age_days))
+
+
+def card_of(state: IdeaState, playbook: Playbook, now: datetime) -> Card:
+    """The card of one active idea."""
+    leg = state.legs[-1] if state.legs and state.legs[-1].stage == state.stage else None
+    debts = state.open_debts()
+    return Card(
+        idea=state.idea,
+        title=state.title,
+        owner=state.owner,
+        holder=state.holder,
+        age_days=max(0.0, days_between(stage_entered_at(state), now)),
+        estimate_days=leg.estimate_days if leg else None,
+        waiting=waiting_of(state, playbook, now),
+        debts=len(debts),
+        overdue_debts=sum(debt.due < now.date() for debt in debts),
+        slot_from=_slot_from(state),
+    )
+
+
+def stage_entered_at(state: IdeaState) -> datetime:
+    """When the idea came into its present stage: the start of the last unbroken run of legs there."""
+    entered = state.opened_at
+    for leg, before in zip(state.legs, (None, *state.legs), strict=False):
+        if before is None or before.stage != leg.stage:
+            entered = leg.started_at
+    return entered
+
+
+def waiting_of(state: IdeaState, playbook: Playbook, now: datetime) -> Waiting | None:
+    """For whom the open hand-off waits, or None when none is open."""
+    offer = state.offer
+    if offer is None:
+        return None
+    formation = playbook.formations.get(state.formation)
+    roles = tuple(formation.owners.get(offer.to_stage, ())) if formation else ()
+    if offer.picked_up_by is not None:
+        since = offer.picked_up_at or offer.offered_at
+        return Waiting("picked_up", offer.picked_up_by, roles, offer.to_stage, max(0.0, days_between(since, now)))
+    days = max(0.0, days_between(offer.offered_at, now))
+    return Waiting("offered", offer.to_member, roles, offer.to_stage, days)
+
+
+def _slot_from(state: IdeaState) -> date | None:
+    booked = [one.booked_from for one in state.experiments if one.booked_from and one.started_at is None]
+    return min(booked, default=None)
+
+
+def ended_of(state: IdeaState) -> Ended:
+    """The line of an idea that was killed or concluded."""
+    ended_at = state.ended_at or state.last_event_at or state.opened_at
+    decision = state.latest("decision")
+    outcome = "killed" if state.status == "killed" else str(decision.record["decision"]) if decision else "concluded"
+    comparison = state.latest("comparison_report")
+    effect = _main_effect(comparison.record["results"]) if comparison else None
+    return Ended(
+        state.idea, state.title, state.flow, state.owner, outcome, ended_at, days_between(state.opened_at, ended_at), effect
+    )
+
+
+def _main_effect(results: Sequence[dict[str, object]]) -> float | None:
+    relative = results[0].get("relative") if results else None
+    return float(relative) if isinstance(relative, int | float) else None
