@@ -50,7 +50,7 @@ def _read(kind: Any, value: Any) -> Any:
         return from_text(value)
     if kind is date:
         return date.fromisoformat(value)
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         hints = _hints(kind)
         return kind(**{name: _read(hints[name], one) for name, one in value.items()})
     if origin in (Literal, Mapping):
@@ -59,5 +59,5 @@ def _read(kind: Any, value: Any) -> Any:
 
 
 @cache
-def _hints(kind: Any) -> dict[str, Any]:
+def _hints(kind: type) -> dict[str, Any]:
     return get_type_hints(kind)

@@ -1,0 +1,117 @@
+"""Who may do what: the roles of a member, the formation of the idea, and who could when somebody may not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasuki.errors import Missing, Refused
+from tasuki.flow.plan import CASE, Formation, Member, Playbook
+from tasuki.flow.state import IdeaState
+
+
+@dataclass(frozen=True)
+class Act:
+    """Who does something, when, and the team and playbook under which it is judged."""
+
+    actor: str
+    now: datetime
+    playbook: Playbook
+    members: Mapping[str, Member]
+
+
+def require_member(act: Act, name: str | None = None) -> Member:
+    """The member who acts (or another who was named).
+
+    Raises:
+        Missing: When the team has nobody of that name.
+    """
+    wanted = act.actor if name is None else name
+    if wanted not in act.members:
+        raise Missing(
+            f"the team has no member {wanted!r}" if wanted else "nobody was named who does this",
+            expected=f"one of {', '.join(act.members)}" if act.members else "a team with at least one member",
+            next_step=f"name a member with --as, or: tasuki account add {wanted or 'NAME'} --role ROLE",
+        )
+    return act.members[wanted]
+
+
+def formation_of(state: IdeaState, playbook: Playbook) -> Formation:
+    """The formation in which the idea runs.
+
+    Raises:
+        Missing: When the team has removed it from its playbook.
+    """
+    if state.formation not in playbook.formations:
+        raise Missing(
+            f"the playbook has no formation {state.formation!r} any more",
+            expected=f"one of {', '.join(playbook.formations)}",
+            next_step="put it back into playbook/formations.toml",
+        )
+    return playbook.formations[state.formation]
+
+
+def may_work(member: Member, formation: Formation, flow: str, stage: str) -> bool:
+    """Whether one of the member's roles owns the stage."""
+    return bool(set(member.roles) & set(formation.roles_for(flow, stage)))
+
+
+def who_may_work(act: Act, formation: Formation, flow: str, stage: str) -> tuple[str, ...]:
+    """The names of the members who may work on the stage."""
+    return tuple(name for name, member in act.members.items() if may_work(member, formation, flow, stage))
+
+
+def receivers(state: IdeaState, act: Act, to_stage: str) -> tuple[str, ...]:
+    """Who may receive the idea at a stage; the case is concluded by the idea's owner."""
+    if to_stage == CASE:
+        return (state.owner,)
+    return who_may_work(act, formation_of(state, act.playbook), state.flow, to_stage)
+
+
+def require_stage_right(act: Act, formation: Formation, flow: str, stage: str, verb: str) -> Member:
+    """The acting member, who may work on the stage.
+
+    Raises:
+        Refused: Names the rule of the formation and the members who could.
+    """
+    member = require_member(act)
+    if may_work(member, formation, flow, stage):
+        return member
+    owners = formation.roles_for(flow, stage)
+    able = who_may_work(act, formation, flow, stage)
+    raise Refused(
+        f"{act.actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
+        rule=f"in the formation {formation.name} the stage {stage} belongs to {' or '.join(owners) or 'no role'}",
+        expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role; none has it",
+        next_step=f"ask {able[0]}, or let them do it with --as {able[0]}"
+        if able
+        else f"tasuki account role NAME --role {owners[0] if owners else 'ROLE'}",
+    )
+
+
+def require_one_of(act: Act, able: Mapping[str, str], verb: str) -> Member:
+    """The acting member, who is one of those named; `able` says why each may.
+
+    Raises:
+        Refused: Names the rule and who could.
+    """
+    member = require_member(act)
+    if act.actor in able:
+        return member
+    people = ", ".join(f"{name} ({why})" for name, why in able.items())
+    raise Refused(
+        f"{act.actor} may not {verb}",
+        rule=f"only {' or '.join(dict.fromkeys(able.values()))} may {verb}",
+        expected=people,
+        next_step=f"ask {next(iter(able))}",
+    )
+
+
+def require_at_work(state: IdeaState, act: Act, stage: str, verb: str) -> Member:
+    """The acting member, who has the sash or owns the stage.
+
+    Raises:
+        Refused: Names the rule and who could.
+    """
+    if act.actor == state.holder:
+        return require_member(act)
+    return require_stage_right(act, formation_of(state, act.playbook), state.flow, stage, verb)
