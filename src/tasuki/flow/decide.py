@@ -1,0 +1,362 @@
+"""What is done to an idea besides handing it over (`tasuki.flow.relay`): pure decisions that give the event to write.
+
+Each takes the idea's state and an `Act` (who, when, under which playbook and team) and refuses by naming the rule and
+who could.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Literal
+
+from tasuki.errors import Fault, Invalid, Missing, Refused
+from tasuki.flow.event import NewEvent
+from tasuki.flow.plan import ROLES, Member
+from tasuki.flow.relay import require_active
+from tasuki.flow.rights import Act, formation_of, require_at_work, require_member, require_one_of, require_stage_right
+from tasuki.flow.state import Experiment, IdeaState
+
+
+@dataclass(frozen=True)
+class NewIdea:
+    """What an idea is opened with."""
+
+    title: str
+    flow: str
+    formation: str
+    estimate_days: float | None = None
+
+
+def open_idea(idea: NewIdea, act: Act) -> NewEvent:
+    """Opens an idea; the actor owns it and has its first stage.
+
+    Raises:
+        Invalid: No title, an unknown flow or formation, or an estimate that is no number of days.
+        Refused: The formation gives the first stage to another role.
+    """
+    playbook, faults = act.playbook, []
+    if not idea.title.strip():
+        faults.append(Fault("title", "missing", "what the idea is, in one line"))
+    if idea.flow not in playbook.flows:
+        faults.append(Fault("flow", f"there is no flow {idea.flow!r}", ", ".join(playbook.flows)))
+    if idea.formation not in playbook.formations:
+        faults.append(Fault("formation", f"there is no formation {idea.formation!r}", ", ".join(playbook.formations)))
+    if idea.estimate_days is not None and not 0 < idea.estimate_days < float("inf"):
+        faults.append(Fault("estimate", f"{idea.estimate_days:g} is no number of days", "more than 0"))
+    if faults:
+        raise Invalid(f"the idea was not opened: {len(faults)} fault(s)", faults)
+    stages = playbook.flows[idea.flow].stages
+    require_stage_right(act, playbook.formations[idea.formation], idea.flow, stages[0], f"open it in {stages[0]}")
+    body = {
+        "title": idea.title.strip(),
+        "flow": idea.flow,
+        "formation": idea.formation,
+        "stages": list(stages),
+        "estimate_days": idea.estimate_days,
+    }
+    return NewEvent("idea_opened", act.actor, act.now, body)
+
+
+def attach_evidence(
+    state: IdeaState, act: Act, body: Mapping[str, Any], content_hash: str, stage: str | None
+) -> NewEvent:
+    """Lays validated evidence to a stage: the present one, or an earlier one whose owner still owes something."""
+    require_active(state, "attach evidence")
+    where = stage or state.stage
+    _require_reached(state, where)
+    require_at_work(state, act, where, f"attach evidence to {where}")
+    return NewEvent(
+        "evidence_attached",
+        act.actor,
+        act.now,
+        {"stage": where, "content_hash": content_hash, "evidence": dict(body)},
+    )
+
+
+def _require_reached(state: IdeaState, stage: str) -> None:
+    if stage not in state.stages:
+        raise Missing(
+            f"{state.idea} has no stage {stage!r}",
+            expected=", ".join(state.stages),
+            next_step=f"tasuki idea show {state.idea}",
+        )
+    if state.stages.index(stage) > state.stages.index(state.stage):
+        raise Refused(
+            f"{state.idea} has not reached {stage}; it is in {state.stage}",
+            rule="work is recorded in the stage where it is done, or in one before",
+            next_step=f"hand {state.stage} over first",
+        )
+
+
+def look_up_cases(state: IdeaState, act: Act, query: str, cases: Sequence[str]) -> NewEvent:
+    """Records that past cases were looked up before work was spent. Any member may."""
+    require_active(state, "look up cases for it")
+    require_member(act)
+    _require_text("query", query, "the words you search for")
+    return NewEvent("cases_looked_up", act.actor, act.now, {"query": query.strip(), "cases": list(cases)})
+
+
+def record_rule(state: IdeaState, act: Act, text: str) -> NewEvent:
+    """Writes down a go/kill rule before its result is known."""
+    require_active(state, "record a rule")
+    _require_text("rule", text, "when it goes on and when it is killed")
+    require_at_work(state, act, state.stage, f"record a rule in {state.stage}")
+    return NewEvent("rule_recorded", act.actor, act.now, {"stage": state.stage, "text": text.strip()})
+
+
+def settle_debt(state: IdeaState, act: Act, number: int, note: str) -> NewEvent:
+    """Settles an open debt: its owner does, or the one who has the sash. Also after the idea has ended."""
+    debt = next((one for one in state.debts if one.number == number), None)
+    if debt is None or debt.settled_at is not None:
+        raise Missing(
+            f"{state.idea} has no open debt {number}",
+            expected=", ".join(f"{one.number} ({one.what})" for one in state.open_debts()) or "none is open",
+            next_step=f"tasuki idea show {state.idea}",
+        )
+    able = {debt.owner: "who owes it"}
+    require_one_of(act, {**able, state.holder: able.get(state.holder, "the one who has the sash")}, "settle it")
+    return NewEvent("debt_settled", act.actor, act.now, {"number": number, "note": note.strip()})
+
+
+def skip_stage(state: IdeaState, act: Act, stage: str, reason: str) -> NewEvent:
+    """Leaves out a stage that is still to come; never the last one, since every idea ends with a decision."""
+    require_active(state, "skip a stage of it")
+    _require_text("reason", reason, "why the stage is not needed")
+    if stage not in state.stages:
+        raise Missing(
+            f"{state.idea} has no stage {stage!r}",
+            expected=", ".join(_skippable(state)) or "nothing can be skipped now",
+            next_step=f"tasuki idea show {state.idea}",
+        )
+    _require_leads(state, act, f"skip {stage}")
+    if stage not in _skippable(state):
+        raise Refused(
+            f"{stage} of {state.idea} cannot be skipped; it is in {state.stage}",
+            rule="a stage can be skipped while it is still to come and not offered; the last one decides and stays",
+            expected=", ".join(_skippable(state)) or "nothing can be skipped now",
+            next_step=f"hand {state.stage} over, send it back, or kill the idea",
+        )
+    return NewEvent("stage_skipped", act.actor, act.now, {"stage": stage, "reason": reason.strip()})
+
+
+def _skippable(state: IdeaState) -> tuple[str, ...]:
+    done = {skip.stage for skip in state.skips} | ({state.offer.to_stage} if state.offer else set())
+    return tuple(stage for stage in state.stages[state.stages.index(state.stage) + 1 : -1] if stage not in done)
+
+
+def kill_idea(state: IdeaState, act: Act, reason: str) -> NewEvent:
+    """Ends an idea with a reason: killing well is a delivered result."""
+    require_active(state, "kill it")
+    _require_text("reason", reason, "what was found; the next person will read it")
+    _require_leads(state, act, "kill it")
+    return NewEvent("idea_killed", act.actor, act.now, {"reason": reason.strip()})
+
+
+def reopen_idea(state: IdeaState, act: Act, reason: str, stage: str | None = None) -> NewEvent:
+    """Takes a killed idea up again at a stage it had reached; the actor, who may work on that stage, has the sash."""
+    _require_text("reason", reason, "what has changed since")
+    if state.status != "killed":
+        raise Refused(
+            f"{state.idea} is {state.status}",
+            rule="only a killed idea is reopened; a concluded one is a case and stays as it is",
+            next_step="go on with it" if state.status == "active" else "open a new idea that builds on the case",
+        )
+    where = stage or state.stage
+    _require_reached(state, where)
+    require_stage_right(act, formation_of(state, act.playbook), state.flow, where, f"reopen it in {where}")
+    return NewEvent("idea_reopened", act.actor, act.now, {"stage": where, "reason": reason.strip()})
+
+
+def _require_leads(state: IdeaState, act: Act, verb: str) -> Member:
+    able = {state.holder: "the one who has the sash"}
+    return require_one_of(act, {**able, state.owner: able.get(state.owner, "the idea's owner")}, verb)
+
+
+def comment(state: IdeaState, act: Act, text: str) -> NewEvent:
+    """Says something about the idea. Any member may, at any time."""
+    require_member(act)
+    _require_text("comment", text, "what you want to say")
+    return NewEvent("comment_added", act.actor, act.now, {"text": text.strip()})
+
+
+def state_contribution(state: IdeaState, act: Act, stage: str, text: str) -> NewEvent:
+    """States what the actor delivered in a stage that the idea has reached."""
+    require_member(act)
+    _require_text("contribution", text, "what you delivered")
+    _require_reached(state, stage)
+    body = {"stage": stage, "member": act.actor, "text": text.strip()}
+    return NewEvent("contribution_stated", act.actor, act.now, body)
+
+
+def confirm_contribution(state: IdeaState, act: Act, stage: str, member: str) -> NewEvent:
+    """Confirms what a peer has stated; never one's own."""
+    require_member(act)
+    stated = [one for one in state.contributions if (one.stage, one.member) == (stage, member)]
+    if not stated:
+        raise Missing(
+            f"{member} has stated no contribution to {stage} of {state.idea}",
+            expected=", ".join(f"{one.member} in {one.stage}" for one in state.contributions) or "a statement first",
+            next_step=f"ask {member} to state it",
+        )
+    if act.actor == member:
+        raise Refused(
+            f"{member} cannot confirm their own contribution",
+            rule="a contribution is confirmed by a peer",
+            next_step="ask somebody who worked with you",
+        )
+    return NewEvent("contribution_confirmed", act.actor, act.now, {"stage": stage, "member": member})
+
+
+def file_case(state: IdeaState, act: Act, case: Mapping[str, Any]) -> NewEvent:
+    """Files the case of an idea that has ended."""
+    require_member(act)
+    if state.status == "active":
+        raise Refused(
+            f"{state.idea} is still active",
+            rule="a case is what an idea leaves when it has ended",
+            next_step=f"hand it over to the end, or: tasuki idea kill {state.idea} --reason …",
+        )
+    return NewEvent("case_filed", act.actor, act.now, {"case": dict(case)})
+
+
+@dataclass(frozen=True)
+class Booking:
+    """A slot for an experiment: its lane, from which day and for how many days."""
+
+    name: str
+    kind: Literal["check", "comparison"]
+    lane: str
+    from_day: date
+    days: int
+
+
+def book_experiment(state: IdeaState, act: Act, booking: Booking) -> NewEvent:
+    """Books a slot for A/B 1 or A/B 2."""
+    _require_experimenter(state, act, f"book {booking.name}")
+    if booking.days < 1:
+        raise Invalid("the slot was not booked", [Fault("days", f"{booking.days} is no number of days", "1 or more")])
+    body = {
+        "name": booking.name,
+        "kind": booking.kind,
+        "lane": booking.lane,
+        "from": booking.from_day.isoformat(),
+        "days": booking.days,
+    }
+    return NewEvent("experiment_booked", act.actor, act.now, body)
+
+
+def start_experiment(
+    state: IdeaState, act: Act, name: str, kind: Literal["check", "comparison"], lane: str = ""
+) -> NewEvent:
+    """Starts A/B 1 or A/B 2; refused while it runs."""
+    _require_experimenter(state, act, f"start {name}")
+    known = _known_experiment(state, name)
+    if known is not None and known.started_at is not None and known.stopped_at is None:
+        raise Refused(
+            f"{name} is running since {known.started_at:%Y-%m-%d %H:%M} UTC",
+            rule="an experiment is started once and stopped before it starts again",
+            next_step=f"tasuki experiment stop {name}",
+        )
+    if known is not None and known.kind != kind:
+        raise Refused(
+            f"{name} is a {known.kind}, not a {kind}",
+            rule="A/B 1 and A/B 2 are two experiments with two names",
+            next_step="choose another name",
+        )
+    return NewEvent("experiment_started", act.actor, act.now, {"name": name, "kind": kind, "lane": lane})
+
+
+def look_at_experiment(state: IdeaState, act: Act, name: str) -> NewEvent:
+    """Records that somebody looked at the numbers of an experiment. Any member may look; it is never secret."""
+    require_member(act)
+    _require_experiment(state, name)
+    return NewEvent("experiment_looked", act.actor, act.now, {"name": name})
+
+
+def stop_experiment(state: IdeaState, act: Act, name: str, reason: str = "") -> NewEvent:
+    """Stops an experiment that runs."""
+    known = _require_experiment(state, name)
+    _require_experimenter(state, act, f"stop {name}")
+    if known.started_at is None or known.stopped_at is not None:
+        raise Refused(
+            f"{name} is not running",
+            rule="only what runs is stopped",
+            next_step=f"tasuki experiment start {name}",
+        )
+    return NewEvent("experiment_stopped", act.actor, act.now, {"name": name, "reason": reason})
+
+
+def _require_experimenter(state: IdeaState, act: Act, verb: str) -> None:
+    require_active(state, verb)
+    require_at_work(state, act, state.stage, f"{verb} in {state.stage}")
+
+
+def _known_experiment(state: IdeaState, name: str) -> Experiment | None:
+    return next((one for one in state.experiments if one.name == name), None)
+
+
+def _require_experiment(state: IdeaState, name: str) -> Experiment:
+    known = _known_experiment(state, name)
+    if known is None:
+        raise Missing(
+            f"{state.idea} has no experiment {name!r}",
+            expected=", ".join(one.name for one in state.experiments) or "none was booked or started yet",
+            next_step="tasuki experiment list",
+        )
+    return known
+
+
+def add_member(members: Mapping[str, Member], act: Act, member: Member) -> NewEvent:
+    """Adds a member: the first one by anybody, every other one by a member.
+
+    Raises:
+        Invalid: A blank or unusable name, or an unknown role or language.
+        Refused: The name is taken.
+    """
+    if members:
+        require_member(act)
+    faults = _member_faults(member)
+    if faults:
+        raise Invalid(f"the member was not added: {len(faults)} fault(s)", faults)
+    if member.name in members:
+        raise Refused(
+            f"the team already has {member.name}",
+            rule="a member's name stands for one person",
+            next_step=f"tasuki account role {member.name} --role ROLE changes what they may do",
+        )
+    body = {
+        "name": member.name,
+        "roles": list(member.roles),
+        "language": member.language,
+        "display_name": member.display_name,
+    }
+    return NewEvent("member_added", act.actor, act.now, body)
+
+
+def change_roles(members: Mapping[str, Member], act: Act, name: str, roles: Sequence[str]) -> NewEvent:
+    """Gives a member exactly these roles."""
+    require_member(act)
+    known = require_member(act, name)
+    faults = _member_faults(Member(known.name, tuple(roles)))
+    if faults:
+        raise Invalid(f"the roles of {name} were not changed: {len(faults)} fault(s)", faults)
+    return NewEvent("member_changed", act.actor, act.now, {"name": name, "roles": list(roles)})
+
+
+def _member_faults(member: Member) -> list[Fault]:
+    faults = []
+    if not member.name or not all(letter.isalnum() or letter in "-_." for letter in member.name):
+        faults.append(Fault("name", f"{member.name!r} cannot be typed as one word", "letters, digits, - _ ."))
+    if not member.roles:
+        faults.append(Fault("role", "missing", ", ".join(ROLES)))
+    faults += [
+        Fault("role", f"there is no role {role!r}", ", ".join(ROLES)) for role in member.roles if role not in ROLES
+    ]
+    if member.language not in ("ja", "en"):
+        faults.append(Fault("language", f"{member.language!r} is not spoken here", "ja or en"))
+    return faults
+
+
+def _require_text(where: str, text: str, expected: str) -> None:
+    if not text.strip():
+        raise Invalid(f"the {where} is missing", [Fault(where, "missing", expected)])
