@@ -136,12 +136,12 @@ def _columns(
     states: Sequence[IdeaState], flow: Flow, playbook: Playbook, formation: str, now: datetime
 ) -> tuple[Column, ...]:
     stages = [*flow.stages, *sorted({state.stage for state in states} - set(flow.stages))]
-    owners = playbook.formations[formation].owners if formation in playbook.formations else {}
+    team = playbook.formations.get(formation)
     return tuple(
         Column(
             stage,
             playbook.stages[stage].task_kind if stage in playbook.stages else OTHER_STAGES,
-            tuple(owners.get(stage, ())),
+            team.roles_for(flow.name, stage) if team else (),
             _cards((state for state in states if state.stage == stage), playbook, now),
         )
         for stage in stages
@@ -186,7 +186,7 @@ def waiting_of(state: IdeaState, playbook: Playbook, now: datetime) -> Waiting |
     if offer is None:
         return None
     formation = playbook.formations.get(state.formation)
-    roles = tuple(formation.owners.get(offer.to_stage, ())) if formation else ()
+    roles = formation.roles_for(state.flow, offer.to_stage) if formation else ()
     if offer.picked_up_by is not None:
         since = offer.picked_up_at or offer.offered_at
         return Waiting("picked_up", offer.picked_up_by, roles, offer.to_stage, max(0.0, days_between(since, now)))

@@ -1,0 +1,92 @@
+"""One member's work as a value: what waits for them, what they have, what they offered, and the debts they owe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from tasuki.flow.plan import CASE, Member, Playbook
+from tasuki.flow.state import Debt, IdeaState
+from tasuki.web.board import Card, card_of
+
+
+@dataclass(frozen=True)
+class Task:
+    """An idea in a list of work. `command` is what to type next."""
+
+    card: Card
+    stage: str
+    command: str
+
+
+@dataclass(frozen=True)
+class Owed:
+    """An open debt of this member and the idea it belongs to."""
+
+    idea: str
+    title: str
+    debt: Debt
+    overdue: bool
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything on a member's page, most urgent first."""
+
+    to_judge: tuple[Task, ...]
+    to_pick_up: tuple[Task, ...]
+    at_work: tuple[Task, ...]
+    offered: tuple[Task, ...]
+    debts: tuple[Owed, ...]
+
+    @property
+    def waiting(self) -> int:
+        """How many hand-offs wait for this member."""
+        return len(self.to_judge) + len(self.to_pick_up)
+
+
+def work_of(member: Member, states: Sequence[IdeaState], playbook: Playbook, now: datetime) -> Work:
+    """The member's work over all ideas."""
+    active = [state for state in states if state.status == "active"]
+    held = [state for state in active if state.holder == member.name]
+    judging = [state for state in active if state.offer and state.offer.picked_up_by == member.name]
+    open_to_me = [state for state in active if _may_pick_up(member, state, playbook)]
+
+    def tasks(chosen: Sequence[IdeaState], verb: str) -> tuple[Task, ...]:
+        made = [_task(state, playbook, now, verb, member.name) for state in chosen]
+        return tuple(sorted(made, key=lambda task: -task.card.age_days))
+
+    return Work(
+        to_judge=tasks(judging, "accept"),
+        to_pick_up=tasks(open_to_me, "pick-up"),
+        at_work=tasks([state for state in held if state.offer is None], "offer"),
+        offered=tasks([state for state in held if state.offer], ""),
+        debts=_debts(member.name, states, now),
+    )
+
+
+def _may_pick_up(member: Member, state: IdeaState, playbook: Playbook) -> bool:
+    offer = state.offer
+    if offer is None or offer.picked_up_by is not None:
+        return False
+    if offer.to_member is not None:
+        return offer.to_member == member.name
+    if offer.to_stage == CASE:
+        return state.owner == member.name
+    formation = playbook.formations.get(state.formation)
+    return formation is not None and bool(set(member.roles) & set(formation.roles_for(state.flow, offer.to_stage)))
+
+
+def _task(state: IdeaState, playbook: Playbook, now: datetime, verb: str, member: str) -> Task:
+    command = f"tasuki handoff {verb} {state.idea} --as {member}" if verb else ""
+    stage = state.offer.to_stage if state.offer and verb != "offer" else state.stage
+    return Task(card_of(state, playbook, now), stage, command)
+
+
+def _debts(member: str, states: Sequence[IdeaState], now: datetime) -> tuple[Owed, ...]:
+    owed = [
+        Owed(state.idea, state.title, debt, debt.due < now.date())
+        for state in states
+        for debt in state.open_debts()
+        if debt.owner == member
+    ]
+    return tuple(sorted(owed, key=lambda one: one.debt.due))
