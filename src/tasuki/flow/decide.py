@@ -172,7 +172,7 @@ def _require_leads(state: IdeaState, act: Act, verb: str) -> Member:
     return require_one_of(act, {**able, state.owner: able.get(state.owner, "the idea's owner")}, verb)
 
 
-def comment(state: IdeaState, act: Act, text: str) -> NewEvent:
+def comment(act: Act, text: str) -> NewEvent:
     """Says something about the idea. Any member may, at any time."""
     require_member(act)
     _require_text("comment", text, "what you want to say")
@@ -306,19 +306,19 @@ def _require_experiment(state: IdeaState, name: str) -> Experiment:
     return known
 
 
-def add_member(members: Mapping[str, Member], act: Act, member: Member) -> NewEvent:
+def add_member(act: Act, member: Member) -> NewEvent:
     """Adds a member: the first one by anybody, every other one by a member.
 
     Raises:
         Invalid: A blank or unusable name, or an unknown role or language.
         Refused: The name is taken.
     """
-    if members:
+    if act.members:
         require_member(act)
     faults = _member_faults(member)
     if faults:
         raise Invalid(f"the member was not added: {len(faults)} fault(s)", faults)
-    if member.name in members:
+    if member.name in act.members:
         raise Refused(
             f"the team already has {member.name}",
             rule="a member's name stands for one person",
@@ -333,7 +333,7 @@ def add_member(members: Mapping[str, Member], act: Act, member: Member) -> NewEv
     return NewEvent("member_added", act.actor, act.now, body)
 
 
-def change_roles(members: Mapping[str, Member], act: Act, name: str, roles: Sequence[str]) -> NewEvent:
+def change_roles(act: Act, name: str, roles: Sequence[str]) -> NewEvent:
     """Gives a member exactly these roles."""
     require_member(act)
     known = require_member(act, name)

@@ -175,9 +175,9 @@ class _Reading:
     def _owners_of_all(self, flows: Mapping[str, Flow], formations: Mapping[str, Formation]) -> None:
         for formation in formations.values():
             where = f"formations.toml formation.{formation.name}"
-            for flow in dict.fromkeys(key.split("/")[0] for key in formation.owners if "/" in key):
+            for name in dict.fromkeys(key.split("/")[0] for key in formation.owners if "/" in key):
                 if flows:
-                    self._known_name(flow, f"{where}.in_flow", tuple(flows), "flow")
+                    self._known_name(name, f"{where}.in_flow", tuple(flows), "flow")
             ownerless: dict[str, list[str]] = {}
             for flow in flows.values():
                 for stage in flow.stages:
@@ -212,8 +212,8 @@ class _Reading:
         self._known_keys(table, ("from", "to", "checks", "question", "requires"), where)
         start, end = self._text(table, "from", where), self._text(table, "to", where)
         where = f"{where} ({start or '?'} → {end or '?'})"
-        for stage in (start, end):
-            if stage and stage != CASE or stage == start == CASE:
+        for stage in (start, "" if end == CASE else end):
+            if stage:
                 self._known_stage(stage, where)
         question = table.get("question")
         if not isinstance(question, Mapping):
