@@ -1,1 +1,1 @@
-"""Offline validation: champion against challenger on data that is already there."""
+"""Which model deserves an A/B test: champion against challenger on rows that are already there."""
