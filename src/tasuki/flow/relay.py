@@ -204,7 +204,7 @@ def pick_up(state: IdeaState, act: Act) -> NewEvent:
             rule="one member judges an offer",
             next_step=f"leave it to {offered.picked_up_by}",
         )
-    _require_may_receive(state, act, offered)
+    require_may_receive(state, act)
     return NewEvent("handoff_picked_up", act.actor, act.now, {})
 
 
@@ -217,7 +217,7 @@ def accept(state: IdeaState, act: Act, acceptance: Acceptance) -> NewEvent:
     """
     offered = _require_offer(state, "accept it")
     _require_picked_up(state, act, offered)
-    _require_may_receive(state, act, offered)
+    require_may_receive(state, act)
     faults = _acceptance_faults(acceptance, act, offered)
     if faults:
         raise Invalid(f"{state.idea} was not accepted: {len(faults)} thing(s) missing", faults)
@@ -299,7 +299,7 @@ def _require_may_return(state: IdeaState, act: Act) -> None:
     if act.actor == state.owner and act.actor != state.offer.offered_by:
         return
     _require_picked_up(state, act, state.offer)
-    _require_may_receive(state, act, state.offer)
+    require_may_receive(state, act)
 
 
 def _require_may_send_back(state: IdeaState, act: Act) -> None:
@@ -346,7 +346,9 @@ def _require_picked_up(state: IdeaState, act: Act, offered: Offer) -> None:
     )
 
 
-def _require_may_receive(state: IdeaState, act: Act, offered: Offer) -> None:
+def require_may_receive(state: IdeaState, act: Act) -> None:
+    """Raises `Refused` unless the actor may receive what is offered: by role, by name, and as a second person."""
+    offered = _require_offer(state, "receive it")
     if offered.to_stage == CASE:
         require_one_of(act, {state.owner: "the idea's owner"}, "conclude it")
         return

@@ -1,0 +1,70 @@
+"""Search over cases that finds two-character Japanese words as well as English ones, without a dictionary.
+
+Text is normalised (NFKC, lower case) and cut into overlapping pairs of characters for scripts without spaces, and into
+words for the others. A case is found when it holds every word of the query; what stands in title and search words
+counts more than what stands elsewhere.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from tasuki.cases.case import Case
+
+_WORD = re.compile(r"[a-z0-9_]+|[^\W\da-z_]+")
+_WEIGHTS = (("title", 4.0), ("search_words", 4.0), ("change", 2.0), ("learnings", 2.0))
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A case that was found, and how well it fits (more is better; comparable within one search only)."""
+
+    case: Case
+    score: float
+
+
+def normalised(text: str) -> str:
+    """The form in which texts are compared: full and half width, upper and lower case become one."""
+    return unicodedata.normalize("NFKC", text).lower()
+
+
+def terms_of(text: str) -> tuple[str, ...]:
+    """The pieces that are looked for: whole Latin words, and overlapping pairs of other letters."""
+    pieces: list[str] = []
+    for word in _WORD.findall(normalised(text)):
+        pieces += [word] if word[0].isascii() or len(word) < 3 else [word[n : n + 2] for n in range(len(word) - 1)]
+    return tuple(pieces)
+
+
+def search(cases: Iterable[Case], query: str, limit: int = 20) -> tuple[Hit, ...]:
+    """The cases that hold every piece of the query, best first; none for a query without letters.
+
+    Args:
+        cases: Where to look.
+        query: Words in Japanese, English or both.
+        limit: At most so many hits.
+    """
+    wanted = tuple(dict.fromkeys(terms_of(query)))
+    if not wanted:
+        return ()
+    hits = (Hit(case, _score(case, wanted)) for case in cases)
+    found = sorted((hit for hit in hits if hit.score > 0), key=lambda hit: hit.case.ended_at, reverse=True)
+    return tuple(sorted(found, key=lambda hit: -hit.score)[:limit])
+
+
+def _score(case: Case, wanted: tuple[str, ...]) -> float:
+    everything = normalised(_all_text(case))
+    if not all(piece in everything for piece in wanted):
+        return 0.0
+    score = float(len(wanted))
+    for name, weight in _WEIGHTS:
+        value = getattr(case, name)
+        text = normalised(value if isinstance(value, str) else "\n".join(value))
+        score += weight * sum(piece in text for piece in wanted)
+    return score
+
+
+def _all_text(case: Case) -> str:
+    texts = [case.idea, case.title, case.change, case.because, case.population, case.metric, case.reason, case.decision]
+    return "\n".join([*texts, *case.learnings, *case.search_words, *case.next_ideas])
