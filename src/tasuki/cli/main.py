@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import analysis, evidence, experiment, handoff, idea, metric, model, offline, serve, workspace
+from tasuki.cli import analysis, doctor, evidence, experiment, handoff, idea, metric, model, offline, serve, workspace
 from tasuki.cli.output import INTERRUPTED, report
 from tasuki.errors import TasukiError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (analysis, workspace, serve):
+for module in (analysis, workspace, serve, doctor):
     app.add_typer(module.app)
 app.add_typer(idea.app, name="idea", help="Open, list, show, end and reopen ideas.")
 app.add_typer(handoff.app, name="handoff", help="Offer, pick up, accept and return.")

@@ -5,6 +5,7 @@ PostgreSQL: one advisory lock per writing transaction. On both, writers therefor
 order of their positions, so a reader of the feed never skips an event that commits late; reading never waits.
 """
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,7 +104,7 @@ def _address(url: str) -> URL:
     try:
         address = make_url(url)
         backend = address.get_backend_name()
-    except (ArgumentError, NoSuchModuleError) as error:
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise _bad_address(url) from error
     if backend in {"postgres", "postgresql"}:
         return address.set(drivername="postgresql+psycopg")
@@ -114,10 +115,14 @@ def _address(url: str) -> URL:
 
 def _bad_address(url: str) -> Invalid:
     return Invalid(
-        f"{url!r} is no address of a ledger",
+        f"{_without_password(url)!r} is no address of a ledger",
         expected="sqlite:///path/ledger.db or postgresql://user@host/database",
         next_step="correct the ledger's address in tasuki.toml",
     )
+
+
+def _without_password(url: str) -> str:
+    return re.sub(r"://([^/@:]*):[^@]*@", r"://\1:***@", url)
 
 
 def _prepare_sqlite(timeout_s: float) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from tasuki.clock import Clock, system_clock, to_text
-from tasuki.errors import Invalid, Missing, Refused, Stale, Unavailable
+from tasuki.errors import Missing, Refused, Stale, Unavailable
 from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, chained
 from tasuki.flow.fold import fold, fold_members, state_from_json
 from tasuki.flow.plan import Member
@@ -171,24 +171,37 @@ class Ledger:
         """Everything that is wrong with the ledger; empty when it is healthy. Never fails on a tampered row."""
         return examine(self._engine)
 
+    def size(self) -> tuple[int, int]:
+        """How many events it holds, in how many streams."""
+        count = select(func.count(), func.count(events.c.idea.distinct())).select_from(events)
+        with reading(self._engine) as connection:
+            held, told = connection.execute(count).one()
+        return held, told
+
     def rebuild(self) -> int:
         """Makes the stored fold anew from the events and returns how many streams it covers.
+
+        The stored heads show when the newest events were removed: `verify` first, this makes them forget.
 
         Raises:
             Invalid: Events that cannot be folded. Nothing was changed.
             Unavailable: Events that cannot be read. Nothing was changed.
         """
         with writing(self._engine) as connection:
-            connection.execute(delete(streams))
-            ideas = connection.execute(select(events.c.idea).distinct().order_by(events.c.idea)).scalars().all()
-            for idea in ideas:
-                story = _story(connection, idea)
-                connection.execute(insert(streams).values(_head(story)))
-        return len(ideas)
+            return rebuild_streams(connection)
 
     def close(self) -> None:
         """Closes the connections."""
         self._engine.dispose()
+
+
+def rebuild_streams(connection: Connection) -> int:
+    """Makes the stored fold of every stream anew, within the caller's transaction; gives the number of streams."""
+    connection.execute(delete(streams))
+    ideas = connection.execute(select(events.c.idea).distinct().order_by(events.c.idea)).scalars().all()
+    for idea in ideas:
+        connection.execute(insert(streams).values(_head(_story(connection, idea))))
+    return len(ideas)
 
 
 def _story(connection: Connection, idea: str) -> tuple[Event, ...]:
@@ -262,5 +275,5 @@ def _stale(idea: str, expected: int, found: int) -> Stale:
 def _read_state(text: str | None) -> IdeaState | None:
     try:
         return state_from_json(json.loads(text or ""))
-    except (ValueError, TypeError, KeyError, AttributeError, Invalid):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -1,7 +1,7 @@
 """What `tasuki doctor` looks for in a ledger. Reads raw rows, so that a tampered one is named and never stops it."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -19,6 +19,7 @@ Row = Mapping[str, Any]
 
 RESTORE = "keep a copy of the ledger, then `tasuki restore` the newest backup from before"
 REBUILD = "`tasuki doctor --rebuild` makes the stored fold anew from the events"
+GUARD = "find out who did it; `tasuki backup` and `tasuki restore` it into a new ledger, which has its guards"
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Finding:
     Args:
         idea: The stream; empty when it is about the ledger as a whole.
         sequence: The event's number in its stream; None when it is about the stream as a whole.
-        problem: One word for scripts: `content`, `link`, `gap`, `kind`, `order`, `head`, `fold`, `key`, `position`,
-            `guard` or `file`.
+        problem: One word for scripts. What was recorded: `content`, `link`, `gap`, `kind`, `order`, `key`, `position`,
+            `file`. What is kept beside it: `head` (the stored end of a stream is another), `fold`, `guard`.
         what: What is wrong.
         next_step: What to do about it.
     """
@@ -55,7 +56,7 @@ def examine_story(idea: str, story: Sequence[Row]) -> Iterator[Finding]:
     previous = ""
     for expected, row in enumerate(story, 1):
         yield from _event_findings(row)
-        gone = _whole(row["sequence"]) - (story[expected - 2]["sequence"] if expected > 1 else 0) - 1
+        gone = _whole(row["sequence"]) - (_whole(story[expected - 2]["sequence"]) if expected > 1 else 0) - 1
         if gone > 0:
             yield Finding(idea, row["sequence"], "gap", f"{gone} event(s) before it are gone", RESTORE)
         elif row["previous_hash"] != previous:
@@ -66,6 +67,22 @@ def examine_story(idea: str, story: Sequence[Row]) -> Iterator[Finding]:
     for row, before, here in zip(story[1:], positions, positions[1:], strict=False):
         if here <= before:
             yield Finding(idea, row["sequence"], "order", "it stands before its predecessor in the feed", RESTORE)
+
+
+def examine_positions(count: int, newest: int) -> Iterator[Finding]:
+    """Whether as many events are there as the newest position says."""
+    if newest != count:
+        what = f"{newest - count} event(s) of the ledger are gone: its positions run to {newest}, but it holds {count}"
+        yield Finding("", None, "position", what, RESTORE)
+
+
+def examine_keys(rows: Iterable[Row], spans: Mapping[str, int]) -> Iterator[Finding]:
+    """Which idempotency keys stand for events that are not there; `spans` has each stream's last sequence number."""
+    for row in rows:
+        first, last = _whole(row["first_sequence"]), _whole(row["last_sequence"])
+        if not 1 <= first <= last <= spans.get(row["idea"], 0):
+            what = f"the idempotency key {row['key']!r} stands for events {first} to {last}, which are not there"
+            yield Finding(row["idea"], first, "key", what, RESTORE)
 
 
 def _findings(connection: Connection) -> Iterator[Finding]:
@@ -83,8 +100,10 @@ def _findings(connection: Connection) -> Iterator[Finding]:
     for idea, head in heads.items():
         what = f"all its events are gone; the stored head knew {head['sequence']}"
         yield Finding(idea, None, "gap", what, RESTORE)
-    yield from _position_findings(connection)
-    yield from _key_findings(connection, spans)
+    count, newest = connection.execute(select(func.count(), func.max(events.c.position)).select_from(events)).one()
+    yield from examine_positions(count, newest or 0)
+    known = connection.execute(select(keys).order_by(keys.c.key)).mappings()
+    yield from examine_keys((dict(row) for row in known), spans)
 
 
 def _event_findings(row: Row) -> Iterator[Finding]:
@@ -110,7 +129,7 @@ def _event_findings(row: Row) -> Iterator[Finding]:
 def _fold_findings(idea: str, story: list[Row], head: Row | None, broken: list[Finding]) -> Iterator[Finding]:
     last = story[-1]
     if head is None:
-        yield Finding(idea, None, "head", "the stored fold does not know this stream", REBUILD)
+        yield Finding(idea, None, "fold", "the stored fold does not know this stream", REBUILD)
         return
     if head["sequence"] > last["sequence"]:
         what = f"the newest event(s) are gone: the stored head knew {head['sequence']}, the last is {last['sequence']}"
@@ -118,7 +137,9 @@ def _fold_findings(idea: str, story: list[Row], head: Row | None, broken: list[F
         return
     if (head["sequence"], head["hash"]) != (last["sequence"], last["hash"]):
         what = f"the stored head ({head['sequence']}) is not the last event ({last['sequence']})"
-        yield Finding(idea, last["sequence"], "head", what, f"if the events are right: {REBUILD}; if not: {RESTORE}")
+        yield Finding(
+            idea, last["sequence"], "head", what, f"{RESTORE}; add --force to rebuild if the events are right"
+        )
         return
     if not broken:
         yield from _state_findings(idea, [to_event(row) for row in story], head)
@@ -143,22 +164,6 @@ def _where(head: Row, state: str | None) -> str:
     return f" in {', '.join(names)}" if names else ""
 
 
-def _position_findings(connection: Connection) -> Iterator[Finding]:
-    count, last = connection.execute(select(func.count(), func.max(events.c.position)).select_from(events)).one()
-    gone = (last or 0) - count
-    if gone:
-        what = f"{gone} event(s) of the ledger are gone: its positions run to {last}, but it holds {count}"
-        yield Finding("", None, "position", what, RESTORE)
-
-
-def _key_findings(connection: Connection, spans: Mapping[str, int]) -> Iterator[Finding]:
-    for row in connection.execute(select(keys).order_by(keys.c.key)).mappings():
-        first, last = _whole(row["first_sequence"]), _whole(row["last_sequence"])
-        if not 1 <= first <= last <= spans.get(row["idea"], 0):
-            what = f"the idempotency key {row['key']!r} stands for events {first} to {last}, which are not there"
-            yield Finding(row["idea"], first, "key", what, RESTORE)
-
-
 def _guard_findings(connection: Connection) -> Iterator[Finding]:
     backend = connection.dialect.name
     query = {
@@ -169,7 +174,7 @@ def _guard_findings(connection: Connection) -> Iterator[Finding]:
     for name in APPEND_ONLY_TRIGGERS[backend]:
         if name not in there:
             what = f"the trigger {name}, which keeps events from being changed, was removed"
-            yield Finding("", None, "guard", what, "find out who did it; `tasuki backup` and restore into a new ledger")
+            yield Finding("", None, "guard", what, GUARD)
 
 
 def _file_findings(connection: Connection) -> Iterator[Finding]:
