@@ -64,7 +64,7 @@ class ScoredRows:
 def train_model(
     workspace: "Workspace", model_file: Path, *, until: datetime | None = None, actor: str, idea: str | None = None
 ) -> TrainedModel:
-    """Trains the model of a file on its window before `until` (by default the end of the data) and keeps the artifact."""
+    """Trains the model of a file on its window before `until` (by default the end of the data) and stores it."""
     raise NotImplementedError
 
 

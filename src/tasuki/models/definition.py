@@ -212,8 +212,23 @@ class Model:
         return tuple(dict.fromkeys((self.unit, self.time, *label, *self.inputs, *self.segments)))
 
 
+_TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
+    *((name, str, "a text") for name in ("name", "table", "unit", "time")),
+    ("target", Target, "a Target"),
+    ("features", (tuple, list), "a tuple of features"),
+    ("buckets", int, "a whole number"),
+    ("training_days", (int, float), "a number of days"),
+    ("segments", (tuple, list), "a tuple of column names"),
+    ("seed", int, "a whole number"),
+    *((name, str, "a text") for name in ("intended_use", "unsuitable_use", "baseline")),
+)
+
+
 def definition_faults(model: Model) -> list[Fault]:
     """Everything about a definition that can be seen to be wrong without data, all at once."""
+    faults = list(_type_faults(model))
+    if faults:
+        return faults
     return [
         *_own_faults(model),
         *(fault for feature in model.features for fault in _feature_faults(feature)),
@@ -221,17 +236,28 @@ def definition_faults(model: Model) -> list[Fault]:
     ]
 
 
-def _own_faults(model: Model) -> Iterator[Fault]:
-    for name in ("name", "table", "unit", "time"):
+def _type_faults(model: Model) -> Iterator[Fault]:
+    for name, kinds, expected in _TYPES:
         value = getattr(model, name)
-        if not isinstance(value, str) or not value:
-            yield Fault(name, f"{value!r} is no name", "a text")
-    if isinstance(model.name, str) and not is_plain_name(model.name):
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            yield Fault(name, f"{value!r} is a {type(value).__name__}", expected)
+    features: object = model.features
+    if isinstance(features, tuple | list):
+        for place, feature in enumerate(features):
+            if not isinstance(feature, Feature):
+                yield Fault(f"features.{place}", f"{feature!r} is no feature", "category, cross, hour_of_day or number")
+
+
+def _own_faults(model: Model) -> Iterator[Fault]:
+    for name in ("table", "unit", "time"):
+        if not getattr(model, name):
+            yield Fault(name, "is empty", "a name")
+    if not is_plain_name(model.name):
         yield Fault("name", f"{model.name!r} cannot name a folder", "letters, digits, - and _, at most 64")
     if not model.features:
         yield Fault("features", "there is none", "at least one")
-    if not (isinstance(model.buckets, int) and 2 <= model.buckets <= LARGEST_BUCKETS):
-        yield Fault("buckets", f"{model.buckets!r} is out of range", f"a whole number from 2 to {LARGEST_BUCKETS}")
+    if not (2 <= model.buckets <= LARGEST_BUCKETS):
+        yield Fault("buckets", f"{model.buckets!r} is out of range", f"2 to {LARGEST_BUCKETS}")
     if not model.training_days > 0:
         yield Fault("training_days", f"{model.training_days!r} is no window", "more than 0")
     if not model.target.delay_hours >= 0:

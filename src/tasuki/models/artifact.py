@@ -1,0 +1,213 @@
+"""A trained model as files and back: nothing in them can execute, and what is read is proved before it is used.
+
+features.json   the features in order, the hash's seed and buckets, scales, vocabularies, intercept
+schema.json     what a request must give: name, type, nullable
+weights.npy     linear models: float64, one weight per slot, then one per number without bins
+trees.txt       LightGBM models: its own text
+golden.json     inputs with the score any implementation must give
+training.json   what the version was made from, and the score distribution to expect
+"""
+
+import io
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasuki.errors import Fault, Invalid
+from tasuki.models.definition import Category, Cross, Feature, HourOfDay, InputType, Number
+from tasuki.models.encoding import Column, RawValue, WrongValue, plain_column
+from tasuki.models.linear import Linear, LinearScorer, Scale, plain_numbers
+from tasuki.models.trees import Trees, TreesScorer
+
+FORMAT = "tasuki.model/1"
+TOLERANCE = 1e-9
+"""How far a score may be from its golden example: the last digits of another machine's exp, nothing more."""
+
+_KINDS: dict[str, Callable[..., Feature]] = {
+    "category": Category,
+    "cross": Cross,
+    "hour_of_day": HourOfDay,
+    "number": Number,
+}
+_KIND_OF: dict[object, str] = {kind: name for name, kind in _KINDS.items()}
+
+
+@dataclass(frozen=True)
+class Input:
+    """A named input of a model."""
+
+    name: str
+    type: InputType
+    nullable: bool
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Inputs and the score that any implementation must give for them."""
+
+    row: Mapping[str, RawValue]
+    score: float
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A version that was read and can score."""
+
+    model: str
+    version: str
+    inputs: Mapping[str, Input]
+    features: tuple[Feature, ...]
+    scorer: LinearScorer | TreesScorer
+    golden: tuple[Golden, ...]
+    training: Mapping[str, Any]
+
+    @property
+    def has_trees(self) -> bool:
+        """Whether it is a LightGBM model."""
+        return isinstance(self.scorer, TreesScorer)
+
+
+def score_rows(artifact: Artifact, columns: Mapping[str, Any]) -> npt.NDArray[np.float64]:
+    """The probability of each row of a table: arrays or lists, one per input of the model; more are ignored.
+
+    Raises:
+        Invalid: Naming the columns that are missing or hold values the model cannot take.
+    """
+    lacking = [name for name in artifact.inputs if name not in columns]
+    if lacking:
+        raise Invalid(f"{artifact.model} cannot score these rows", [Fault(name, "is missing") for name in lacking])
+    needed: dict[str, Column] = {name: plain_column(columns[name]) for name in artifact.inputs}
+    try:
+        return artifact.scorer.score_columns(needed)
+    except WrongValue as error:
+        raise Invalid(
+            f"{artifact.model} cannot score these rows", [Fault(error.column, error.what, error.expected)]
+        ) from error
+
+
+def prove(artifact: Artifact) -> None:
+    """Scores the golden examples one by one and together, and compares with what was written in training.
+
+    Raises:
+        Invalid: Naming each example that differs.
+    """
+    faults = []
+    together = score_rows(artifact, {name: [one.row.get(name) for one in artifact.golden] for name in artifact.inputs})
+    for place, (one, batch) in enumerate(zip(artifact.golden, together.tolist(), strict=True)):
+        single = artifact.scorer.score_row(one.row)
+        if not (abs(single - one.score) <= TOLERANCE and abs(batch - one.score) <= TOLERANCE):
+            faults.append(
+                Fault(f"golden.json example {place}", f"scores {single} alone, {batch} in a batch", str(one.score))
+            )
+    if faults:
+        raise Invalid(f"version {artifact.version} of {artifact.model} fails its golden examples", faults[:10])
+
+
+def parameters_files(model: Linear | Trees) -> dict[str, bytes]:
+    """The files that hold the parameters."""
+    spec: dict[str, Any] = {
+        "format": FORMAT,
+        "features": [{"kind": _KIND_OF[type(one)], **asdict(one)} for one in model.features],
+    }
+    if isinstance(model, Trees):
+        spec |= {"kind": "trees", "vocabularies": model.vocabularies}
+        return {"features.json": to_json(spec), "trees.txt": model.text.encode()}
+    scales = {name: asdict(scale) for name, scale in model.scales.items()}
+    spec |= {"kind": "linear", "buckets": model.buckets, "seed": model.seed, "scales": scales}
+    spec |= {"hash": "murmur3_x86_32", "intercept": model.intercept}
+    array = io.BytesIO()
+    np.save(array, model.weights, allow_pickle=False)
+    return {"features.json": to_json(spec), "weights.npy": array.getvalue()}
+
+
+def schema_file(inputs: Mapping[str, Input]) -> bytes:
+    """What a request must give, as `schema.json`."""
+    return to_json({"format": FORMAT, "inputs": [asdict(one) for one in inputs.values()], "output": "probability"})
+
+
+def golden_file(golden: tuple[Golden, ...]) -> bytes:
+    """The golden examples as `golden.json`."""
+    return to_json({"format": FORMAT, "tolerance": TOLERANCE, "examples": [asdict(one) for one in golden]})
+
+
+def inputs_of(features: tuple[Feature, ...]) -> dict[str, Input]:
+    """The named inputs of features; one is nullable only when every feature that reads it allows null."""
+    found: dict[str, Input] = {}
+    for feature in features:
+        for name, kind in feature.inputs:
+            earlier = found.get(name)
+            found[name] = Input(name, kind, feature.nullable and (earlier is None or earlier.nullable))
+    return found
+
+
+def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
+    """A version out of its files; `prove` it before it serves.
+
+    Raises:
+        Invalid: Naming the file that cannot be read or does not fit the others.
+    """
+    spec = _json(files, "features.json")
+    try:
+        features = tuple(_feature(one) for one in spec["features"])
+        parameters = _linear(spec, features, files) if spec["kind"] == "linear" else _trees(spec, features, files)
+        inputs = {one["name"]: Input(**one) for one in _json(files, "schema.json")["inputs"]}
+        golden = tuple(Golden(one["row"], float(one["score"])) for one in _json(files, "golden.json")["examples"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Invalid(
+            f"version {version} of {model} cannot be read",
+            [Fault("features.json, schema.json or golden.json", repr(error))],
+        ) from error
+    if inputs != inputs_of(features) or not golden:
+        raise Invalid(
+            f"version {version} of {model} cannot be read",
+            [Fault("schema.json", "does not fit features.json, or there is no golden example")],
+        )
+    scorer = LinearScorer(parameters) if isinstance(parameters, Linear) else TreesScorer(parameters)
+    return Artifact(model, version, inputs, features, scorer, golden, _json(files, "training.json"))
+
+
+def to_json(value: Mapping[str, Any]) -> bytes:
+    """The one form in which an artifact's JSON is written: the same value always gives the same bytes."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, indent=1, allow_nan=False).encode()
+
+
+def _json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
+    try:
+        document = json.loads(files[name])
+    except KeyError:
+        raise Invalid("the artifact is not complete", [Fault(name, "is missing")]) from None
+    except ValueError as error:
+        raise Invalid("the artifact cannot be read", [Fault(name, str(error))]) from error
+    if not isinstance(document, dict):
+        raise Invalid("the artifact cannot be read", [Fault(name, "is no JSON object")])
+    return document
+
+
+def _feature(value: Mapping[str, Any]) -> Feature:
+    fields = {name: tuple(one) if isinstance(one, list) else one for name, one in value.items() if name != "kind"}
+    return _KINDS[value["kind"]](**fields)
+
+
+def _linear(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mapping[str, bytes]) -> Linear:
+    weights = np.load(io.BytesIO(files["weights.npy"]), allow_pickle=False)
+    wanted = (int(spec["buckets"]) + len(plain_numbers(features)),)
+    if weights.dtype != np.float64 or weights.shape != wanted or not np.isfinite(weights).all():
+        raise Invalid(
+            "the weights do not fit",
+            [Fault("weights.npy", f"{weights.dtype} {weights.shape}", f"finite float64 {wanted}")],
+        )
+    scales = {name: Scale(float(one["mean"]), float(one["deviation"])) for name, one in spec["scales"].items()}
+    intercept = float(spec["intercept"])
+    if not math.isfinite(intercept) or any(not one.deviation > 0 for one in scales.values()):
+        raise Invalid("the parameters are out of range", [Fault("features.json", "intercept or scales")])
+    return Linear(features, int(spec["buckets"]), int(spec["seed"]), scales, intercept, weights)
+
+
+def _trees(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mapping[str, bytes]) -> Trees:
+    vocabularies = {name: {str(key): int(at) for key, at in one.items()} for name, one in spec["vocabularies"].items()}
+    return Trees(features, vocabularies, files["trees.txt"].decode())

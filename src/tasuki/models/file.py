@@ -1,0 +1,130 @@
+"""Reading a model file: Python that a data scientist wrote, run once, in the training process and nowhere else."""
+
+import ast
+import hashlib
+import traceback
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasuki.errors import Fault, Invalid, Missing
+from tasuki.models.definition import Model, definition_faults
+from tasuki.models.training import estimator_faults
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model file that was run.
+
+    Args:
+        path: Where it lies.
+        model: What it defines.
+        content_hash: SHA-256 (hex) of its text.
+        tree: Its syntax tree, to find the line of a fault.
+    """
+
+    path: Path
+    model: Model
+    content_hash: str
+    tree: ast.Module
+
+
+def load_model_file(path: Path) -> ModelFile:
+    """Runs the file and takes its `model`.
+
+    Raises:
+        Missing: When there is no such file.
+        Invalid: When it has a syntax error, raises, or defines no model; naming file and line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise Missing(f"there is no model file {path}", next_step="name a Python file that defines `model`") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "a text file in UTF-8")]) from error
+    try:
+        tree = ast.parse(text, str(path))
+        code = compile(tree, str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        line = getattr(error, "lineno", None) or 1
+        raise Invalid(f"{path} is no Python", [Fault(f"{path}:{line}", getattr(error, "msg", str(error)))]) from error
+    names: dict[str, object] = {"__name__": "tasuki_model_file", "__file__": str(path)}
+    try:
+        exec(code, names)  # noqa: S102  running the team's own file is the purpose; artifacts never execute
+    except (Exception, SystemExit) as error:
+        line = _line_in(path, error)
+        raise Invalid(
+            f"{path} raised {type(error).__name__}", [Fault(f"{path}:{line}", f"{type(error).__name__}: {error}")]
+        ) from error
+    model = names.get("model")
+    if not isinstance(model, Model):
+        what = "defines no `model`" if model is None else f"`model` is a {type(model).__name__}"
+        where = f"{path}:{_last_line(tree) if model is None else _assigned(tree, 'model')}"
+        raise Invalid(f"{path} {what}", [Fault(where, what, "model = Model(name=…, …)")])
+    return ModelFile(path, model, hashlib.sha256(text.encode()).hexdigest(), tree)
+
+
+def model_file_faults(file: ModelFile, table_columns: Collection[str] | None = None) -> list[Fault]:
+    """Everything that is wrong with what a file defines, each with its line.
+
+    Args:
+        file: The file.
+        table_columns: The columns its table has, when the table is at hand.
+    """
+    faults = [
+        _placed(file, fault) for fault in [*definition_faults(file.model), *estimator_faults(file.model.estimator)]
+    ]
+    if table_columns is None or faults:
+        return faults
+    there = ", ".join(sorted(table_columns))
+    return [
+        Fault(
+            f"{file.path}:{_line_of_text(file.tree, name)}", f"table {file.model.table!r} has no column {name!r}", there
+        )
+        for name in file.model.columns
+        if name not in table_columns
+    ]
+
+
+def check_model_file(file: ModelFile, table_columns: Collection[str] | None = None) -> None:
+    """Raises `Invalid` with everything that is wrong, at once."""
+    faults = model_file_faults(file, table_columns)
+    if faults:
+        raise Invalid(f"{file.path} has {len(faults)} fault(s)", faults)
+
+
+def _placed(file: ModelFile, fault: Fault) -> Fault:
+    first, _, rest = fault.where.partition(".")
+    line = _line_of_keyword(file.tree, first)
+    if first == "features" and rest:
+        line = _line_of_text(file.tree, rest.split("×")[0].removeprefix("hour_of_day(").removesuffix(")")) or line
+    return replace(fault, where=f"{file.path}:{line or 1} {fault.where}")
+
+
+def _line_of_keyword(tree: ast.Module, name: str) -> int:
+    """The line of the argument `name=…` in the call of `Model`; the call's own line when it is not given."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Model":
+            return next((one.value.lineno for one in node.keywords if one.arg == name), node.lineno)
+    return 1
+
+
+def _line_of_text(tree: ast.Module, text: str) -> int:
+    found = [one.lineno for one in ast.walk(tree) if isinstance(one, ast.Constant) and one.value == text]
+    return min(found, default=0) or _line_of_keyword(tree, "features")
+
+
+def _assigned(tree: ast.Module, name: str) -> int:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and any(isinstance(one, ast.Name) and one.id == name for one in node.targets):
+            return node.lineno
+    return 1
+
+
+def _last_line(tree: ast.Module) -> int:
+    return tree.body[-1].end_lineno or 1 if tree.body else 1
+
+
+def _line_in(path: Path, error: BaseException) -> int:
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
+    return (frames[-1].lineno if frames else None) or 1

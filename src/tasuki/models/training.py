@@ -1,0 +1,337 @@
+"""Training: from the rows of a window to the files of an artifact; the same rows, file and seed give the same bytes."""
+
+import hashlib
+import math
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as library_version
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tasuki.clock import to_text
+from tasuki.errors import Fault, Invalid
+from tasuki.models.artifact import (
+    Artifact,
+    Golden,
+    golden_file,
+    inputs_of,
+    parameters_files,
+    prove,
+    read_artifact,
+    schema_file,
+    score_rows,
+    to_json,
+)
+from tasuki.models.definition import Feature, Model
+from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, slot_of, to_raw
+from tasuki.models.linear import Linear, Scale, plain_numbers
+from tasuki.models.trees import Trees, dense, is_plain
+
+LINEAR = ("LogisticRegression", "SGDClassifier")
+TREES = "LGBMClassifier"
+SUPPORTED = (
+    "sklearn.linear_model.LogisticRegression, sklearn.linear_model.SGDClassifier(loss='log_loss') "
+    "or lightgbm.LGBMClassifier"
+)
+GOLDEN_EXAMPLES = 24
+LARGEST_VOCABULARY = 255
+EXPECTED_BINS = 10
+
+
+@dataclass(frozen=True)
+class TrainingRows:
+    """The mature rows of a window in order of time, with their labels.
+
+    Args:
+        columns: The columns the model names.
+        labels: Whether a row is a positive within the target's delay.
+        start: The window's beginning (included).
+        end: The window's end (excluded); what was known then is what is learnt from.
+        immature: Rows of the window that were left out because their label may still change.
+    """
+
+    columns: Mapping[str, Column]
+    labels: npt.NDArray[np.bool_]
+    start: datetime
+    end: datetime
+    immature: int
+
+    @property
+    def immature_share(self) -> float:
+        """The share of the window's rows that was left out."""
+        return self.immature / (self.immature + len(self.labels))
+
+
+@dataclass(frozen=True)
+class Training:
+    """A finished training run, before it is stored."""
+
+    files: Mapping[str, bytes]
+    artifact: Artifact
+    data_hash: str
+    metrics: Mapping[str, float]
+    libraries: Mapping[str, str]
+
+
+def estimator_faults(estimator: object) -> list[Fault]:
+    """Whether an estimator can be trained and kept without pickle."""
+    kind = type(estimator)
+    name = kind.__name__
+    if isinstance(estimator, type):
+        return [Fault("estimator", f"{estimator.__name__} is a class", f"an instance: {estimator.__name__}()")]
+    if kind.__module__.startswith("lightgbm.") and name == TREES:
+        return []
+    if kind.__module__.startswith("sklearn.linear_model.") and name in LINEAR:
+        loss = getattr(estimator, "loss", "log_loss")
+        if loss == "log_loss":
+            return []
+        return [Fault("estimator", f"{name}(loss={loss!r}) gives no probability", "loss='log_loss'")]
+    return [Fault("estimator", f"{kind.__module__}.{name} cannot be kept without pickle", SUPPORTED)]
+
+
+def select_rows(
+    model: Model, columns: Mapping[str, Column], *, since: datetime | None = None, until: datetime | None = None
+) -> TrainingRows:
+    """The mature rows of a window.
+
+    Args:
+        model: The definition.
+        columns: The table's columns that the model names.
+        since: The window's beginning; `training_days` before its end by default.
+        until: The window's end, past which nothing is known; just after the last row by default.
+
+    Raises:
+        Invalid: When times or labels cannot be read, or no mature row is left.
+    """
+    try:
+        at = as_moments(model.time, columns[model.time], False)
+    except WrongValue as error:
+        raise Invalid(
+            f"table {model.table} cannot be read", [Fault(error.column, error.what, error.expected)]
+        ) from error
+    if not len(at):
+        raise Invalid(f"table {model.table} has no rows", [Fault(model.table, "is empty")])
+    end = _bare(until) if until else at.max() + np.timedelta64(1, "us")
+    start = _bare(since) if since else end - np.timedelta64(round(model.training_days * 86_400_000_000), "us")
+    delay = np.timedelta64(round(model.target.delay_hours * 3_600_000_000), "us")
+    inside = (at >= start) & (at < end)
+    mature = inside & (at + delay <= end)
+    chosen = np.flatnonzero(mature)
+    chosen = chosen[np.argsort(at[chosen], kind="stable")]
+    if not len(chosen):
+        window = f"[{start}, {end})"
+        raise Invalid(
+            f"no row of {model.table} can be trained on",
+            [Fault(model.time, f"{int(inside.sum())} rows lie in {window}, none is {model.target.delay_hours} h old")],
+            next_step="check until, training_days and target.delay_hours",
+        )
+    kept = {name: column[chosen] for name, column in columns.items()}
+    labels = _labels(model, kept, at[chosen], delay)
+    return TrainingRows(kept, labels, _moment(start), _moment(end), int(inside.sum() - mature.sum()))
+
+
+def train(model: Model, rows: TrainingRows, model_file_hash: str) -> Training:
+    """Fits the estimator and makes the artifact's files, proved on golden examples.
+
+    Raises:
+        Invalid: When the rows hold only one class, or a column holds values its feature cannot take.
+    """
+    if rows.labels.all() or not rows.labels.any():
+        said = f"{int(rows.labels.sum())} of {len(rows.labels)} rows are positive"
+        raise Invalid(f"{model.name} cannot be trained", [Fault(model.target.column, said, "both classes")])
+    try:
+        parameters = _fit(model, rows)
+    except WrongValue as error:
+        raise Invalid(f"{model.name} cannot be trained", [Fault(error.column, error.what, error.expected)]) from error
+    inputs = inputs_of(model.features)
+    drafted = {**parameters_files(parameters), "schema.json": schema_file(inputs)}
+    placeholder = golden_file((Golden({}, 0.0),))
+    draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})
+    scores = score_rows(draft, rows.columns)
+    metrics = _metrics(rows.labels, scores)
+    digest = data_hash(rows)
+    libraries = {name: library_version(name) for name in ("tasuki", "numpy", "scikit-learn", "lightgbm", "mmh3")}
+    record = _record(model, rows, {"model_file_hash": model_file_hash, "data_hash": digest})
+    training = {**record, "metrics": metrics, "libraries": libraries, "expected_scores": expected_scores(scores)}
+    golden = _golden(draft, rows, scores)
+    files = {**drafted, "golden.json": golden_file(golden), "training.json": to_json(training)}
+    artifact = read_artifact(model.name, "draft", files)
+    prove(artifact)
+    return Training(files, artifact, digest, metrics, libraries)
+
+
+def data_hash(rows: TrainingRows) -> str:
+    """SHA-256 (hex) over the names and values trained on, in order of time."""
+    digest = hashlib.sha256()
+    for name in sorted(rows.columns):
+        column = rows.columns[name]
+        digest.update(f"{name}:{column.dtype.kind}:{len(column)};".encode())
+        if column.dtype.kind == "O":
+            digest.update("\x1f".join(map(repr, column.tolist())).encode())
+        else:
+            digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()
+
+
+def expected_scores(scores: npt.NDArray[np.float64]) -> dict[str, list[float]]:
+    """The distribution of scores to expect online: inner bin edges and each bin's share.
+
+    Edges are quantiles; a score that many rows share makes fewer bins, never an empty one.
+    """
+    edges = np.unique(np.quantile(scores, np.linspace(0, 1, EXPECTED_BINS + 1)[1:-1]))
+    counts = np.bincount(np.searchsorted(edges, scores, side="right"), minlength=len(edges) + 1)
+    return {"edges": edges.tolist(), "shares": (counts / len(scores)).tolist()}
+
+
+def _labels(
+    model: Model, columns: Mapping[str, Column], at: npt.NDArray[np.datetime64], delay: np.timedelta64
+) -> npt.NDArray[np.bool_]:
+    name = model.target.column
+    column = columns[name]
+    values = column.astype(object) if column.dtype.kind == "O" else column
+    labels = np.asarray([bool(one) for one in values.tolist()]) if values.dtype.kind == "O" else values.astype(bool)
+    known = {0, 1}
+    if not set(np.unique(values).tolist() if values.dtype.kind in "iufb" else values.tolist()) <= known:
+        raise Invalid(f"table {model.table} cannot be read", [Fault(name, "holds other values", "true/false or 0/1")])
+    if model.target.time is None:
+        return labels.astype(np.bool_)
+    try:
+        arrived = as_moments(model.target.time, columns[model.target.time], True)
+    except WrongValue as error:
+        raise Invalid(
+            f"table {model.table} cannot be read", [Fault(error.column, error.what, error.expected)]
+        ) from error
+    # NaT compares as false: a positive whose arrival nobody wrote down does not count.
+    return labels & (arrived - at <= delay)
+
+
+def _fit(model: Model, rows: TrainingRows) -> Linear | Trees:
+    from sklearn.base import clone
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+
+    estimator: Any = clone(model.estimator)  # type: ignore[no-untyped-call]  # scikit-learn has no types
+    if "random_state" in estimator.get_params() and estimator.get_params()["random_state"] is None:
+        estimator.set_params(random_state=model.seed)
+    with threadpool_limits(limits=1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a fit that stops at max_iter is still a fit; its metrics are in the card
+        if type(estimator).__name__ == TREES:
+            return _fit_trees(model, rows, estimator)
+        return _fit_linear(model, rows, estimator)
+
+
+def _fit_linear(model: Model, rows: TrainingRows, estimator: Any) -> Linear:
+    from scipy import sparse
+
+    slots = []
+    for feature in model.features:
+        codes, keys = codes_and_keys(feature, rows.columns)
+        slots.append(np.asarray([slot_of(key, model.seed, model.buckets) for key in keys], dtype=np.int64)[codes])
+    scales, numbers = _scaled(model.features, rows.columns)
+    # Slots that no row uses would keep weight 0: leaving them out makes the fit many times smaller.
+    used, places = np.unique(np.column_stack(slots), return_inverse=True)
+    places = places.reshape(len(rows.labels), len(slots))
+    starts = np.arange(len(rows.labels) + 1) * len(slots)
+    shape = (len(rows.labels), len(used))
+    matrix = sparse.csr_array((np.ones(places.size), places.ravel(), starts), shape=shape)
+    matrix.sum_duplicates()
+    if numbers:
+        matrix = sparse.hstack([matrix, sparse.csr_array(np.column_stack(numbers))], format="csr")
+    estimator.fit(matrix, rows.labels)
+    weights = np.zeros(model.buckets + len(numbers))
+    weights[used] = estimator.coef_[0][: len(used)]
+    weights[model.buckets :] = estimator.coef_[0][len(used) :]
+    intercept = float(np.ravel(estimator.intercept_)[0])
+    return Linear(model.features, model.buckets, model.seed, scales, intercept, weights)
+
+
+def _scaled(
+    features: tuple[Feature, ...], columns: Mapping[str, Column]
+) -> tuple[dict[str, Scale], list[npt.NDArray[np.float64]]]:
+    scales, numbers = {}, []
+    for feature in plain_numbers(features):
+        values = as_numbers(feature.column, columns[feature.column], feature.nullable)
+        there = values[~np.isnan(values)]
+        deviation = float(there.std()) if len(there) else 0.0
+        scale = Scale(float(there.mean()) if len(there) else 0.0, deviation if deviation > 0 else 1.0)
+        scales[feature.column] = scale
+        numbers.append(np.where(np.isnan(values), 0.0, (values - scale.mean) / scale.deviation))
+    return scales, numbers
+
+
+def _fit_trees(model: Model, rows: TrainingRows, estimator: Any) -> Trees:
+    vocabularies = {}
+    for feature in model.features:
+        if not is_plain(feature):
+            vocabularies[feature.name] = _vocabulary(feature, rows.columns)
+    matrix = dense(model.features, vocabularies, rows.columns)
+    keyed = [place for place, feature in enumerate(model.features) if not is_plain(feature)]
+    estimator.set_params(n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1)
+    estimator.fit(matrix, rows.labels, categorical_feature=keyed or "auto")
+    return Trees(model.features, vocabularies, estimator.booster_.model_to_string(num_iteration=-1))
+
+
+def _vocabulary(feature: Feature, columns: Mapping[str, Column]) -> dict[str, int]:
+    codes, keys = codes_and_keys(feature, columns)
+    counts: dict[str, int] = {}
+    for key, count in zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True):
+        if count:
+            counts[key] = counts.get(key, 0) + count
+    frequent = sorted(counts, key=lambda key: (-counts[key], key))[:LARGEST_VOCABULARY]
+    return {key: place for place, key in enumerate(frequent)}
+
+
+def _metrics(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> dict[str, float]:
+    """Log loss and normalized entropy (log loss / that of always saying the positive rate) on the training rows."""
+    rate = float(labels.mean())
+    safe = np.clip(scores, 1e-15, 1 - 1e-15)
+    loss = float(-np.where(labels, np.log(safe), np.log1p(-safe)).mean())
+    entropy = -(rate * math.log(rate) + (1 - rate) * math.log1p(-rate))
+    return {
+        "log_loss": loss,
+        "normalized_entropy": loss / entropy,
+        "positive_rate": rate,
+        "mean_score": float(scores.mean()),
+    }
+
+
+def _record(model: Model, rows: TrainingRows, hashes: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        **hashes,
+        "window": {"start": to_text(rows.start), "end": to_text(rows.end)},
+        "rows": len(rows.labels),
+        "positives": int(rows.labels.sum()),
+        "immature_rows": rows.immature,
+        "immature_share": rows.immature_share,
+        "table": model.table,
+        "unit": model.unit,
+        "target": model.target.column,
+        "delay_hours": model.target.delay_hours,
+        "seed": model.seed,
+        "estimator": type(model.estimator).__name__,
+        "segments": list(model.segments),
+        "offline_only": [feature.name for feature in model.features if not feature.online],
+    }
+
+
+def _golden(draft: Artifact, rows: TrainingRows, scores: npt.NDArray[np.float64]) -> tuple[Golden, ...]:
+    order = np.argsort(scores, kind="stable")
+    chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_EXAMPLES).astype(int))]
+    examples: dict[str, Golden] = {}
+    for at in chosen.tolist():
+        row = {name: to_raw(one.type, rows.columns[name][at]) for name, one in draft.inputs.items()}
+        examples.setdefault(repr(row), Golden(row, float(scores[at])))
+    return tuple(examples.values())
+
+
+def _bare(moment: datetime) -> np.datetime64:
+    return np.datetime64(moment.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _moment(bare: np.datetime64) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(
+        microseconds=int(bare.astype("datetime64[us]").astype(np.int64))
+    )

@@ -1,0 +1,213 @@
+"""LightGBM models kept as text: checked before they are loaded, scored through the shared library without its package.
+
+Importing `lightgbm` takes seconds because it pulls pandas and scikit-learn; the inference service needs neither. The
+text runs no code, but its parser trusts the indices in it, so every index is checked first.
+"""
+
+import ctypes
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from tasuki.errors import Fault, Invalid, Unavailable
+from tasuki.models.definition import Feature, Number
+from tasuki.models.encoding import Column, RawValue, as_numbers, codes_and_keys, keyer, number_value
+
+_FLOAT64, _ROW_MAJOR, _NORMAL = 1, 1, 0
+_ONE_THREAD = b"num_threads=1"
+
+
+@dataclass(frozen=True)
+class Trees:
+    """The parameters: the model's text, and for each feature with keys the code of each key seen in training.
+
+    A key that is not in its vocabulary gets the code after the last.
+    """
+
+    features: tuple[Feature, ...]
+    vocabularies: Mapping[str, Mapping[str, int]]
+    text: str
+
+
+class TreesScorer:
+    """Scores with a LightGBM model, on one thread."""
+
+    def __init__(self, model: Trees) -> None:
+        check_text(model.text, len(model.features))
+        self._features = model.features
+        self._vocabularies = model.vocabularies
+        self._keyers = {one.name: keyer(one) for one in model.features}
+        self._library = _library()
+        self._handle = ctypes.c_void_p()
+        rounds = ctypes.c_int()
+        loaded = self._library.LGBM_BoosterLoadModelFromString(
+            model.text.encode(), ctypes.byref(rounds), ctypes.byref(self._handle)
+        )
+        self._check(loaded)
+
+    def __del__(self) -> None:
+        if getattr(self, "_handle", None):
+            self._library.LGBM_BoosterFree(self._handle)
+
+    def score_row(self, row: Mapping[str, RawValue]) -> float:
+        """The probability of one row.
+
+        Raises:
+            WrongValue: When a value cannot be taken.
+            KeyError: When a column is not there.
+        """
+        return float(self._predict(np.asarray([[self._value(one, row) for one in self._features]]))[0])
+
+    def score_columns(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float64]:
+        """The probability of each row of a table.
+
+        Raises:
+            WrongValue: When a value cannot be taken.
+            KeyError: When a column is not there.
+        """
+        return self._predict(dense(self._features, self._vocabularies, columns))
+
+    def _value(self, feature: Feature, row: Mapping[str, RawValue]) -> float:
+        if is_plain(feature):
+            return number_value(feature.name, row[feature.name], feature.nullable)
+        vocabulary = self._vocabularies[feature.name]
+        key = self._keyers[feature.name](*(row[column] for column, _ in feature.inputs))
+        return float(vocabulary.get(key, len(vocabulary)))
+
+    def _predict(self, matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        rows, width = matrix.shape
+        matrix = np.ascontiguousarray(matrix, dtype=np.float64)
+        scores = np.empty(rows, dtype=np.float64)
+        given = ctypes.c_int64()
+        done = self._library.LGBM_BoosterPredictForMat(
+            self._handle,
+            matrix.ctypes.data_as(ctypes.c_void_p),
+            _FLOAT64,
+            ctypes.c_int32(rows),
+            ctypes.c_int32(width),
+            _ROW_MAJOR,
+            _NORMAL,
+            0,
+            -1,
+            _ONE_THREAD,
+            ctypes.byref(given),
+            scores.ctypes.data_as(ctypes.POINTER(ctypes.c_double)),
+        )
+        self._check(done)
+        return scores
+
+    def _check(self, result: int) -> None:
+        if result != 0:
+            raise Invalid(f"LightGBM cannot use the model: {self._library.LGBM_GetLastError().decode()}")
+
+
+def is_plain(feature: Feature) -> bool:
+    """Whether the feature is a number that trees take as it is."""
+    return isinstance(feature, Number) and not feature.bins
+
+
+def dense(
+    features: tuple[Feature, ...], vocabularies: Mapping[str, Mapping[str, int]], columns: Mapping[str, Column]
+) -> npt.NDArray[np.float64]:
+    """The features as a matrix, one column each: the number itself, or the code of the key."""
+    parts = []
+    for feature in features:
+        if isinstance(feature, Number) and not feature.bins:
+            parts.append(as_numbers(feature.column, columns[feature.column], feature.nullable))
+            continue
+        vocabulary = vocabularies[feature.name]
+        codes, keys = codes_and_keys(feature, columns)
+        of_key = np.asarray([vocabulary.get(key, len(vocabulary)) for key in keys], dtype=np.float64)
+        parts.append(of_key[codes])
+    return np.column_stack(parts)
+
+
+def check_text(text: str, width: int) -> None:
+    """Checks every index of a LightGBM model text, so that its parser cannot be led outside its arrays.
+
+    Raises:
+        Invalid: Naming each tree whose indices do not fit.
+    """
+    header, *trees = text.split("\nTree=")
+    fields = _fields(header)
+    faults = []
+    if fields.get("max_feature_idx") != str(width - 1):
+        faults.append(Fault("max_feature_idx", f"is {fields.get('max_feature_idx')}", f"{width - 1}"))
+    if fields.get("num_class") != "1" or not fields.get("objective", "").startswith("binary"):
+        faults.append(Fault("objective", "is not binary"))
+    for place, tree in enumerate(trees):
+        faults.extend(_tree_faults(place, _fields(tree.split("\nend of trees")[0]), width))
+    if not trees:
+        faults.append(Fault("model text", "holds no tree"))
+    if faults:
+        raise Invalid("the LightGBM text cannot be trusted", faults[:20])
+
+
+def _tree_faults(place: int, fields: Mapping[str, str], width: int) -> list[Fault]:
+    where = f"tree {place}"
+    try:
+        leaves, categorical = int(fields["num_leaves"]), int(fields["num_cat"])
+        nodes = leaves - 1
+        if leaves < 1 or len(fields["leaf_value"].split()) != leaves:
+            return [Fault(where, "leaf_value does not fit num_leaves")]
+        if nodes == 0:
+            return []
+        wanted = {
+            name: _integers(fields[name]) for name in ("split_feature", "decision_type", "left_child", "right_child")
+        }
+        if len(fields["threshold"].split()) != nodes or any(len(one) != nodes for one in wanted.values()):
+            return [Fault(where, "an array does not fit num_leaves")]
+        faults = []
+        if any(not 0 <= one < width for one in wanted["split_feature"]):
+            faults.append(Fault(where, "splits on a feature that does not exist", f"0 to {width - 1}"))
+        if not _is_tree(wanted["left_child"], wanted["right_child"], leaves):
+            faults.append(Fault(where, "a child index does not lead to each node and leaf once"))
+        return [*faults, *_category_faults(where, fields, wanted["decision_type"], categorical)]
+    except (KeyError, ValueError) as error:
+        return [Fault(where, f"cannot be read: {error}")]
+
+
+def _is_tree(left: list[int], right: list[int], leaves: int) -> bool:
+    """Whether the children are each leaf and each node but the root once, a node always after its parent."""
+    children = sorted([*left, *right])
+    ascending = all(one < 0 or one > node for node, one in [*enumerate(left), *enumerate(right)])
+    return ascending and children == [*range(-leaves, 0), *range(1, leaves - 1)]
+
+
+def _category_faults(where: str, fields: Mapping[str, str], decisions: list[int], categorical: int) -> list[Fault]:
+    thresholds = fields["threshold"].split()
+    chosen = [float(limit) for limit, decision in zip(thresholds, decisions, strict=True) if decision & 1]
+    if not chosen and categorical == 0:
+        return []
+    bounds, bits = _integers(fields["cat_boundaries"]), _integers(fields["cat_threshold"])
+    rising = bounds == sorted(bounds) and bounds[0] == 0 and bounds[-1] == len(bits)
+    if len(bounds) != categorical + 1 or not rising or any(not 0 <= one < categorical for one in chosen):
+        return [Fault(where, "a category's index does not fit its table")]
+    return []
+
+
+def _integers(text: str) -> list[int]:
+    return [int(one) for one in text.split()]
+
+
+def _fields(block: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
+
+
+@cache
+def _library() -> ctypes.CDLL:
+    found = importlib.util.find_spec("lightgbm")
+    folders = list(found.submodule_search_locations or []) if found else []
+    names = ("lib_lightgbm.so", "lib_lightgbm.dylib", "lib_lightgbm.dll")
+    paths = [Path(folder) / "lib" / name for folder in folders for name in names]
+    path = next((one for one in paths if one.is_file()), None)
+    if path is None:
+        raise Unavailable("LightGBM's library is not installed", next_step="install the package lightgbm")
+    library = ctypes.CDLL(str(path))
+    library.LGBM_GetLastError.restype = ctypes.c_char_p
+    return library
