@@ -90,7 +90,7 @@ def calibration_curve(labels: Floats, probabilities: Floats, bins: int = 10) -> 
     Checked against: plain Python; `scipy.stats.binomtest(...).proportion_ci(method="wilson")`.
     """
     edges = np.unique(np.quantile(probabilities, np.arange(1, bins) / bins))
-    group = np.searchsorted(edges, probabilities, side="left")
+    group = sum((probabilities > edge).astype(np.int64) for edge in edges)
     rows = np.bincount(group, minlength=len(edges) + 1)
     positives = np.bincount(group, weights=labels, minlength=len(edges) + 1)
     predicted = np.bincount(group, weights=probabilities, minlength=len(edges) + 1)

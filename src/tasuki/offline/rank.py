@@ -30,20 +30,27 @@ def auc(labels: Floats, scores: Floats) -> Auc:
         curves, eq. 3 to 5; sorted as in X. Sun and W. Xu (2014), O(n log n).
     Checked against: counting all pairs in plain Python; `sklearn.metrics.roc_auc_score`.
     """
-    positive = labels == 1
-    high, low = scores[positive], scores[~positive]
-    m, n = len(high), len(low)
-    above_negatives = _share_below(np.sort(low), high)
-    below_positives = 1.0 - _share_below(np.sort(high), low)
+    order = np.argsort(scores)
+    positive = labels[order] == 1
+    m = int(np.count_nonzero(positive))
+    n = len(labels) - m
+    tie, sizes = _ties(scores[order])
+    in_tie = np.bincount(tie, weights=positive)
+    # Of each tie's rows: how many positives and how many negatives are below it, its own counted half.
+    positives_below = np.cumsum(in_tie) - in_tie / 2
+    negatives_below = np.cumsum(sizes - in_tie) - (sizes - in_tie) / 2
+    share = np.empty(len(labels))
+    share[order] = np.where(positive, negatives_below[tie] / n, 1.0 - positives_below[tie] / m)
+    above_negatives, below_positives = share[labels == 1], share[labels != 1]
     value = float(above_negatives.mean())
     return Auc(value, (above_negatives - value) / m, (below_positives - value) / n)
 
 
-def _share_below(ordered: Floats, values: Floats) -> Floats:
-    """For each value the share of `ordered` below it, equal ones counted half."""
-    below = np.searchsorted(ordered, values, side="left")
-    not_above = np.searchsorted(ordered, values, side="right")
-    return (below + not_above) / (2.0 * len(ordered))
+def _ties(ordered: Floats) -> tuple[Codes, Codes]:
+    """Of sorted values: the number of the group of equal ones each belongs to, and the sizes of the groups."""
+    starts = np.ones(len(ordered), dtype=np.bool_)
+    starts[1:] = ordered[1:] != ordered[:-1]
+    return np.cumsum(starts) - 1, np.diff(np.append(np.flatnonzero(starts), len(ordered)))
 
 
 @dataclass(frozen=True)
