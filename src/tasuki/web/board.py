@@ -26,7 +26,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Card:
-    """An active idea as the board shows it. `slot_from` is the day an A/B slot is booked from, while it waits for it."""
+    """An active idea as the board shows it. `slot_from` is the first day of the A/B slot it waits for."""
 
     idea: str
     title: str
@@ -65,7 +65,7 @@ class FlowTab:
 
 @dataclass(frozen=True)
 class Ended:
-    """An idea that came to its end: `outcome` is its decision, `killed`, or `concluded` where no decision is recorded."""
+    """An idea that has ended. `outcome` is its decision, `killed`, or `concluded` where no decision is recorded."""
 
     idea: str
     title: str
@@ -204,13 +204,24 @@ def ended_of(state: IdeaState) -> Ended:
     ended_at = state.ended_at or state.last_event_at or state.opened_at
     decision = state.latest("decision")
     outcome = "killed" if state.status == "killed" else str(decision.record["decision"]) if decision else "concluded"
-    comparison = state.latest("comparison_report")
-    effect = _main_effect(comparison.record["results"]) if comparison else None
     return Ended(
-        state.idea, state.title, state.flow, state.owner, outcome, ended_at, days_between(state.opened_at, ended_at), effect
+        idea=state.idea,
+        title=state.title,
+        flow=state.flow,
+        owner=state.owner,
+        outcome=outcome,
+        ended_at=ended_at,
+        days=days_between(state.opened_at, ended_at),
+        effect=_relative_effect(state),
     )
 
 
-def _main_effect(results: Sequence[dict[str, object]]) -> float | None:
-    relative = results[0].get("relative") if results else None
-    return float(relative) if isinstance(relative, int | float) else None
+def _relative_effect(state: IdeaState) -> float | None:
+    """The relative effect of the metric that was decided on, from the comparison; of its first metric otherwise."""
+    comparison, decision = state.latest("comparison_report"), state.latest("decision")
+    if comparison is None:
+        return None
+    overall = [one for one in comparison.record["results"] if one["segment"] is None]
+    decided = [one for one in overall if decision and one["metric"] == decision.record["metric"]]
+    relative = next((one["relative"] for one in (*decided, *overall)), None)
+    return None if relative is None else float(relative)

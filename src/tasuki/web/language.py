@@ -19,7 +19,7 @@ def known_language(text: str | None) -> Language | None:
 
 
 def choose_language(asked: str | None, kept: str | None, accept: str | None, default: str) -> Language:
-    """What the address asks for, else what the reader chose before, else what the browser prefers, else the workspace's."""
+    """What the address asks for, else the reader's earlier choice, else the browser's wish, else the workspace's."""
     return known_language(asked) or known_language(kept) or accepted_language(accept) or known_language(default) or "en"
 
 

@@ -5,8 +5,8 @@ from typing import Literal
 
 from tasuki.flow.checks import CHECKS, RUNNING
 from tasuki.flow.plan import Contract, Requirement, Titles
-from tasuki.flow.relay import check_results, contract_of, lacking_evidence, receivers
-from tasuki.flow.rights import Act
+from tasuki.flow.relay import check_results, contract_of, lacking_evidence
+from tasuki.flow.rights import Act, receivers
 from tasuki.flow.state import EvidenceEntry, IdeaState
 
 CheckMark = Literal["passed", "failed", "waiting", "runs_at_offer"]

@@ -1,0 +1,127 @@
+"""The pages: each reads the ledger, builds its view and hands it to its template. Nothing here changes anything."""
+
+import json
+from typing import Any
+
+from litestar import Response, get
+
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Missing
+from tasuki.flow.state import IdeaState
+from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
+from tasuki.web.case_list import list_cases
+from tasuki.web.my_work import work_of
+from tasuki.web.needs import needs_of
+from tasuki.web.site import AnyRequest, assets, page
+from tasuki.web.story import build_story
+
+_FOREVER = "public, max-age=31536000, immutable"
+_QUERY_LENGTH = 200
+
+
+def _workspace(request: AnyRequest) -> Workspace:
+    workspace: Workspace = request.app.state.workspace
+    return workspace
+
+
+@get("/", sync_to_thread=True)
+def show_board(request: AnyRequest) -> Response[str]:
+    """The board of one flow."""
+    workspace = _workspace(request)
+    states = workspace.ledger.ideas()
+    flows = workspace.playbook.flows
+    asked = request.query_params.get("flow") or _usual_flow(workspace)
+    if asked not in flows:
+        raise Missing(f"there is no flow {asked!r}", expected=", ".join(flows))
+    choice = BoardChoice(asked, request.query_params.get("person") or None)
+    board = build_board(states, workspace.playbook, workspace.formation, choice, workspace.clock())
+    waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
+    return page(request, workspace, "board.html", {"board": board, "waiting_count": waiting, "place": "board"})
+
+
+def _usual_flow(workspace: Workspace) -> str:
+    flows = workspace.playbook.flows
+    return workspace.flow if workspace.flow in flows else next(iter(flows))
+
+
+@get("/ideas/{idea:str}", sync_to_thread=True)
+def show_idea(request: AnyRequest, idea: str) -> Response[str]:
+    """The story of one idea, and what its next hand-off needs."""
+    workspace = _workspace(request)
+    state = workspace.ledger.state(idea)
+    now = workspace.clock()
+    act = workspace.act(state.holder)
+    context = {
+        "story": build_story(state, now),
+        "needs": needs_of(state, act),
+        "waiting": waiting_of(state, workspace.playbook, now),
+        "ended": ended_of(state) if state.status != "active" else None,
+        "returns": sum(one.outcome == "returned" for one in state.handoffs),
+        "today": now.date(),
+        "members": act.members,
+        "place": "board" if state.status == "active" else "cases",
+    }
+    return page(request, workspace, "idea.html", context)
+
+
+@get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True)
+def download_evidence(request: AnyRequest, idea: str, file: str) -> Response[bytes]:
+    """One record as it lies in the ledger."""
+    body = _evidence_body(_workspace(request).ledger.state(idea), file.removesuffix(".json"))
+    return Response(
+        json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False).encode(),
+        media_type="application/json",
+        headers={"Content-Disposition": f'attachment; filename="{body["kind"]}-{file[:12]}.json"'},
+    )
+
+
+def _evidence_body(state: IdeaState, content_hash: str) -> dict[str, Any]:
+    found = next((dict(one.body) for one in state.evidence if one.content_hash == content_hash), None)
+    if found is None:
+        raise Missing(f"{state.idea} has no evidence {content_hash}")
+    return found
+
+
+@get("/cases", sync_to_thread=True)
+def show_cases(request: AnyRequest) -> Response[str]:
+    """Every idea that has ended, with a search."""
+    workspace = _workspace(request)
+    query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
+    found = list_cases(workspace.ledger.ideas(), query)
+    context = {"cases": found.lines, "total": found.total, "query": query, "place": "cases"}
+    return page(request, workspace, "cases.html", context)
+
+
+@get("/my-work", sync_to_thread=True)
+def show_my_work(request: AnyRequest) -> Response[str]:
+    """What waits for a member; for the configured one when none is named."""
+    workspace = _workspace(request)
+    members = workspace.ledger.members()
+    asked = request.query_params.get("member")
+    name = asked or (workspace.member if workspace.member in members else next(iter(members), ""))
+    if asked and asked not in members:
+        raise Missing(f"the team has no member {asked!r}", expected=", ".join(members))
+    if not name:
+        return page(request, workspace, "no_members.html", {"members": members, "place": "my_work"})
+    work = work_of(members[name], workspace.ledger.ideas(), workspace.playbook, workspace.clock())
+    context = {"work": work, "member": members[name], "members": members, "place": "my_work"}
+    return page(request, workspace, "my_work.html", context)
+
+
+@get("/assets/{name:str}")
+async def send_asset(name: str) -> Response[bytes]:
+    """A style sheet or picture. Its address changes with its content, so it may be kept for ever."""
+    if name not in assets():
+        raise Missing(f"there is no asset {name!r}")
+    asset = assets()[name]
+    return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": _FOREVER})
+
+
+@get("/health", sync_to_thread=True)
+def tell_health(request: AnyRequest) -> Response[dict[str, str]]:
+    """Whether the pages can read the ledger."""
+    _workspace(request).ledger.members()
+    return Response({"status": "ok"}, media_type="application/json")
+
+
+PAGES = (show_board, show_idea, download_evidence, show_cases, show_my_work, send_asset, tell_health)

@@ -1,0 +1,73 @@
+"""Pages for what goes wrong: what happened, what was expected, what to do next, in the reader's language."""
+
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Response
+from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Invalid, Missing, Refused, Stale, TasukiError, Unavailable
+from tasuki.web.guard import SECURITY_HEADERS
+from tasuki.web.language import Language
+from tasuki.web.site import AnyRequest, language_of, page
+from tasuki.web.texts import Texts
+
+_STATUS: dict[type[TasukiError], int] = {Invalid: 400, Refused: 409, Missing: 404, Stale: 409, Unavailable: 503}
+_SUBJECT = {404: "not_found", 405: "method", 400: "invalid", 409: "invalid", 503: "busy"}
+_log = logging.getLogger("tasuki.web")
+
+
+class ForeignHost(Exception):
+    """The request named a host that is not this machine."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__(host)
+        self.host = host
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What an error page says."""
+
+    status: int
+    title: str
+    what: str
+    expected: str
+    next_step: str
+
+
+def problem_of(error: Exception, path: str, method: str, language: Language) -> Problem:
+    """The words for an error. What the machine says of itself is told only where it is about the reader's request."""
+    t = Texts(language)
+    match error:
+        case ForeignHost(host=host):
+            return _problem(t, 400, "host", t("error.host_what", host=host))
+        case Missing() | NotFoundException():
+            return _problem(t, 404, "not_found", t("error.not_found_what", path=path))
+        case MethodNotAllowedException():
+            return _problem(t, 405, "method", t("error.method_what", method=method))
+        case TasukiError():
+            status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+            return _problem(t, status, _SUBJECT[status], error.what)
+        case HTTPException(status_code=status) if status < 500:
+            return _problem(t, status, "invalid", error.detail)
+    return _problem(t, 500, "broken", t("error.broken_what"))
+
+
+def _problem(t: Texts, status: int, subject: str, what: str) -> Problem:
+    return Problem(status, t(f"error.{subject}"), what, t(f"error.{subject}_expected"), t(f"error.{subject}_next"))
+
+
+def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) -> Response[Any]:
+    """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
+    problem = problem_of(error, request.url.path, request.method, language_of(request, workspace.language))
+    if problem.status >= 500:
+        _log.error("the page %s failed", request.url.path, exc_info=error)
+    context = {"problem": problem, "place": "", "members": {}}
+    response = page(request, workspace, "error.html", context, problem.status)
+    response.headers.update(SECURITY_HEADERS)
+    if problem.status == 405:
+        response.headers["Allow"] = "GET, HEAD"
+    return response

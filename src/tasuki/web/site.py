@@ -1,0 +1,202 @@
+"""What every page shares: templates, assets, the reader's language, and the names of people, stages and flows."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from litestar import Request, Response
+from litestar.datastructures import Cookie
+
+from tasuki.actions.workspace import Workspace
+from tasuki.clock import from_text
+from tasuki.flow.plan import CASE, Contract, Member, Titles
+from tasuki.flow.state import HandOff
+from tasuki.web.intervals import reach_of, strip
+from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
+from tasuki.web.readings import offline_verdict
+from tasuki.web.texts import Texts
+
+LANGUAGE_COOKIE = "tasuki_language"
+_A_YEAR_S = 365 * 86400
+OPEN_KINDS = frozenset(
+    {"hypothesis_brief", "offline_report", "check_report", "comparison_report", "decision", "learning"}
+)
+"""Evidence that people come to the page for: shown without a click."""
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file the pages need, with its media type."""
+
+    content: bytes
+    media_type: str
+
+
+@cache
+def assets() -> Mapping[str, Asset]:
+    """Every asset by name; read once."""
+    folder = files("tasuki.web") / "assets"
+    types = {"tasuki.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
+    return {name: Asset((folder / name).read_bytes(), media_type) for name, media_type in types.items()}
+
+
+@cache
+def assets_version() -> str:
+    """Changes whenever an asset does, so that browsers may keep each version for ever."""
+    joined = b"".join(asset.content for asset in assets().values())
+    return hashlib.sha256(joined).hexdigest()[:12]
+
+
+@cache
+def environment() -> Environment:
+    """The templates. Everything is escaped, and a name that does not exist is an error."""
+    templates = Environment(
+        loader=PackageLoader("tasuki.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    templates.globals |= {
+        "address": address,
+        "assets_version": assets_version(),
+        "date": date.fromisoformat,
+        "moment": from_text,
+        "offline_verdict": offline_verdict,
+        "reach": reach_of,
+        "strip": strip,
+        "OPEN_KINDS": OPEN_KINDS,
+    }
+    return templates
+
+
+def address(path: str, **query: str | None) -> str:
+    """A path with the parameters that have a value."""
+    given = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(given)}" if given else path
+
+
+def language_of(request: AnyRequest, default: str) -> Language:
+    """The reader's language."""
+    asked = request.query_params.get("lang")
+    return choose_language(asked, request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"), default)
+
+
+class Words:
+    """The names of things in one language, as the templates call them."""
+
+    def __init__(self, workspace: Workspace, members: Mapping[str, Member], language: Language) -> None:
+        self._playbook = workspace.playbook
+        self._members = members
+        self._language = language
+        self._texts = Texts(language)
+
+    def by_name(self) -> dict[str, Callable[..., str]]:
+        """What templates may call."""
+        offered = (
+            self.people,
+            self.people_list,
+            self.stage_title,
+            self.flow_title,
+            self.formation_title,
+            self.role_names,
+            self.kind_names,
+            self.question_of,
+        )
+        return {one.__name__: one for one in offered}
+
+    def people(self, name: str) -> str:
+        """What a member is called; the bare name of somebody who is no member."""
+        member = self._members.get(name)
+        return (member.display_name if member else "") or name
+
+    def people_list(self, names: Iterable[str]) -> str:
+        """Several members."""
+        return self._joined(self.people(name) for name in names)
+
+    def stage_title(self, name: str) -> str:
+        """The title of a stage, or of the case at the end."""
+        if name == CASE:
+            return self._texts("needs.case")
+        stage = self._playbook.stages.get(name)
+        return self._title(stage.titles if stage else None, name)
+
+    def flow_title(self, name: str) -> str:
+        """The title of a flow; its name when the playbook has dropped it."""
+        flow = self._playbook.flows.get(name)
+        return self._title(flow.titles if flow else None, name)
+
+    def formation_title(self, name: str) -> str:
+        """The title of a formation; its name when the playbook has dropped it."""
+        formation = self._playbook.formations.get(name)
+        return self._title(formation.titles if formation else None, name)
+
+    def role_names(self, roles: Iterable[str]) -> str:
+        """Roles, joined with "or" where there are several."""
+        named = [self._texts.term("role", role) for role in roles]
+        return ("・" if self._language == "ja" else " / ").join(named)
+
+    def kind_names(self, kinds: Iterable[str]) -> str:
+        """Kinds of evidence of which any one will do."""
+        named = [self._texts(f"kind.{kind}") for kind in kinds]
+        return (" または " if self._language == "ja" else " or ").join(named)
+
+    def question_of(self, handoff: HandOff) -> str:
+        """The question that was answered at a hand-off; empty when its contract is gone."""
+        contract = self._contract(handoff)
+        return contract.question.in_language(self._language) if contract else ""
+
+    def _contract(self, handoff: HandOff) -> Contract | None:
+        return self._playbook.contracts.get((handoff.from_stage, handoff.to_stage)) or next(
+            (one for (from_stage, _), one in self._playbook.contracts.items() if from_stage == handoff.from_stage), None
+        )
+
+    def _title(self, titles: Titles | None, name: str) -> str:
+        return titles.in_language(self._language) if titles else name
+
+    def _joined(self, names: Iterable[str]) -> str:
+        return ("、" if self._language == "ja" else ", ").join(names)
+
+
+def page(
+    request: AnyRequest, workspace: Workspace, template: str, context: Mapping[str, Any], status: int = 200
+) -> Response[str]:
+    """A page in the reader's language; keeps the language in a cookie where the address asked for it."""
+    language = language_of(request, workspace.language)
+    members = context["members"] if "members" in context else workspace.ledger.members()
+    words = Words(workspace, members, language)
+    frame = _frame(request, workspace.name, language)
+    text = environment().get_template(template).render(**words.by_name(), **frame, **context)
+    response = Response(text, media_type="text/html; charset=utf-8", status_code=status)
+    if known_language(request.query_params.get("lang")):
+        response.set_cookie(
+            Cookie(LANGUAGE_COOKIE, value=language, max_age=_A_YEAR_S, path="/", httponly=True, samesite="lax")
+        )
+    return response
+
+
+def _frame(request: AnyRequest, workspace_name: str, language: Language) -> dict[str, Any]:
+    other = next(one for one in LANGUAGES if one != language)
+    query = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    return {
+        "t": Texts(language),
+        "fmt": Formats(language),
+        "language": language,
+        "other_language": other,
+        "other_language_address": f"{_local_path(request)}?{urlencode([*query, ('lang', other)])}",
+        "workspace_name": workspace_name,
+    }
+
+
+def _local_path(request: AnyRequest) -> str:
+    """The request's path as a path of this site: `//elsewhere` must not become the address of another host."""
+    return "/" + request.url.path.lstrip("/\\")
