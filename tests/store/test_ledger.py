@@ -71,6 +71,12 @@ def test_the_same_key_writes_once_even_at_another_moment(ledger):
     assert first == later == ledger.earlier("k") == ledger.events("idea-1")
 
 
+def test_a_retried_opening_that_drew_another_id_gets_the_idea_it_opened_first(ledger):
+    first = ledger.append("idea-1", 0, [opening()], key="k")
+    assert ledger.append(ledger.new_idea_id(), 0, [opening()], key="k") == first
+    assert [state.idea for state in ledger.ideas()] == ["idea-1"]
+
+
 def test_a_key_gives_back_only_its_own_events(ledger):
     tell(ledger, "idea-1", 2)
     mine = ledger.append("idea-1", 3, [comment("a"), comment("b")], key="mine")

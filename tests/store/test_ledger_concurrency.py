@@ -29,7 +29,6 @@ def insist(ledger, idea, words, key):
     raise AssertionError("a writer never got through")
 
 
-@pytest.mark.slow
 def test_twenty_writers_lose_and_double_nothing(ledger_url, capsys):
     for idea in IDEAS:
         with contextlib.closing(open_ledger(ledger_url)) as ledger:

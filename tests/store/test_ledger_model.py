@@ -45,7 +45,6 @@ asked = st.tuples(
 )
 
 
-@pytest.mark.slow
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(asked, max_size=12))
 def test_random_appends_do_what_the_obvious_ledger_does(ledger: Ledger, requests):

@@ -44,8 +44,13 @@ def checked(idea: str, new: Sequence[NewEvent]) -> tuple[NewEvent, ...]:
 
 
 def digest_of(idea: str, new: Iterable[NewEvent]) -> str:
-    """What was asked for, as a hash. The moment is left out: the same request tried again later is the same request."""
-    asked = [idea, [[event.kind, event.actor, event.body] for event in new]]
+    """What was asked for, as a hash: the same request tried again is the same request.
+
+    The moment is left out, and of a request that opens an idea the idea's id: a retry may have drawn another one.
+    """
+    wanted = list(new)
+    stream = "" if wanted[0].kind == "idea_opened" else idea
+    asked = [stream, [[event.kind, event.actor, event.body] for event in wanted]]
     return hashlib.sha256(canonical_json(asked).encode()).hexdigest()
 
 
