@@ -243,7 +243,7 @@ CHECKS: Mapping[str, Check] = {
         ("offline_report",), 'tasuki idea rule {idea} "TEXT" before the report of a new challenger', _rule_before_report
     ),
     "golden_parity": Check(("publication", "golden_examples"), "publish the version whose examples were handed over"),
-    "job_dry_run": Check(("readiness_note",), "make the training job run through: tasuki model train"),
+    "job_dry_run": Check(("readiness_note", "model_card"), "make the training job run through: tasuki model train"),
     "rollback_rehearsed": Check(("readiness_note",), "rehearse it, then say so in the note", _rollback_rehearsed),
     "reviewed_by_other": Check(("readiness_note",), "let another member read it and name them", _reviewed_by_other),
     "check_passed": Check(

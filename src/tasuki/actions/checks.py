@@ -1,0 +1,191 @@
+"""The machine checks that have to run something: queries, trainings, scorers. A registry by name; tests put in others.
+
+A runner gives what is wrong, in words; nothing when the check passes. What goes wrong while it runs is a finding too:
+an offer is refused with all of them, not stopped by the first.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasuki.actions.workspace import Workspace
+from tasuki.clock import from_text
+from tasuki.errors import TasukiError
+from tasuki.flow.checks import CHECKS, RUNNING, CheckResult
+from tasuki.flow.plan import Contract
+from tasuki.flow.state import EvidenceEntry, IdeaState
+
+if TYPE_CHECKING:
+    from tasuki.models.artifact import Artifact
+    from tasuki.warehouse import Warehouse
+
+Runner = Callable[[Workspace, IdeaState], list[str]]
+
+
+def run_checks(
+    workspace: Workspace, state: IdeaState, contract: Contract, runners: Mapping[str, Runner]
+) -> dict[str, CheckResult]:
+    """Runs the contract's checks that have to run something and whose evidence is there."""
+    ready = [
+        name
+        for name in contract.checks
+        if name in RUNNING and all(state.latest(kind) is not None for kind in CHECKS[name].needs)
+    ]
+    return {name: _run(workspace, state, name, runners[name]) for name in ready}
+
+
+def _run(workspace: Workspace, state: IdeaState, name: str, runner: Runner) -> CheckResult:
+    try:
+        faults = runner(workspace, state)
+    except TasukiError as error:
+        faults = [" ".join(str(error).split())]
+    return CheckResult(name, not faults, "; ".join(faults) or "passed")
+
+
+def newest(state: IdeaState, kind: str) -> EvidenceEntry:
+    """The newest evidence of a kind that a check needs."""
+    entry = state.latest(kind)
+    if entry is None:
+        raise ValueError(f"{state.idea} has no {kind}; run_checks asks only for checks whose evidence is there")
+    return entry
+
+
+def queries_rerun(workspace: Workspace, state: IdeaState) -> list[str]:
+    """Runs every query of the data report again: it must give the columns and the number of rows it gave before."""
+    from tasuki.warehouse import Warehouse
+
+    warehouse = Warehouse(workspace.tables)
+    try:
+        faults = []
+        for query in newest(state, "data_report").record["queries"]:
+            try:
+                faults += _rerun(warehouse, query)
+            except TasukiError as error:
+                faults.append(f"{query['name']} does not run: {' '.join(str(error).split())}")
+        return faults
+    finally:
+        warehouse.close()
+
+
+def _rerun(warehouse: "Warehouse", query: Mapping[str, Any]) -> list[str]:
+    import sqlglot
+    from sqlglot import exp
+
+    try:
+        trees = sqlglot.parse(query["sql"], read="duckdb")
+    except sqlglot.errors.SqlglotError as error:
+        return [f"{query['name']} is no SQL: {str(error).splitlines()[0]}"]
+    tree = trees[0] if len(trees) == 1 else None
+    if not isinstance(tree, exp.Query):
+        return [f"{query['name']} is not one query that only reads"]
+    again = tree.subquery("again")
+    columns = warehouse.fetch(exp.select("*").from_(again).limit(0)).column_names
+    counted = warehouse.rows(exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(again.copy()))
+    faults = []
+    if list(columns) != list(query["columns"]):
+        faults.append(f"{query['name']} gives the columns {', '.join(columns)}, not {', '.join(query['columns'])}")
+    if counted[0]["n"] != query["rows"]:
+        faults.append(f"{query['name']} gives {counted[0]['n']:,} rows, not {query['rows']:,}")
+    return faults
+
+
+def training_reproduces(workspace: Workspace, state: IdeaState) -> list[str]:
+    """Trains again on the window of the model card: the same inputs must give the same version."""
+    from tasuki.actions.models import train_model
+    from tasuki.flow.evidence import to_body
+
+    entry = newest(state, "model_card")
+    card, window = entry.record, entry.body.get("data_window")
+    until = None if window is None else from_text(window["end"])
+    again = train_model(workspace, _model_file(workspace, card), until=until, actor=state.holder)
+    if again.version == card["version"]:
+        return []
+    fresh = to_body(again.card)["record"]
+    changed = [
+        f"{name} was {card[name]} and is {fresh[name]}"
+        for name in ("model_file_hash", "data_hash", "seed", "libraries")
+        if card[name] != fresh[name]
+    ]
+    return [f"a fresh run gives version {again.version}, not {card['version']} ({'; '.join(changed) or 'same inputs'})"]
+
+
+def _model_file(workspace: Workspace, card: Mapping[str, Any]) -> Path:
+    return workspace.folder / str(card["model_file"])
+
+
+def job_dry_run(workspace: Workspace, state: IdeaState) -> list[str]:
+    """Runs the training job once on the data of today, as the schedule will, without publishing what it makes."""
+    from tasuki.actions.models import train_model
+
+    if not newest(state, "readiness_note").record["dry_run_succeeded"]:
+        return ["the readiness note says that the dry run did not succeed"]
+    card = newest(state, "model_card").record
+    train_model(workspace, _model_file(workspace, card), actor=state.holder)
+    return []
+
+
+def golden_examples_pass(workspace: Workspace, state: IdeaState) -> list[str]:
+    """Scores the golden examples with the stored version they belong to: it must give their scores."""
+    golden = newest(state, "golden_examples").record
+    return _golden_faults(_artifact(_store_location(workspace, "."), golden["model"], golden["version"]), golden)
+
+
+def golden_parity(workspace: Workspace, state: IdeaState) -> list[str]:
+    """Scores the golden examples with what the inference service would fetch: the published channel's version."""
+    from tasuki.store.artifacts import ArtifactStore
+
+    golden, publication = (newest(state, kind).record for kind in ("golden_examples", "publication"))
+    location = _store_location(workspace, publication["location"])
+    current = ArtifactStore(location).current(publication["model"], publication["channel"])
+    faults = []
+    if current != publication["version"]:
+        faults.append(f"the channel {publication['channel']} points to {current}, not to {publication['version']}")
+    if publication["version"] != golden["version"]:
+        faults.append(f"published is {publication['version']}, the examples are of {golden['version']}")
+    return faults or _golden_faults(_artifact(location, publication["model"], publication["version"]), golden)
+
+
+def _store_location(workspace: Workspace, location: str) -> Path:
+    """The artifact store of the workspace for `.`, else the one named, relative to the workspace."""
+    return workspace.folder / (workspace.artifacts_location if location == "." else location)
+
+
+def _artifact(location: Path, model: str, version: str) -> "Artifact":
+    from tasuki.models.artifact import read_artifact
+    from tasuki.store.artifacts import ArtifactStore
+
+    return read_artifact(model, version, ArtifactStore(location).load(model, version))
+
+
+def _golden_faults(artifact: "Artifact", golden: Mapping[str, Any]) -> list[str]:
+    """Each example whose score differs, row by row as the service scores and all together as training does."""
+    from tasuki.models.artifact import score_rows
+
+    examples = golden["examples"]
+    lacking = [
+        f"example {number} lacks {name}"
+        for number, one in enumerate(examples)
+        for name in artifact.inputs
+        if name not in one["features"]
+    ]
+    if lacking:
+        return lacking
+    columns = {name: [one["features"][name] for one in examples] for name in artifact.inputs}
+    together = score_rows(artifact, columns)
+    faults = []
+    for number, (one, batch) in enumerate(zip(examples, together, strict=True)):
+        row = artifact.scorer.score_row({name: one["features"][name] for name in artifact.inputs})
+        for way, score in (("alone", row), ("in a batch", float(batch))):
+            if not abs(score - one["score"]) <= golden["tolerance"]:
+                faults.append(f"example {number} scores {score:.9g} {way}, not {one['score']:.9g}")
+    return faults
+
+
+RUNNERS: Mapping[str, Runner] = {
+    "queries_rerun": queries_rerun,
+    "training_reproduces": training_reproduces,
+    "golden_examples_pass": golden_examples_pass,
+    "golden_parity": golden_parity,
+    "job_dry_run": job_dry_run,
+}
+"""What runs when a contract names it."""

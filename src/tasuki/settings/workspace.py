@@ -1,0 +1,298 @@
+"""A workspace's folder: made by `init_workspace`, opened by `open_workspace`. Every fault of its files at once."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from tasuki.actions.workspace import Webhook, Workspace
+from tasuki.clock import Clock, system_clock
+from tasuki.errors import Fault, Invalid, Missing, Refused
+from tasuki.flow.plan import Playbook
+from tasuki.flow.playbook import default_playbook, default_texts, read_playbook
+
+FILE = "tasuki.toml"
+LOG_SUFFIXES = (".parquet", ".csv", ".csv.gz")
+_FOLDERS = ("models", "logs", "artifacts", "serving", "evidence")
+_METRICS = """\
+# The metrics this team declares, one [metric.NAME] each. `tasuki metric check` says every fault of this file.
+"""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What a team chooses when it makes a workspace.
+
+    Args:
+        name: What the workspace is called; the folder's name when empty.
+        language: `ja` or `en`.
+        flow: The flow of a new idea.
+        formation: The formation of a new idea.
+        member: Who acts when nobody is named; empty for nobody.
+        ledger: Where the ledger is; `sqlite:///ledger.db` is a file in the workspace.
+    """
+
+    name: str = ""
+    language: str = "ja"
+    flow: str = "model"
+    formation: str = "planner_maker_evaluator"
+    member: str = ""
+    ledger: str = "sqlite:///ledger.db"
+
+
+def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = system_clock) -> Workspace:
+    """Makes a workspace in a folder and opens it. Files that are there already stay as they are.
+
+    Raises:
+        Refused: The folder is a workspace already.
+        Invalid: A choice that no workspace could have. Nothing was made.
+    """
+    chosen = choices or Choices()
+    if (folder / FILE).exists():
+        raise Refused(
+            f"{folder} is a workspace already",
+            rule="a workspace is made once",
+            next_step=f"use it, or change {folder / FILE}",
+        )
+    text = _settings_text(chosen, chosen.name or folder.resolve().name)
+    faults: list[Fault] = []
+    _Settings(tomllib.loads(text), faults).read(folder, default_playbook())
+    if faults:
+        raise Invalid(f"no workspace was made in {folder}: {len(faults)} fault(s)", faults)
+    _make_folder(folder)
+    for name in _FOLDERS:
+        (folder / name).mkdir(exist_ok=True)
+    (folder / "playbook").mkdir(exist_ok=True)
+    for name, content in default_texts().items():
+        _write_new(folder / "playbook" / name, content)
+    _write_new(folder / "metrics.toml", _METRICS)
+    _write_new(folder / FILE, text)
+    return open_workspace(folder, clock)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Invalid(
+            f"{folder} cannot be made: {error.strerror}", expected="a folder that you may write to"
+        ) from error
+
+
+def _write_new(path: Path, content: str) -> None:
+    if not path.exists():
+        path.write_text(content, encoding="utf-8")
+
+
+def open_workspace(folder: Path | None = None, clock: Clock = system_clock) -> Workspace:
+    """Opens the workspace in a folder (the current one when none is named).
+
+    Raises:
+        Missing: The folder is no workspace.
+        Invalid: `tasuki.toml` or the playbook has faults; all of them at once.
+        Unavailable: The ledger cannot be opened.
+    """
+    place = (folder or Path()).resolve()
+    try:
+        text = (place / FILE).read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError):
+        raise Missing(
+            f"{place} is no workspace",
+            expected=f"a folder with a {FILE}",
+            next_step="tasuki init, or name a workspace with --workspace DIR",
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"{place / FILE} cannot be read: {error}", expected="a text file in UTF-8") from error
+    faults: list[Fault] = []
+    playbook = _playbook(place / "playbook", faults)
+    settings = _Settings(_parsed(text, faults), faults)
+    read = settings.read(place, playbook)
+    if faults or playbook is None:
+        raise Invalid(f"the workspace in {place} has {len(faults)} fault(s)", faults)
+    return _opened(place, read, playbook, clock)
+
+
+def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Workspace:
+    from tasuki.store.ledger import open_ledger
+
+    return Workspace(
+        folder=place,
+        name=read.texts["name"],
+        language=read.texts["language"],
+        ledger=open_ledger(read.ledger, clock),
+        playbook=playbook,
+        clock=clock,
+        flow=read.texts["flow"],
+        formation=read.texts["formation"],
+        member=read.texts["member"],
+        tables={**log_tables(place), **read.tables},
+        webhooks=read.webhooks,
+        artifacts_location=read.texts["artifacts"],
+        serving_host=read.host,
+        serving_port=read.port,
+    )
+
+
+def log_tables(folder: Path) -> dict[str, str]:
+    """Every folder below `logs/` as a table of its name; Parquet unless it holds CSV only."""
+    tables = {}
+    logs = folder / "logs"
+    for one in sorted(logs.iterdir()) if logs.is_dir() else ():
+        if one.is_dir():
+            suffixes = [suffix for suffix in LOG_SUFFIXES if any(one.glob(f"*{suffix}"))]
+            tables[one.name] = str(one / f"*{suffixes[0] if suffixes else LOG_SUFFIXES[0]}")
+    return tables
+
+
+def _playbook(folder: Path, faults: list[Fault]) -> Playbook | None:
+    try:
+        return read_playbook(folder)
+    except Invalid as error:
+        faults += [Fault(f"playbook/{fault.where}", fault.what, fault.expected) for fault in error.faults]
+        return None
+
+
+def _parsed(text: str, faults: list[Fault]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        faults.append(Fault(FILE, f"is no TOML: {error}", "TOML as `tasuki init` writes it"))
+        return {"name": "?"}
+
+
+@dataclass(frozen=True)
+class _Read:
+    texts: Mapping[str, str]
+    ledger: str
+    tables: Mapping[str, str]
+    webhooks: tuple[Webhook, ...]
+    host: str
+    port: int
+
+
+_DEFAULTS = {
+    "name": "",
+    "language": "ja",
+    "flow": "model",
+    "formation": "planner_maker_evaluator",
+    "member": "",
+    "ledger": "sqlite:///ledger.db",
+    "artifacts": "artifacts",
+}
+
+
+class _Settings:
+    """One reading of `tasuki.toml`; collects every fault."""
+
+    def __init__(self, table: Mapping[str, Any], faults: list[Fault]) -> None:
+        self.table = table
+        self.faults = faults
+
+    def read(self, place: Path, playbook: Playbook | None) -> _Read:
+        self._known(self.table, (*_DEFAULTS, "tables", "webhook", "serving"), FILE)
+        texts = {name: self._text(self.table, name, default, FILE) for name, default in _DEFAULTS.items()}
+        if not texts["name"].strip():
+            self._fault(FILE, "name is missing", "what the workspace is called")
+        self._one_of("language", texts["language"], ("ja", "en"))
+        if playbook is not None:
+            self._one_of("flow", texts["flow"], tuple(playbook.flows))
+            self._one_of("formation", texts["formation"], tuple(playbook.formations))
+        host, port = self._serving()
+        return _Read(texts, self._ledger(place, texts["ledger"]), self._tables(place), self._webhooks(), host, port)
+
+    def _fault(self, where: str, what: str, expected: str) -> None:
+        self.faults.append(Fault(where, what, expected))
+
+    def _known(self, table: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
+        for key in table:
+            if key not in known:
+                self._fault(where, f"unknown key {key!r}", ", ".join(known))
+
+    def _text(self, table: Mapping[str, Any], name: str, default: str, where: str) -> str:
+        value = table.get(name, default)
+        if isinstance(value, str):
+            return value
+        self._fault(where, f"{name} is no text", 'a text in "quotes"')
+        return default
+
+    def _one_of(self, name: str, value: str, known: tuple[str, ...]) -> None:
+        if value not in known:
+            self._fault(FILE, f"{name} is {value!r}", ", ".join(known))
+
+    def _part(self, name: str) -> Mapping[str, Any]:
+        value = self.table.get(name, {})
+        if isinstance(value, Mapping):
+            return value
+        self._fault(FILE, f"{name} is no table", f"[{name}]")
+        return {}
+
+    def _ledger(self, place: Path, url: str) -> str:
+        """The address with a relative SQLite path taken from the workspace."""
+        scheme, found, path = url.partition(":///")
+        if not url.startswith(("sqlite:///", "postgresql")):
+            self._fault(FILE, f"ledger is {url!r}", "sqlite:///FILE or postgresql://USER@HOST/DATABASE")
+        return f"sqlite:///{place / path}" if found and scheme == "sqlite" else url
+
+    def _tables(self, place: Path) -> dict[str, str]:
+        entries = self._part("tables")
+        globs = {name: self._text(entries, name, "", f"{FILE} tables") for name in entries}
+        return {name: str(place / glob) if "://" not in glob else glob for name, glob in globs.items()}
+
+    def _webhooks(self) -> tuple[Webhook, ...]:
+        entries = self.table.get("webhook", [])
+        if not isinstance(entries, list) or not all(isinstance(one, Mapping) for one in entries):
+            self._fault(FILE, "webhook is no list of tables", "[[webhook]] with url and perhaps secret")
+            return ()
+        return tuple(self._webhook(one, f"{FILE} webhook {number}") for number, one in enumerate(entries, 1))
+
+    def _webhook(self, entry: Mapping[str, Any], where: str) -> Webhook:
+        self._known(entry, ("url", "secret"), where)
+        url = self._text(entry, "url", "", where)
+        try:
+            parts = urlsplit(url)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        except ValueError:
+            usable = False
+        if not usable:
+            self._fault(where, f"url is {url!r}", "an address that begins with http:// or https://")
+        return Webhook(url, self._text(entry, "secret", "", where))
+
+    def _serving(self) -> tuple[str, int]:
+        entry = self._part("serving")
+        self._known(entry, ("host", "port"), f"{FILE} serving")
+        port = entry.get("port", 8765)
+        if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
+            self._fault(f"{FILE} serving", f"port is {port!r}", "a number from 0 to 65535")
+            port = 8765
+        return self._text(entry, "host", "127.0.0.1", f"{FILE} serving"), port
+
+
+def _settings_text(chosen: Choices, name: str) -> str:
+    # A JSON string is a TOML string too.
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in {**chosen.__dict__, "name": name}.items()}
+    return f"""\
+# The settings of this workspace. Paths are relative to this folder.
+name = {quoted["name"]}
+language = {quoted["language"]}        # ja or en: what pages and reports are written in
+flow = {quoted["flow"]}         # the flow of a new idea (playbook/flows.toml)
+formation = {quoted["formation"]}   # who owns which stage (playbook/formations.toml)
+member = {quoted["member"]}           # who acts when no --as is given
+ledger = {quoted["ledger"]}   # or postgresql://USER@HOST/DATABASE
+artifacts = "artifacts"
+
+# Every folder below logs/ is a table by its name. Others are named here:
+# [tables]
+# impressions = "somewhere/else/*.parquet"
+
+# Offers, pick-ups, acceptances and returns are posted as JSON; a secret signs them (HMAC-SHA256).
+# [[webhook]]
+# url = "https://chat.example/hook"
+# secret = "…"
+
+[serving]
+host = "127.0.0.1"
+port = 8765
+"""
