@@ -102,19 +102,25 @@ def bucket_sql(unit: "exp.Expression", salt: str, dialect: str = "duckdb") -> "e
     from sqlglot import exp
 
     salted = exp.Concat(
-        expressions=[exp.Literal.string(f"{salt}:"), exp.cast(unit.copy(), "text")], safe=False, coalesce=False
+        expressions=[exp.Literal.string(f"{salt}:"), exp.cast(unit.copy(), exp.DType.TEXT)], safe=False, coalesce=False
     )
     match dialect:
         case "duckdb":
-            digest = exp.func("substr", exp.Anonymous(this="sha256", expressions=[salted]), "1", "13")
+            digest = _first_13(exp.Anonymous(this="sha256", expressions=[salted]))
             hexadecimal = exp.Concat(expressions=[exp.Literal.string("0x"), digest], safe=False, coalesce=False)
-            return exp.cast(hexadecimal, "ubigint")
+            return exp.cast(hexadecimal, exp.DType.UBIGINT)
         case "spark":
             hashed = exp.Anonymous(this="sha2", expressions=[salted, exp.Literal.number(256)])
-            digest = exp.func("substr", hashed, "1", "13")
+            digest = _first_13(hashed)
             converted = exp.Anonymous(this="conv", expressions=[digest, exp.Literal.number(16), exp.Literal.number(10)])
-            return exp.cast(converted, "bigint")
+            return exp.cast(converted, exp.DType.BIGINT)
     raise Invalid(f"no bucket is known in the dialect {dialect!r}", expected="duckdb or spark")
+
+
+def _first_13(digest: "exp.Expression") -> "exp.Expression":
+    from sqlglot import exp
+
+    return exp.Substring(this=digest, start=exp.Literal.number(1), length=exp.Literal.number(13))
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,91 @@
+"""What a CSV file says of itself: its columns, its separator, and where it goes wrong.
+
+The engine guesses a CSV's dialect and, when rows do not fit, may skip lines until they do. So the header is read here,
+handed to the engine as a fact, and compared with what the engine made of it.
+"""
+
+import csv
+import gzip
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from tasuki.errors import Fault, Invalid
+
+_SEPARATORS = ",\t;|"
+_GZIP_MAGIC = b"\x1f\x8b"
+
+
+@dataclass(frozen=True)
+class Header:
+    """The first row of a CSV file and how it is written."""
+
+    columns: tuple[str, ...]
+    separator: str
+    compressed: bool
+
+
+def read_header(path: str) -> Header:
+    """The columns and the separator of a file.
+
+    Raises:
+        Invalid: When it is not UTF-8 text, a broken archive, has no rows, or names a column twice or not at all.
+    """
+    with _opened(path) as file:
+        first = file.readline()
+        separator = max(_SEPARATORS, key=first.count)
+        file.seek(0)
+        rows = csv.reader(file, delimiter=separator)
+        columns = next(rows, [])
+        second = next(rows, None)
+    if not any(columns):
+        raise Invalid(f"{path} has no header", expected="the names of the columns in the first line")
+    if second is None:
+        raise Invalid(f"{path} has a header and no rows", expected="at least one row below the header")
+    repeated = sorted({name for name in columns if columns.count(name) > 1})
+    faults = [Fault(path, f"the column {name!r} is there {columns.count(name)} times") for name in repeated]
+    if faults:
+        raise Invalid(f"{path} names columns twice", faults, expected="each column once")
+    return Header(tuple(columns), separator, _is_compressed(path))
+
+
+def find_fault(path: str, header: Header) -> Fault:
+    """The first line that does not fit the header, for the message to a person."""
+    expected = len(header.columns)
+    try:
+        with _opened(path) as file:
+            rows = csv.reader(file, delimiter=header.separator, strict=True)
+            for row in rows:
+                if len(row) != expected and row:
+                    return Fault(f"{path} line {rows.line_num}", f"has {len(row)} values", f"{expected}, as the header")
+    except (csv.Error, Invalid) as error:
+        return Fault(path, str(error).splitlines()[0])
+    return Fault(
+        path, "its rows do not fit one pattern", f"{expected} values in each, separated by {header.separator!r}"
+    )
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[TextIO]:
+    opening = gzip.open if _is_compressed(path) else open
+    try:
+        with opening(path, "rt", encoding="utf-8-sig", newline="") as file:
+            yield file
+    except UnicodeDecodeError as error:
+        raise Invalid(
+            f"{path} is not text in UTF-8",
+            expected="CSV in UTF-8 (with or without a byte-order mark), or Parquet",
+            next_step="save it as UTF-8; from Shift_JIS: iconv -f CP932 -t UTF-8",
+        ) from error
+    except csv.Error as error:
+        raise Invalid(f"{path} cannot be read as CSV: {error}", expected="CSV in UTF-8, or Parquet") from error
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise Invalid(f"{path} is a broken gzip archive: {error}", next_step="copy or compress it again") from error
+
+
+def _is_compressed(path: str) -> bool:
+    with Path(path).open("rb") as file:
+        return file.read(2) == _GZIP_MAGIC
