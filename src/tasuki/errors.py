@@ -17,15 +17,18 @@ class Fault:
         where: The place, as the reader knows it: an option, a field path (`features.2.online`), a file and line.
         what: What is wrong there.
         expected: What would have been right.
+        how: What to do about it, where that is more than writing what was expected: the command to type.
     """
 
     where: str
     what: str
     expected: str = ""
+    how: str = ""
 
     def __str__(self) -> str:
         expected = f" (expected {self.expected})" if self.expected else ""
-        return f"{self.where}: {self.what}{expected}"
+        how = f"\n    → {self.how}" if self.how else ""
+        return f"{self.where}: {self.what}{expected}{how}"
 
 
 class TasukiError(Exception):

@@ -143,10 +143,10 @@ def lacking_evidence(state: IdeaState, contract: Contract) -> list[Fault]:
         entry = state.latest(*requirement.kinds)
         how = requirement.how.replace("{idea}", state.idea)
         if entry is None:
-            faults.append(Fault(" or ".join(requirement.kinds), "missing", how))
+            faults.append(Fault(" or ".join(requirement.kinds), "missing", how=how))
             continue
         empty = _empty_fields(requirement, entry.body)
-        faults += [Fault(f"{entry.kind}.{name}", "empty", how) for name in empty]
+        faults += [Fault(f"{entry.kind}.{name}", "empty", how=how) for name in empty]
     return faults
 
 
@@ -179,7 +179,7 @@ def check_results(
 
 def _failed(state: IdeaState, results: Sequence[CheckResult]) -> list[Fault]:
     return [
-        Fault(f"check {one.name}", one.seen, CHECKS[one.name].how.replace("{idea}", state.idea))
+        Fault(f"check {one.name}", one.seen, how=CHECKS[one.name].how.replace("{idea}", state.idea))
         for one in results
         if not one.passed
     ]
