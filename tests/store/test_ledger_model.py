@@ -3,7 +3,6 @@
 import itertools
 from dataclasses import dataclass, field
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from stories import comment, opening
