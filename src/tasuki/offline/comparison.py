@@ -88,7 +88,7 @@ class OfflineComparison:
         return json.dumps(document, ensure_ascii=False, allow_nan=False)
 
     def _repr_html_(self) -> str:
-        names = ("segment", "metric", "champion", "challenger", "difference", "interval", "p")
+        names = ("segment", "metric", "champion", "challenger", "difference", "low", "high", "p")
         head = "".join(f"<th>{name}</th>" for name in names)
         body = "".join(
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in metric_cells(one))}</tr>" for one in self.metrics
@@ -103,17 +103,10 @@ class OfflineComparison:
 
 
 def metric_cells(one: OfflineMetric) -> tuple[str, ...]:
-    """One metric as texts for a table's row: segment, name, both values, difference, interval, p-value."""
-    interval = f"[{number(one.difference_low)}, {number(one.difference_high)}]"
-    return (
-        one.segment or "all",
-        one.name,
-        number(one.champion, 6),
-        number(one.challenger, 6),
-        number(one.difference),
-        interval if one.difference_low is not None else "–",
-        number(one.p_value),
-    )
+    """One metric as texts for a table's row: segment, name, both values, difference with its interval, p-value."""
+    differences = (one.difference, one.difference_low, one.difference_high, one.p_value)
+    values = (number(one.champion, 5), number(one.challenger, 5), *(number(value, 3) for value in differences))
+    return (one.segment or "all", one.name, *values)
 
 
 def number(value: float | None, digits: int = 4) -> str:

@@ -1,0 +1,74 @@
+"""A comparison as evidence: the offline report that a hand-off carries, with the cases where the challenger fails."""
+
+from tasuki.flow.records import ConcernNote, MetricDifference, OfflineReport
+from tasuki.offline.comparison import OfflineComparison, OfflineMetric
+
+WORST_SEGMENTS = 5
+FEWEST_POSITIVES = 5
+
+
+def offline_report(comparison: OfflineComparison, champion: str, challenger: str, rule: str = "") -> OfflineReport:
+    """The record that `tasuki.flow.records` describes.
+
+    Args:
+        comparison: What was measured.
+        champion: The champion's version, or its column.
+        challenger: The challenger's version, or its column.
+        rule: The rule as it was recorded before; the comparison's own rule when empty.
+    """
+    said = comparison.recommendation
+    return OfflineReport(
+        champion=champion,
+        challenger=challenger,
+        rows=comparison.rows,
+        positives=comparison.positives,
+        metrics=tuple(_difference(one) for one in comparison.metrics),
+        failure_cases=failure_cases(comparison),
+        rule=rule or said.rule,
+        recommendation=said.decision,
+        reasons=said.reasons,
+        concerns=tuple(ConcernNote(one.code, one.severity, one.message) for one in comparison.concerns),
+    )
+
+
+def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
+    """Where the challenger is weakest: segments it makes worse, and those whose rate it gets most wrong.
+
+    Segments with fewer than `FEWEST_POSITIVES` positives and as few expected ones say nothing and are left out.
+    """
+    worse = [
+        f"{one.segment}: log loss {one.champion:.5g} → {one.challenger:.5g} ({one.rows:,} rows, {one.positives:,} "
+        f"positives)"
+        for one in comparison.metrics
+        if one.segment and one.name == "log_loss" and one.difference_low is not None and one.difference_low > 0
+    ]
+    ratios = [
+        one
+        for one in comparison.metrics
+        if one.segment and one.name == "calibration_ratio" and one.challenger and one.positives >= FEWEST_POSITIVES
+    ]
+    ratios.sort(key=_miscalibration, reverse=True)
+    off = [
+        f"{one.segment}: predicts {one.challenger:.2f} times the {one.positives:,} positives there are"
+        for one in ratios[:WORST_SEGMENTS]
+        if _miscalibration(one) > 1.25
+    ]
+    return (*worse, *off)
+
+
+def _miscalibration(one: OfflineMetric) -> float:
+    ratio = one.challenger or 1.0
+    return max(ratio, 1.0 / ratio)
+
+
+def _difference(one: OfflineMetric) -> MetricDifference:
+    return MetricDifference(
+        name=one.name,
+        segment=one.segment or "",
+        champion=one.champion,
+        challenger=one.challenger,
+        difference=one.difference,
+        difference_low=one.difference_low,
+        difference_high=one.difference_high,
+        p_value=one.p_value,
+    )
