@@ -1,17 +1,43 @@
 """Train, publish, roll back and score with models: what `tasuki model` and the demo call."""
 
+import json
+import subprocess
+import time
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from tasuki.actions.workspace import Workspace
-    from tasuki.flow.evidence import Evidence
+from tasuki.actions.artifacts import attach_once, read_version, store_of
+from tasuki.actions.publication import Published, publish_model, roll_back_model
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Fault, Invalid
+from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
+from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
+from tasuki.flow.rights import require_member
+from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
+from tasuki.models.definition import Model
+from tasuki.models.file import ModelFile, check_model_file, load_model_file
+from tasuki.models.training import Training, TrainingRows, select_rows, train
+from tasuki.store.files import replace_file
+
+__all__ = [
+    "Published",
+    "ScoredRows",
+    "TrainedModel",
+    "publish_model",
+    "roll_back_model",
+    "score_versions",
+    "train_model",
+    "validate_model",
+]
+
+PRODUCER = "tasuki model train"
 
 
 @dataclass(frozen=True)
@@ -25,77 +51,235 @@ class TrainedModel:
         golden: The golden examples, as evidence.
         rows: Rows trained on.
         immature_share: The share of the window's rows that was left out because their labels may still change.
-        metrics: Training metrics: log_loss, normalized_entropy, positive_rate.
-        attached_to: The idea the evidence was attached to, if any.
+        metrics: On the training rows: log_loss, normalized_entropy, positive_rate, mean_score.
+        duration_s: How long it took.
     """
 
     model: str
     version: str
-    card: "Evidence"
-    golden: "Evidence"
+    card: Evidence
+    golden: Evidence
     rows: int
     immature_share: float
     metrics: Mapping[str, float]
-    attached_to: str | None = None
-
-
-@dataclass(frozen=True)
-class Published:
-    """A channel that now points to a version."""
-
-    model: str
-    channel: str
-    version: str
-    previous: str | None
-    evidence: "Evidence"
+    duration_s: float
 
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """Rows of a model's table with their mature label and the score of each version asked for, in order of time."""
+    """Mature rows of a model's table in order of time: their labels, and the scores of each version asked for."""
 
     labels: npt.NDArray[np.bool_]
-    units: npt.NDArray[np.object_]
-    times: npt.NDArray[np.datetime64]
+    units: npt.NDArray[Any]
+    times: npt.NDArray[Any]
     scores: Mapping[str, npt.NDArray[np.float64]]
-    segments: Mapping[str, npt.NDArray[np.object_]]
+    segments: Mapping[str, npt.NDArray[Any]]
+
+
+def validate_model(workspace: Workspace, model_file: Path) -> Model:
+    """Runs the file and checks it against its table.
+
+    Raises:
+        Invalid: With every fault, each with file and line.
+    """
+    file = load_model_file(model_file)
+    check_model_file(file)
+    from tasuki.warehouse import Warehouse, source_of
+
+    with closing(Warehouse(workspace.tables)) as warehouse:
+        check_model_file(file, warehouse.columns(source_of(file.model.table)))
+    return file.model
 
 
 def train_model(
-    workspace: "Workspace", model_file: Path, *, until: datetime | None = None, actor: str, idea: str | None = None
+    workspace: Workspace,
+    model_file: Path,
+    *,
+    until: datetime | None = None,
+    actor: str,
+    idea: str | None = None,
+    key: str | None = None,
 ) -> TrainedModel:
-    """Trains the model of a file on its window before `until` (by default the end of the data) and stores it."""
-    raise NotImplementedError
+    """Trains the model of a file and keeps the artifact; the same inputs give the same version.
+
+    Args:
+        workspace: Whose table is read and whose store keeps the artifact.
+        model_file: The model file.
+        until: The end of the training window and of what is known; the end of the data by default.
+        actor: Who trains.
+        idea: The idea to which card and golden examples are attached, if any.
+        key: Idempotency key for attaching.
+
+    Raises:
+        Invalid: When the file, the table or its rows are wrong. Nothing was stored.
+    """
+    require_member(workspace.act(actor))
+    began = time.monotonic()
+    file = load_model_file(model_file)
+    check_model_file(file)
+    rows = select_rows(file.model, _read(workspace, file), until=until)
+    training = train(file.model, rows, file.content_hash)
+    store = store_of(workspace)
+    version = store.put(file.model.name, training.files)
+    duration_s = time.monotonic() - began
+    run = _Run(workspace, file, rows, training, version, duration_s)
+    card, golden = run.evidence(run.card()), run.evidence(run.golden())
+    _record_run(workspace, version, card)
+    if idea is not None:
+        attach_once(workspace, idea, card, actor, key and f"{key}/card")
+        attach_once(workspace, idea, golden, actor, key and f"{key}/golden")
+    share = rows.immature_share
+    return TrainedModel(file.model.name, version, card, golden, len(rows.labels), share, training.metrics, duration_s)
 
 
 def score_versions(
-    workspace: "Workspace",
+    workspace: Workspace,
     model_file: Path,
     versions: Mapping[str, str],
     *,
     since: datetime,
     until: datetime | None = None,
 ) -> ScoredRows:
-    """Scores the mature rows of [since, until) with each of the versions (name → version)."""
-    raise NotImplementedError
+    """Scores rows that no version was trained on, for the offline comparison.
+
+    Args:
+        workspace: Whose table and store are read.
+        model_file: The file that says which table, label, unit and segments.
+        versions: The versions to score with, by any name: {"champion": …, "challenger": …}.
+        since: The first moment (included); at or after the end of every version's training window.
+        until: The last (excluded); the end of the data by default. Labels are judged at the end of the data.
+
+    Raises:
+        Invalid: When a version had learnt from rows of the window.
+    """
+    file = load_model_file(model_file)
+    store = store_of(workspace)
+    artifacts = {name: read_version(store, file.model.name, version) for name, version in versions.items()}
+    seen = [name for name, one in artifacts.items() if datetime.fromisoformat(one.training["window"]["end"]) > since]
+    if seen:
+        faults = [Fault(name, f"was trained up to {artifacts[name].training['window']['end']}") for name in seen]
+        raise Invalid("the rows are not held out", faults, expected=f"versions trained on what was before {since}")
+    wanted = {name for one in artifacts.values() for name in one.inputs}
+    columns = _read(workspace, file, tuple(wanted))
+    last = _latest(columns[file.model.time])
+    rows = select_rows(file.model, columns, since=since, until=until, known_until=max(last, until or last))
+    return ScoredRows(
+        rows.labels,
+        rows.columns[file.model.unit],
+        rows.columns[file.model.time],
+        {name: score_rows(one, rows.columns) for name, one in artifacts.items()},
+        {name: rows.columns[name] for name in file.model.segments},
+    )
 
 
-def publish_model(
-    workspace: "Workspace",
-    model: str,
-    version: str,
-    *,
-    channel: str = "champion",
-    actor: str,
-    idea: str | None = None,
-    key: str | None = None,
-) -> Published:
-    """Proves the version on its golden examples and points the channel at it."""
-    raise NotImplementedError
+@dataclass(frozen=True)
+class _Run:
+    """A training run, from which the records are made."""
+
+    workspace: Workspace
+    file: ModelFile
+    rows: TrainingRows
+    training: Training
+    version: str
+    duration_s: float
+
+    def evidence(self, record: ModelCard | GoldenExamples) -> Evidence:
+        window = DataWindow(self.rows.start, self.rows.end)
+        commit = code_commit(self.file.path.resolve().parent)
+        return evidence_of(record, PRODUCER, self.workspace.clock(), window, commit)
+
+    def card(self) -> ModelCard:
+        model = self.file.model
+        size_mb = sum(map(len, self.training.files.values())) / 1e6
+        cost = f"{len(self.rows.labels):,} rows in {self.duration_s:.1f} s on one core; artifact {size_mb:.2f} MB"
+        return ModelCard(
+            model=model.name,
+            version=self.version,
+            baseline=model.baseline,
+            model_file=_relative(self.file.path, self.workspace.folder),
+            model_file_hash=self.file.content_hash,
+            data_hash=self.training.data_hash,
+            seed=model.seed,
+            training_rows=len(self.rows.labels),
+            features=tuple(
+                FeatureNote(one.name, ", ".join(column for column, _ in one.inputs), one.online)
+                for one in model.features
+            ),
+            intended_use=model.intended_use,
+            unsuitable_use=model.unsuitable_use,
+            cost_estimate=cost,
+            latency_estimate_ms=_latency_ms(self.training.artifact),
+            training_metrics={**self.training.metrics, "immature_share": self.rows.immature_share},
+            libraries=self.training.libraries,
+            duration_s=self.duration_s,
+        )
+
+    def golden(self) -> GoldenExamples:
+        model, artifact = self.file.model, self.training.artifact
+        return GoldenExamples(
+            model=model.name,
+            version=self.version,
+            inputs=tuple(SchemaField(one.name, one.type) for one in artifact.inputs.values()),
+            output="probability",
+            examples=tuple(GoldenExample(dict(one.row), one.score) for one in artifact.golden),  # type: ignore[arg-type]  # rows hold the JSON values the record takes
+            tolerance=TOLERANCE,
+            latency_p99_ms=model.latency_p99_ms,
+            max_size_mb=model.max_size_mb,
+            retraining_cadence=model.retraining_cadence,
+            fallback="the control arm's answer; the score 0 when no arm can answer",
+        )
 
 
-def roll_back_model(
-    workspace: "Workspace", model: str, *, channel: str = "champion", actor: str, idea: str | None = None
-) -> Published:
-    """Points the channel back at the version it had before."""
-    raise NotImplementedError
+def code_commit(folder: Path) -> str | None:
+    """The commit that the folder's git repository stands at, marked when files differ from it; None outside one."""
+    try:
+        head = subprocess.run(
+            ["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=10
+        )
+        changed = subprocess.run(
+            ["git", "-C", str(folder), "status", "--porcelain", "--", "."],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=10,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+
+
+def _read(workspace: Workspace, file: ModelFile, more: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
+    from tasuki.warehouse import Warehouse, source_of
+
+    with closing(Warehouse(workspace.tables)) as warehouse:
+        source = source_of(file.model.table)
+        check_model_file(file, warehouse.columns(source))
+        names = tuple(dict.fromkeys([*file.model.columns, *more]))
+        return warehouse.read_columns(source, names)
+
+
+def _latest(times: npt.NDArray[Any]) -> datetime:
+    last: datetime = times.max().astype("datetime64[us]").item()
+    return last.replace(tzinfo=UTC)
+
+
+def _relative(path: Path, folder: Path) -> str:
+    resolved, home = path.resolve(), folder.resolve()
+    return str(resolved.relative_to(home) if resolved.is_relative_to(home) else resolved)
+
+
+def _latency_ms(artifact: Artifact) -> float:
+    """The median time of one score, alone, over the golden examples."""
+    times = []
+    for one in artifact.golden * 5:
+        began = time.perf_counter()
+        artifact.scorer.score_row(one.row)
+        times.append(time.perf_counter() - began)
+    return round(float(np.median(times)) * 1000, 4)
+
+
+def _record_run(workspace: Workspace, version: str, card: Evidence) -> None:
+    """Keeps what a run was made of and gave, beside the artifacts; one file a run."""
+    at = workspace.clock().strftime("%Y%m%dT%H%M%S%fZ")
+    path = workspace.folder / "runs" / f"{at}-{version}.json"
+    replace_file(path, json.dumps(to_body(card), ensure_ascii=False, indent=1).encode())

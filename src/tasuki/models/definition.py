@@ -183,6 +183,9 @@ class Model:
         intended_use: What it is for.
         unsuitable_use: What it must not be used for.
         baseline: What it has to beat.
+        retraining_cadence: How often the training job is to run.
+        latency_p99_ms: How long one score may take at most, 99 times of 100.
+        max_size_mb: How large the artifact may be.
     """
 
     name: str
@@ -199,6 +202,9 @@ class Model:
     intended_use: str = ""
     unsuitable_use: str = ""
     baseline: str = ""
+    retraining_cadence: str = "daily"
+    latency_p99_ms: float = 10.0
+    max_size_mb: float = 100.0
 
     @property
     def inputs(self) -> dict[str, InputType]:
@@ -220,7 +226,9 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("training_days", (int, float), "a number of days"),
     ("segments", (tuple, list), "a tuple of column names"),
     ("seed", int, "a whole number"),
-    *((name, str, "a text") for name in ("intended_use", "unsuitable_use", "baseline")),
+    ("latency_p99_ms", (int, float), "a number of milliseconds"),
+    ("max_size_mb", (int, float), "a number of megabytes"),
+    *((name, str, "a text") for name in ("intended_use", "unsuitable_use", "baseline", "retraining_cadence")),
 )
 
 
@@ -262,7 +270,10 @@ def _own_faults(model: Model) -> Iterator[Fault]:
         yield Fault("training_days", f"{model.training_days!r} is no window", "more than 0")
     if not model.target.delay_hours >= 0:
         yield Fault("target.delay_hours", f"{model.target.delay_hours!r} is no delay", "0 or more")
-    for name in ("intended_use", "unsuitable_use", "baseline"):
+    for name in ("latency_p99_ms", "max_size_mb"):
+        if not getattr(model, name) > 0:
+            yield Fault(name, f"{getattr(model, name)!r} is no limit", "more than 0")
+    for name in ("intended_use", "unsuitable_use", "baseline", "retraining_cadence"):
         if not getattr(model, name):
             yield Fault(name, "is empty", "a sentence; the model card carries it to the next owner")
 

@@ -94,7 +94,12 @@ def estimator_faults(estimator: object) -> list[Fault]:
 
 
 def select_rows(
-    model: Model, columns: Mapping[str, Column], *, since: datetime | None = None, until: datetime | None = None
+    model: Model,
+    columns: Mapping[str, Column],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    known_until: datetime | None = None,
 ) -> TrainingRows:
     """The mature rows of a window.
 
@@ -102,11 +107,35 @@ def select_rows(
         model: The definition.
         columns: The table's columns that the model names.
         since: The window's beginning; `training_days` before its end by default.
-        until: The window's end, past which nothing is known; just after the last row by default.
+        until: The window's end (excluded); just after the last row by default.
+        known_until: The moment at which labels are judged; the window's end by default, so that training never learns
+            what came to light later. Validation gives the end of the data.
 
     Raises:
         Invalid: When times or labels cannot be read, or no mature row is left.
     """
+    at = _times(model, columns)
+    end = _bare(until) if until else at.max() + np.timedelta64(1, "us")
+    known = _bare(known_until) if known_until else end
+    start = _bare(since) if since else end - np.timedelta64(round(model.training_days * 86_400_000_000), "us")
+    delay = np.timedelta64(round(model.target.delay_hours * 3_600_000_000), "us")
+    inside = (at >= start) & (at < end)
+    mature = inside & (at + delay <= known)
+    chosen = np.flatnonzero(mature)
+    chosen = chosen[np.argsort(at[chosen], kind="stable")]
+    if not len(chosen):
+        seen = f"{int(inside.sum())} rows lie in [{start}, {end}), none is {model.target.delay_hours} h old by {known}"
+        raise Invalid(
+            f"no row of {model.table} can be used",
+            [Fault(model.time, seen)],
+            next_step="check the window, training_days and target.delay_hours",
+        )
+    kept = {name: column[chosen] for name, column in columns.items()}
+    labels = _labels(model, kept, at[chosen], delay)
+    return TrainingRows(kept, labels, _moment(start), _moment(end), int(inside.sum() - mature.sum()))
+
+
+def _times(model: Model, columns: Mapping[str, Column]) -> npt.NDArray[np.datetime64]:
     try:
         at = as_moments(model.time, columns[model.time], False)
     except WrongValue as error:
@@ -115,23 +144,7 @@ def select_rows(
         ) from error
     if not len(at):
         raise Invalid(f"table {model.table} has no rows", [Fault(model.table, "is empty")])
-    end = _bare(until) if until else at.max() + np.timedelta64(1, "us")
-    start = _bare(since) if since else end - np.timedelta64(round(model.training_days * 86_400_000_000), "us")
-    delay = np.timedelta64(round(model.target.delay_hours * 3_600_000_000), "us")
-    inside = (at >= start) & (at < end)
-    mature = inside & (at + delay <= end)
-    chosen = np.flatnonzero(mature)
-    chosen = chosen[np.argsort(at[chosen], kind="stable")]
-    if not len(chosen):
-        window = f"[{start}, {end})"
-        raise Invalid(
-            f"no row of {model.table} can be trained on",
-            [Fault(model.time, f"{int(inside.sum())} rows lie in {window}, none is {model.target.delay_hours} h old")],
-            next_step="check until, training_days and target.delay_hours",
-        )
-    kept = {name: column[chosen] for name, column in columns.items()}
-    labels = _labels(model, kept, at[chosen], delay)
-    return TrainingRows(kept, labels, _moment(start), _moment(end), int(inside.sum() - mature.sum()))
+    return at
 
 
 def train(model: Model, rows: TrainingRows, model_file_hash: str) -> Training:
@@ -147,18 +160,23 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str) -> Training:
         parameters = _fit(model, rows)
     except WrongValue as error:
         raise Invalid(f"{model.name} cannot be trained", [Fault(error.column, error.what, error.expected)]) from error
-    inputs = inputs_of(model.features)
-    drafted = {**parameters_files(parameters), "schema.json": schema_file(inputs)}
+    drafted = {**parameters_files(parameters), "schema.json": schema_file(inputs_of(model.features))}
     placeholder = golden_file((Golden({}, 0.0),))
     draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})
     scores = score_rows(draft, rows.columns)
     metrics = _metrics(rows.labels, scores)
-    digest = data_hash(rows)
     libraries = {name: library_version(name) for name in ("tasuki", "numpy", "scikit-learn", "lightgbm", "mmh3")}
-    record = _record(model, rows, {"model_file_hash": model_file_hash, "data_hash": digest})
-    training = {**record, "metrics": metrics, "libraries": libraries, "expected_scores": expected_scores(scores)}
-    golden = _golden(draft, rows, scores)
-    files = {**drafted, "golden.json": golden_file(golden), "training.json": to_json(training)}
+    digest = data_hash(rows)
+    training = {
+        **_record(model, rows),
+        "model_file_hash": model_file_hash,
+        "data_hash": digest,
+        "metrics": metrics,
+        "libraries": libraries,
+        "expected_scores": expected_scores(scores),
+    }
+    golden = golden_file(_golden(draft, rows, scores))
+    files = {**drafted, "golden.json": golden, "training.json": to_json(training)}
     artifact = read_artifact(model.name, "draft", files)
     prove(artifact)
     return Training(files, artifact, digest, metrics, libraries)
@@ -191,14 +209,14 @@ def _labels(
     model: Model, columns: Mapping[str, Column], at: npt.NDArray[np.datetime64], delay: np.timedelta64
 ) -> npt.NDArray[np.bool_]:
     name = model.target.column
-    column = columns[name]
-    values = column.astype(object) if column.dtype.kind == "O" else column
-    labels = np.asarray([bool(one) for one in values.tolist()]) if values.dtype.kind == "O" else values.astype(bool)
-    known = {0, 1}
-    if not set(np.unique(values).tolist() if values.dtype.kind in "iufb" else values.tolist()) <= known:
-        raise Invalid(f"table {model.table} cannot be read", [Fault(name, "holds other values", "true/false or 0/1")])
+    values = columns[name]
+    if not set(np.unique(values).tolist() if values.dtype.kind in "iufb" else values.tolist()) <= {0, 1}:
+        raise Invalid(
+            f"table {model.table} cannot be read", [Fault(name, "holds other values", "true/false or 0/1, never null")]
+        )
+    labels = values.astype(np.bool_)
     if model.target.time is None:
-        return labels.astype(np.bool_)
+        return labels
     try:
         arrived = as_moments(model.target.time, columns[model.target.time], True)
     except WrongValue as error:
@@ -211,9 +229,9 @@ def _labels(
 
 def _fit(model: Model, rows: TrainingRows) -> Linear | Trees:
     from sklearn.base import clone
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it has no stubs
+    from threadpoolctl import threadpool_limits
 
-    estimator: Any = clone(model.estimator)  # type: ignore[no-untyped-call]  # scikit-learn has no types
+    estimator: Any = clone(model.estimator)
     if "random_state" in estimator.get_params() and estimator.get_params()["random_state"] is None:
         estimator.set_params(random_state=model.seed)
     with threadpool_limits(limits=1), warnings.catch_warnings():
@@ -298,9 +316,8 @@ def _metrics(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> 
     }
 
 
-def _record(model: Model, rows: TrainingRows, hashes: Mapping[str, str]) -> dict[str, Any]:
+def _record(model: Model, rows: TrainingRows) -> dict[str, Any]:
     return {
-        **hashes,
         "window": {"start": to_text(rows.start), "end": to_text(rows.end)},
         "rows": len(rows.labels),
         "positives": int(rows.labels.sum()),

@@ -1,0 +1,108 @@
+"""Making a version the one that the inference service fetches, and taking that back."""
+
+from dataclasses import dataclass, replace
+
+from tasuki.actions.artifacts import attach_once, read_version, store_of
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Fault, Missing, Refused
+from tasuki.flow.evidence import Evidence, evidence_of
+from tasuki.flow.records import Publication
+from tasuki.flow.rights import require_member
+
+PUBLISHERS = ("ml_engineer", "data_scientist")
+"""Who may publish: engineers, and data scientists, who ship minor updates themselves."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """A channel that now points to a version."""
+
+    model: str
+    channel: str
+    version: str
+    previous: str | None
+    evidence: Evidence
+
+
+def publish_model(
+    workspace: Workspace,
+    model: str,
+    version: str,
+    *,
+    channel: str = "champion",
+    actor: str,
+    idea: str | None = None,
+    key: str | None = None,
+) -> Published:
+    """Proves a version on its golden examples and points the channel at it.
+
+    Raises:
+        Refused: When the actor has no role that may, or the model needs what the service cannot have online.
+        Invalid: When the version is damaged or fails its golden examples. The channel stays as it was.
+    """
+    _require_publisher(workspace, actor, f"publish {model}")
+    artifact = read_version(store_of(workspace), model, version)
+    if artifact.training["offline_only"]:
+        raise Refused(
+            f"version {version} of {model} cannot be served",
+            rule="a published model uses only features that the inference service can have",
+            faults=[Fault(name, "is marked online=False") for name in artifact.training["offline_only"]],
+            next_step="drop the feature, or bring it online first",
+        )
+    published = _published(workspace, Publication(model, channel, version, workspace.artifacts_location), actor)
+    if idea is not None:
+        attach_once(workspace, idea, published.evidence, actor, key)
+    return published
+
+
+def roll_back_model(
+    workspace: Workspace,
+    model: str,
+    *,
+    channel: str = "champion",
+    actor: str,
+    idea: str | None = None,
+    key: str | None = None,
+) -> Published:
+    """Points the channel back at the version it had before, after proving that version.
+
+    Raises:
+        Missing: When the channel never had another version.
+    """
+    _require_publisher(workspace, actor, f"roll back {model}")
+    store = store_of(workspace)
+    history = store.history(model, channel)
+    current = history[-1].version if history else None
+    earlier = next((one.version for one in reversed(history) if one.version != current), None)
+    if earlier is None:
+        raise Missing(
+            f"the channel {channel} of {model} never had another version",
+            expected="at least two published versions",
+            next_step="tasuki model list",
+        )
+    read_version(store, model, earlier)
+    published = _published(workspace, Publication(model, channel, earlier, workspace.artifacts_location), actor)
+    if idea is not None:
+        attach_once(workspace, idea, published.evidence, actor, key)
+    return published
+
+
+def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
+    act = workspace.act(actor)
+    member = require_member(act)
+    if set(member.roles) & set(PUBLISHERS):
+        return
+    able = [name for name, one in act.members.items() if set(one.roles) & set(PUBLISHERS)]
+    raise Refused(
+        f"{actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
+        rule=f"models are published by {' or '.join(PUBLISHERS)}",
+        expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role",
+        next_step=f"ask {able[0]}" if able else "tasuki account role NAME --role ml_engineer",
+    )
+
+
+def _published(workspace: Workspace, record: Publication, actor: str) -> Published:
+    previous = store_of(workspace).publish(record.model, record.channel, record.version, workspace.clock(), actor)
+    known = replace(record, previous_version=previous)
+    evidence = evidence_of(known, "tasuki model publish", workspace.clock())
+    return Published(record.model, record.channel, record.version, previous, evidence)
