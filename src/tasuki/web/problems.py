@@ -69,5 +69,5 @@ def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) 
     response = page(request, workspace, "error.html", context, problem.status)
     response.headers.update(SECURITY_HEADERS)
     if problem.status == 405:
-        response.headers["Allow"] = "GET, HEAD"
+        response.headers["Allow"] = "GET"
     return response

@@ -44,7 +44,7 @@ class Asset:
 def assets() -> Mapping[str, Asset]:
     """Every asset by name; read once."""
     folder = files("tasuki.web") / "assets"
-    types = {"tasuki.css": "text/css; charset=utf-8", "mark.svg": "image/svg+xml"}
+    types = {"tasuki.css": "text/css", "mark.svg": "image/svg+xml"}
     return {name: Asset((folder / name).read_bytes(), media_type) for name, media_type in types.items()}
 
 
@@ -176,7 +176,7 @@ def page(
     words = Words(workspace, members, language)
     frame = _frame(request, workspace.name, language)
     text = environment().get_template(template).render(**words.by_name(), **frame, **context)
-    response = Response(text, media_type="text/html; charset=utf-8", status_code=status)
+    response = Response(text, media_type="text/html", status_code=status)
     if known_language(request.query_params.get("lang")):
         response.set_cookie(
             Cookie(LANGUAGE_COOKIE, value=language, max_age=_A_YEAR_S, path="/", httponly=True, samesite="lax")
