@@ -65,8 +65,8 @@ def test_the_command_prints_the_documented_document(scored, capsys):
 def test_people_get_a_table_and_the_rule(scored, capsys):
     code, out, _ = run(capsys, scored, *COLUMNS)
     assert code == 0
-    assert "log_loss" in out
-    assert "grouped_auc" not in out
+    assert "log loss" in out
+    assert "grouped auc" not in out
     assert "go:" in out
 
 

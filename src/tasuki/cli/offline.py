@@ -97,7 +97,7 @@ def _show(comparison: "OfflineComparison") -> None:
 
     units = "" if comparison.units is None else f", {comparison.units:,} units"
     level = f"{100 * (1 - comparison.alpha):g} % interval"
-    rows = [tuple(cell.replace("_", " ") for cell in metric_cells(one)) for one in comparison.metrics]
+    rows = [metric_cells(one) for one in comparison.metrics]
     columns = ("segment", "metric", "champion#", "challenger#", "difference#", "low#", "high#", "p#")
     skipped = 0 if any(one.segment for one in comparison.metrics) else 1
     print_table(columns[skipped:], (row[skipped:] for row in rows))

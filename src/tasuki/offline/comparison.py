@@ -106,7 +106,7 @@ def metric_cells(one: OfflineMetric) -> tuple[str, ...]:
     """One metric as texts for a table's row: segment, name, both values, difference with its interval, p-value."""
     differences = (one.difference, one.difference_low, one.difference_high, one.p_value)
     values = (number(one.champion, 5), number(one.challenger, 5), *(number(value, 3) for value in differences))
-    return (one.segment or "all", one.name, *values)
+    return (one.segment or "all", one.name.replace("_", " "), *values)
 
 
 def number(value: float | None, digits: int = 4) -> str:
