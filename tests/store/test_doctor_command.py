@@ -62,6 +62,14 @@ def test_a_tampered_event_is_named_and_the_exit_code_tells_scripts(folder, capsy
     assert "Traceback" not in out
 
 
+def test_a_tampered_text_that_looks_like_markup_stops_nobody(folder, capsys):
+    with contextlib.closing(open_ledger(address(folder))) as ledger:
+        tamper(ledger, "UPDATE events SET kind = '[/red]', idea = '[/b]' WHERE idea = 'idea-2' AND sequence = 3")
+    code, out, _ = run(capsys, "doctor", "--workspace", folder)
+    assert code == 3
+    assert "[/b]" in out
+
+
 def test_a_tampered_fold_is_mended_by_rebuilding(folder, capsys):
     with contextlib.closing(open_ledger(address(folder))) as ledger, ledger.engine.begin() as connection:
         connection.exec_driver_sql("""UPDATE streams SET state = '{}' WHERE idea = 'idea-1'""")

@@ -44,7 +44,12 @@ def doctor(
         if seen.healthy:
             console.print(f"The ledger is healthy: {seen.events} event(s) in {seen.streams} stream(s).")
             return
-        rows = [(one.idea, str(one.sequence or ""), one.problem, one.what, one.next_step) for one in seen.findings]
+        from rich.markup import escape  # what was tampered with may look like markup
+
+        rows = [
+            (escape(one.idea), str(one.sequence or ""), one.problem, escape(one.what), escape(one.next_step))
+            for one in seen.findings
+        ]
         print_table(("idea", "event#", "problem", "what", "next"), rows, f"{len(rows)} finding(s)")
 
     emit("doctor/1", payload, as_json=as_json, for_people=show)
@@ -68,7 +73,9 @@ def backup(
         "backup/1",
         payload,
         as_json=as_json,
-        for_people=lambda: console.print(f"{made.events} event(s) of {made.streams} stream(s) are in {file}."),
+        for_people=lambda: console.print(
+            f"{made.events} event(s) of {made.streams} stream(s) are in {file}.", markup=False
+        ),
     )
 
 
@@ -94,7 +101,7 @@ def restore(
     def show() -> None:
         console.print(f"{done.backup.events} event(s) of {done.backup.streams} stream(s) are back.")
         if done.set_aside is not None:
-            console.print(f"The earlier ledger lies at {done.set_aside}.")
+            console.print(f"The earlier ledger lies at {done.set_aside}.", markup=False)
 
     emit("restore/1", payload, as_json=as_json, for_people=show)
 
