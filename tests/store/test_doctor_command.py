@@ -136,3 +136,16 @@ def test_what_is_no_workspace_or_no_backup_is_said(folder, tmp_path_factory, cap
 
 def test_another_ledger_can_be_named(folder, capsys):
     assert run(capsys, "doctor", "--ledger", address(folder))[0] == 0
+
+
+@pytest.mark.parametrize("ledger", ["sqlite:///ledger.db", "sqlite:///sub/other.db", "ABSOLUTE"])
+def test_doctor_looks_at_the_ledger_that_the_workspace_opens(tmp_path, capsys, ledger):
+    from tasuki.settings.workspace import Choices, init_workspace
+
+    (tmp_path / "w" / "sub").mkdir(parents=True)
+    url = f"sqlite:///{tmp_path}/far.db" if ledger == "ABSOLUTE" else ledger
+    workspace = init_workspace(tmp_path / "w", Choices(name="ads", ledger=url))
+    tell(workspace.ledger, "idea-1", 4)
+    workspace.ledger.close()
+    _, out, _ = run(capsys, "doctor", "--workspace", tmp_path / "w", "--json")
+    assert json.loads(out)["events"] == 5
