@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from tasuki.actions.checks import RUNNERS, Runner, run_checks
 from tasuki.actions.transaction import Request, append, change_idea, done_before, preview
 from tasuki.actions.workspace import Workspace
-from tasuki.cases.case import case_from_body, case_of, case_to_body
+from tasuki.cases.case import Case, case_from_body, case_of, case_to_body
 from tasuki.cases.search import search
 from tasuki.flow import decide, relay
 from tasuki.flow.decide import NewIdea
@@ -149,8 +149,8 @@ def look_up_cases(workspace: Workspace, idea: str, *, actor: str, query: str, ke
     """Searches past cases for an idea and records that it was done; what was found is in the last look-up."""
 
     def decided(state: IdeaState, act: Act) -> list[NewEvent]:
-        cases = [case_from_body(one.case) for one in workspace.ledger.ideas() if one.case and one.idea != idea]
-        found = [hit.case.idea for hit in search(cases, query)]
+        others = [case for case in cases(workspace) if case.idea != idea]
+        found = [hit.case.idea for hit in search(others, query)]
         return [decide.look_up_cases(state, act, query, found)]
 
     return change_idea(workspace, idea, Request("look_up_cases", actor, {"query": query}, key), decided)
@@ -198,6 +198,11 @@ def file_case(workspace: Workspace, idea: str, *, actor: str, key: str | None = 
         return [decide.file_case(state, act, case)]
 
     return change_idea(workspace, idea, Request("file_case", actor, {}, key), decided)
+
+
+def cases(workspace: Workspace) -> list[Case]:
+    """The cases of all ideas that have ended, in the order the ideas were opened."""
+    return [case_from_body(one.case) for one in workspace.ledger.ideas() if one.case]
 
 
 def my_work(workspace: Workspace, *, actor: str) -> tuple[WorkItem, ...]:

@@ -5,7 +5,21 @@ from typing import Annotated
 
 import typer
 
-from tasuki.cli import analysis, doctor, evidence, experiment, handoff, idea, metric, model, offline, serve, workspace
+from tasuki.cli import (
+    account,
+    analysis,
+    case,
+    doctor,
+    evidence,
+    experiment,
+    handoff,
+    idea,
+    metric,
+    model,
+    offline,
+    serve,
+    workspace,
+)
 from tasuki.cli.output import INTERRUPTED, report
 from tasuki.errors import TasukiError
 
@@ -21,6 +35,8 @@ for module in (analysis, workspace, serve, doctor):
 app.add_typer(idea.app, name="idea", help="Open, list, show, end and reopen ideas.")
 app.add_typer(handoff.app, name="handoff", help="Offer, pick up, accept and return.")
 app.add_typer(evidence.app, name="evidence", help="Attach, list and show evidence.")
+app.add_typer(case.app, name="case", help="Search, show and export the cases of ended ideas.")
+app.add_typer(account.app, name="account", help="The members of the team and their roles.")
 app.add_typer(metric.app, name="metric", help="The metrics the workspace declares.")
 app.add_typer(experiment.app, name="experiment", help="A/B 1 and A/B 2.")
 app.add_typer(model.app, name="model", help="Train, publish and serve models.")

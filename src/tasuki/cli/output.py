@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from tasuki.clock import to_text
@@ -54,12 +55,12 @@ def emit(schema: str, payload: Mapping[str, Any], *, as_json: bool, for_people: 
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: str | None = None) -> None:
-    """A table for people. Columns whose name ends in `#` are numbers and stand to the right."""
+    """A table for people. Columns whose name ends in `#` are numbers and stand to the right; cells are plain text."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
         table.add_column(column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*(escape(cell) for cell in row))
     console.print(table)
 
 

@@ -1,0 +1,131 @@
+"""`tasuki case …`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.opened import actor_of, opened
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table
+from tasuki.errors import Invalid, Missing
+
+if TYPE_CHECKING:
+    from tasuki.actions.workspace import Workspace
+    from tasuki.cases.case import Case
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def search(
+    words: Annotated[list[str], typer.Argument(help="Words in Japanese or English; every one must be there.")],
+    idea: Annotated[
+        str | None, typer.Option("--idea", help="Record that this idea's past cases were looked up.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="At most so many.")] = 20,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Search past cases; with --idea the look-up is recorded for that idea."""
+    from tasuki.actions import relay
+    from tasuki.cases.search import search as search_cases
+
+    query = " ".join(words)
+    with opened(workspace) as here:
+        if idea is not None:
+            relay.look_up_cases(here, idea, actor=actor_of(here, member), query=query, key=key)
+        hits = search_cases((case for case in relay.cases(here) if case.idea != idea), query, limit)
+    found = [
+        {name: getattr(hit.case, name) for name in _LISTED} | {"score": hit.score, "learnings": hit.case.learnings}
+        for hit in hits
+    ]
+
+    def show() -> None:
+        if not hits:
+            console.print(f"No case holds {query}.", markup=False)
+            return
+        rows = [(one.case.idea, one.case.title, one.case.decision, one.case.metric, _effect(one.case)) for one in hits]
+        print_table(("idea", "title", "decision", "metric", "effect#"), rows)
+
+    emit("cases/1", {"query": query, "idea": idea, "cases": found}, as_json=as_json, for_people=show)
+
+
+_LISTED = ("idea", "title", "flow", "ended_at", "decision", "metric", "effect", "effect_low", "effect_high", "surprise")
+
+
+def _effect(case: "Case") -> str:
+    if case.effect is None:
+        return ""
+    if case.effect_low is None or case.effect_high is None:
+        return f"{case.effect:.4g}"
+    return f"{case.effect:.4g} ({case.effect_low:.4g} to {case.effect_high:.4g})"
+
+
+@app.command()
+def show(
+    idea: Annotated[str, typer.Argument(help="The idea whose case it is.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a case."""
+    from tasuki.cases.case import case_to_body
+    from tasuki.cases.markdown import to_markdown
+
+    with opened(workspace) as here:
+        case = find(here, idea)
+    emit(
+        "case/1",
+        case_to_body(case),
+        as_json=as_json,
+        for_people=lambda: console.print(to_markdown(case), markup=False, soft_wrap=True),
+    )
+
+
+@app.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the Markdown files go, one for each case.")],
+    idea: Annotated[list[str] | None, typer.Option("--idea", help="Only these ideas' cases. Repeatable.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write cases as Markdown with front matter, one file each."""
+    from tasuki.actions import relay
+    from tasuki.cases.markdown import to_markdown
+
+    with opened(workspace) as here:
+        cases = relay.cases(here) if not idea else [find(here, one) for one in idea]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [folder / f"{case.idea}.md" for case in cases]
+        for path, case in zip(files, cases, strict=True):
+            path.write_text(to_markdown(case), encoding="utf-8")
+    except OSError as error:
+        raise Invalid(f"{folder} cannot be written to: {error.strerror}", expected="a folder") from error
+    payload = {"folder": str(folder), "files": [path.name for path in files]}
+    emit(
+        "case-export/1",
+        payload,
+        as_json=as_json,
+        for_people=lambda: console.print(f"Wrote {len(files)} case(s) to {folder}.", markup=False),
+    )
+
+
+def find(workspace: "Workspace", idea: str) -> "Case":
+    """The case of an idea.
+
+    Raises:
+        Missing: There is no such idea, or it has not ended.
+    """
+    from tasuki.cases.case import case_from_body
+
+    state = workspace.ledger.state(idea)
+    if state.case is None:
+        raise Missing(
+            f"{idea} has no case: it is {state.status}",
+            expected="an idea that was concluded or killed",
+            next_step=f"tasuki idea show {idea}",
+        )
+    return case_from_body(state.case)
