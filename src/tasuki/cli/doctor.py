@@ -44,12 +44,8 @@ def doctor(
         if seen.healthy:
             console.print(f"The ledger is healthy: {seen.events} event(s) in {seen.streams} stream(s).")
             return
-        from rich.markup import escape  # what was tampered with may look like markup
 
-        rows = [
-            (escape(one.idea), str(one.sequence or ""), one.problem, escape(one.what), escape(one.next_step))
-            for one in seen.findings
-        ]
+        rows = [(one.idea, str(one.sequence or ""), one.problem, one.what, one.next_step) for one in seen.findings]
         print_table(("idea", "event#", "problem", "what", "next"), rows, f"{len(rows)} finding(s)")
 
     emit("doctor/1", payload, as_json=as_json, for_people=show)
