@@ -63,7 +63,7 @@ def main(folder: Path) -> None:
         distance = np.abs(fitted - counts.cumsum() / counts.sum()).max()
         rate = info["clk_train"] / info["imp_train"]
         name = path.name.removesuffix(".info.json")
-        print(f'    "{name}": PriceShape({mean:.3f}, {deviation:.3f}, {tuple(spikes.items())}, {rate:.6f}),', end="")
+        print(f'    "{name}": PriceShape({mean:.3f}, {deviation:.3f}, {spikes}, {rate:.6f}),', end="")
         print(f"  # KS distance {distance:.3f}, mean price {(np.arange(301) * counts).sum() / counts.sum():.1f}")
     print(f"# {impressions:,} impressions")
 

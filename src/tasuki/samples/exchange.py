@@ -18,19 +18,24 @@ from tasuki.samples.prices import PRICE_SHAPES, PriceShape, prices_at
 
 HOURS = 24
 SLOTS = ("banner_top", "banner_bottom", "native_feed", "native_article", "interstitial", "reward_video")
+LONGEST_MEMORY_MINUTES = 1_440.0
+"""Minutes since the last ad are counted up to here; someone who never saw one has this number."""
 SYSTEMS = ("ios", "android")
 CATEGORIES = ("game", "news", "social", "shopping", "video", "tool", "finance", "travel")
 
 _TASTES = 4
 _LOCAL_CLOCK_HOURS = 9
-_SESSION_MEAN, _SESSION_LONGEST = 4.0, 12
+_SESSION_MEAN, _SESSION_LONGEST = 4.0, 20
 _GAP_MEAN_S = 75.0
+_PRICE_FOLLOWS_WORTH = 0.3  # correlation of the normal scores of market price and placement
 _TABLES, _TRAFFIC = 0, 1
 
 # Share of a day's opportunities in each local hour (Japan): low at 4, lunch at 12, highest at 21.
 _LOCAL_HOURS = np.array(
-    [3.4, 2.3, 1.5, 1.1, 0.9, 1.3, 2.4, 4.0, 4.6, 3.9, 3.8, 4.2]
-    + [5.6, 4.6, 4.0, 4.1, 4.3, 4.8, 5.4, 5.8, 6.4, 7.2, 7.0, 5.4]
+    [
+        *(3.4, 2.3, 1.5, 1.1, 0.9, 1.3, 2.4, 4.0, 4.6, 3.9, 3.8, 4.2),
+        *(5.6, 4.6, 4.0, 4.1, 4.3, 4.8, 5.4, 5.8, 6.4, 7.2, 7.0, 5.4),
+    ]
 )
 # How inclined to click people are in each local hour, on the log-odds scale.
 _LOCAL_MOODS = 0.35 * np.cos((np.arange(HOURS) - 21) * 2 * np.pi / HOURS)
@@ -71,8 +76,8 @@ class World:
     users: int = 60_000
     apps: int = 120
     campaign: str = "2997"
-    fatigue: float = 3.0
-    fatigue_minutes: float = 120.0
+    fatigue: float = 2.5
+    fatigue_minutes: float = 60.0
     install_rate: float = 0.12
     click_value: float = 25.0
 
@@ -112,11 +117,13 @@ class Exchange:
 class Opportunities:
     """Auctions in the order of time, as columns of equal length.
 
-    `seconds` count from the world's start. `luck` has four rows of uniform numbers: click, click delay, install,
-    install delay. `market_price` (fen per thousand impressions) is what the best other bidder offers.
+    `seconds` count from the world's start. `minutes_since_last` are the minutes since the person was last shown an ad,
+    whoever bought it. `market_price` (fen per thousand impressions) is what the best other bidder offers. `luck` has
+    four rows of uniform numbers: click, click delay, install, install delay.
     """
 
     seconds: NDArray[np.float64]
+    minutes_since_last: NDArray[np.float64]
     user: NDArray[np.int32]
     app: NDArray[np.int16]
     slot: NDArray[np.int8]
@@ -131,6 +138,7 @@ class Opportunities:
         """Those rows, in the order given."""
         return Opportunities(
             self.seconds[rows],
+            self.minutes_since_last[rows],
             self.user[rows],
             self.app[rows],
             self.slot[rows],
@@ -138,6 +146,25 @@ class Opportunities:
             self.market_price[rows],
             self.luck[:, rows],
         )
+
+
+class Memory:
+    """When each person was last shown an ad. Every auction is won by someone, so every opportunity shows one."""
+
+    def __init__(self, world: World) -> None:
+        self._last = np.full(world.users, -np.inf)
+
+    def pass_on(self, user: NDArray[np.int32], seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Shows ads in the order of time; returns the minutes since each person's one before, to the hundredth."""
+        order = np.argsort(user, kind="stable")
+        sorted_user, sorted_seconds = user[order], seconds[order]
+        before = np.concatenate(([-np.inf], sorted_seconds[:-1]))[: len(user)]
+        first = np.diff(sorted_user, prepend=-1) != 0
+        before[first] = self._last[sorted_user[first]]
+        minutes = np.empty(len(user))
+        minutes[order] = np.round(np.clip((sorted_seconds - before) / 60, 0.0, LONGEST_MEMORY_MINUTES), 2)
+        self._last[user] = seconds
+        return minutes
 
 
 @lru_cache(maxsize=4)
@@ -149,9 +176,7 @@ def exchange_of(world: World) -> Exchange:
     categories = rng.integers(0, len(CATEGORIES), world.apps).astype(np.int8)
     mix = _SLOT_MIX[categories]
     placements = (
-        rng.normal(0.0, 0.45, world.apps)[:, None]
-        + _SLOT_EFFECTS
-        + rng.normal(0.0, 0.3, (world.apps, len(SLOTS)))
+        rng.normal(0.0, 0.45, world.apps)[:, None] + _SLOT_EFFECTS + rng.normal(0.0, 0.3, (world.apps, len(SLOTS)))
     )
     weights = (popularity / popularity.sum())[:, None] * mix
     centre = (weights * placements).sum()
@@ -179,42 +204,49 @@ def hour_counts(world: World, count: int) -> NDArray[np.int64]:
     return np.diff(reached, prepend=0)
 
 
-def draw_opportunities(world: World, day: int, count: int) -> Iterator[Opportunities]:
+def draw_opportunities(world: World, day: int, count: int, memory: Memory | None = None) -> Iterator[Opportunities]:
     """The opportunities of a day, hour by hour: 24 chunks that together hold `count`.
 
     Args:
         world: Whose.
         day: Days since the world's start, 0 or more.
         count: Opportunities in the whole day.
+        memory: When people were last shown an ad, from the day before; it moves on. Nobody ever by default.
     """
+    memory = memory or Memory(world)
     for hour, size in enumerate(hour_counts(world, count)):
-        yield draw_hour(world, day, hour, int(size))
+        yield _draw_hour(world, (day, hour), int(size), memory)
 
 
-def draw_hour(world: World, day: int, hour: int, count: int) -> Opportunities:
+def _draw_hour(world: World, when: tuple[int, int], count: int, memory: Memory) -> Opportunities:
     """The opportunities of one hour: sessions of one person in one app, with a slot on auction every minute or so."""
     exchange = exchange_of(world)
-    rng = np.random.default_rng(np.random.SeedSequence(world.seed, spawn_key=(_TRAFFIC, day, hour)))
+    rng = np.random.default_rng(np.random.SeedSequence(world.seed, spawn_key=(_TRAFFIC, *when)))
     session, offset = _sessions(rng, count)
     sessions = int(session[-1]) + 1 if count else 0
     user = np.searchsorted(exchange.activity, rng.random(sessions)).astype(np.int32)
     app = _open_apps(exchange, rng, user)
     # A session that reaches over the end of its hour continues at the hour's beginning: hours stay independent.
     seconds = np.round((rng.random(sessions)[session] * 3_600 + offset) % 3_600, 3) % 3_600
+    order = np.argsort(seconds, kind="stable")
+    session, seconds = session[order], (when[0] * HOURS + when[1]) * 3_600.0 + seconds[order]
     user, app = user[session], app[session]
     slot = (rng.random(count)[:, None] >= exchange.slot_mix[app, :-1]).sum(axis=1).astype(np.int8)
-    closeness = _PRICE_FOLLOWS_WORTH
-    scores = closeness * exchange.worth[app, slot] + np.sqrt(1 - closeness**2) * rng.standard_normal(count)
-    luck = rng.random((4, count), dtype=np.float32)
-    market_price = prices_at(world.prices, scores)
-    order = np.argsort(seconds, kind="stable")
-    start = (day * HOURS + hour) * 3_600.0
-    drawn = Opportunities(start + seconds, user, app, slot, exchange.systems[user], market_price, luck)
-    return drawn.take(order)
+    return Opportunities(
+        seconds=seconds,
+        minutes_since_last=memory.pass_on(user, seconds),
+        user=user,
+        app=app,
+        slot=slot,
+        system=exchange.systems[user],
+        market_price=_market_prices(world, rng, exchange.worth[app, slot]),
+        luck=rng.random((4, count), dtype=np.float32),
+    )
 
 
-_PRICE_FOLLOWS_WORTH = 0.3
-"""Correlation of the normal scores of market price and placement."""
+def _market_prices(world: World, rng: np.random.Generator, worth: NDArray[np.float64]) -> NDArray[np.int16]:
+    noise = rng.standard_normal(len(worth))
+    return prices_at(world.prices, _PRICE_FOLLOWS_WORTH * worth + np.sqrt(1 - _PRICE_FOLLOWS_WORTH**2) * noise)
 
 
 def _sessions(rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
