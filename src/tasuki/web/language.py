@@ -94,7 +94,7 @@ class Formats:
         if abs(value) < 1e-6:
             return _signed(f"{value:.{digits - 1}e}")
         decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
-        return _signed(f"{value:,.{decimals}f}")
+        return _signed(f"{value:,.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{value:,.0f}")
 
     def change(self, value: float | None, digits: int = 3) -> str:
         """A number with its sign, also when it is a gain."""

@@ -24,7 +24,7 @@ def serve_pages(
     host: str | None = None,
     port: int | None = None,
     *,
-    announce: Callable[[str], None] = lambda address: None,
+    announce: Callable[[str], None] | None = None,
 ) -> None:
     """Serves the pages of the workspace in a folder; returns after Ctrl-C or SIGTERM, when the last answer is out.
 
@@ -44,7 +44,8 @@ def serve_pages(
         require_loopback(at)
         taken = free_port(at, workspace.serving_port if port is None else port)
         server = server_of(create_app(workspace), at, taken)
-        announce(address_of(at, taken))
+        if announce is not None:
+            announce(address_of(at, taken))
         asyncio.run(run_server(server))
     finally:
         workspace.close()
