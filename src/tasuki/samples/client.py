@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tasuki.errors import Invalid, Unavailable
-from tasuki.samples.scoring import Answers, Request
+from tasuki.samples.scoring import Answers, Question
 
 _PAUSES_S = (0.1, 0.5, 2.0)
 _ANSWER_FIELDS = ("exposures", "arms", "scores", "fallbacks")
@@ -66,7 +66,7 @@ class ServiceClient:
         while not self._idle.empty():
             self._idle.get().close()
 
-    def score(self, request: Request) -> Answers:
+    def score(self, request: Question) -> Answers:
         """Asks for every row, in batches on all connections, and puts the answers into the request's order.
 
         Raises:
@@ -81,7 +81,7 @@ class ServiceClient:
             fallbacks=np.array([one for part in parts for one in part["fallbacks"]], dtype=np.bool_),
         )
 
-    def _ask(self, request: Request) -> Mapping[str, Any]:
+    def _ask(self, request: Question) -> Mapping[str, Any]:
         body = json.dumps({"units": request.units(), "columns": request.columns()}).encode()
         answer = self._post(body)
         if any(len(answer.get(name, ())) != len(request) for name in _ANSWER_FIELDS):

@@ -1,6 +1,6 @@
 """Asking for scores: what a bidder asks, what comes back, and a scorer that answers within the process."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -9,6 +9,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasuki.samples.exchange import SLOTS, SYSTEMS, Opportunities, World, app_names, user_names
+
+
+class Question(Protocol):
+    """Rows to score: who each is about, and the features by name. The world asks `Request`s, a replay its log."""
+
+    def __len__(self) -> int: ...
+
+    def units(self) -> list[str]:
+        """Whom each row is about: the unit that experiments randomise."""
+        ...
+
+    def columns(self) -> Mapping[str, Sequence[object]]:
+        """The features of every row, as JSON values."""
+        ...
+
+    def split(self, size: int) -> Sequence["Question"]:
+        """The same in pieces of at most `size` rows."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
