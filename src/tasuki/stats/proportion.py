@@ -1,6 +1,6 @@
 """Proportions where counts are too small for the normal approximation."""
 
-from math import exp, lgamma, sqrt
+from math import exp, inf, lgamma, sqrt
 
 from tasuki.stats.distributions import normal_quantile
 
@@ -42,6 +42,32 @@ def newcombe(control: tuple[int, int], treatment: tuple[int, int], alpha: float 
     down = sqrt((p_t - low_t) ** 2 + (high_c - p_c) ** 2)
     up = sqrt((high_t - p_t) ** 2 + (p_c - low_c) ** 2)
     return p_t - p_c - down, p_t - p_c + up
+
+
+def mover_ratio(control: tuple[int, int], treatment: tuple[int, int], alpha: float = 0.05) -> tuple[float, float]:
+    """The interval of treatment's proportion over control's, less 1, good at small counts.
+
+    Args:
+        control: Successes and units.
+        treatment: Successes and units.
+        alpha: One less the coverage, in (0, 1).
+
+    Formula: with Wilson bounds (l, u), low = (p_t·p_c − √((p_t·p_c)² − l_t·u_c(2p_t − l_t)(2p_c − u_c)))/(u_c(2p_c −
+        u_c)), and high with u_t, l_c and + in their places.
+    Source: Donner & Zou (2012), "Closed-form confidence intervals for functions of the normal mean and standard
+        deviation", eq. 9 (MOVER-R).
+    Checked against: simulated coverage at 95 %.
+    """
+    (c, n_c), (t, n_t) = control, treatment
+    if c == 0:
+        return -inf, inf
+    p_c, p_t = c / n_c, t / n_t
+    (low_c, high_c), (low_t, high_t) = wilson(c, n_c, alpha), wilson(t, n_t, alpha)
+    product, below, above = p_t * p_c, high_c * (2 * p_c - high_c), low_c * (2 * p_c - low_c)
+    down = sqrt(max(0.0, product**2 - low_t * (2 * p_t - low_t) * below))
+    up = sqrt(max(0.0, product**2 - high_t * (2 * p_t - high_t) * above))
+    low = (product - down) / below - 1 if below > 0 else -inf
+    return low, (product + up) / above - 1 if above > 0 else inf
 
 
 def fisher_exact(control: tuple[int, int], treatment: tuple[int, int]) -> float:

@@ -1,0 +1,272 @@
+"""From bound metrics to one SQL tree per table whose answer is a row of sufficient statistics per arm and segment.
+
+The tree has up to four levels: rows (arm, segments, the raw numbers), units (when rows are events: sums per unit),
+clean numbers (what is no number becomes null, together for all variables of a metric), and the grouped statistics.
+Rows never leave the engine.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations_with_replacement
+
+from sqlglot import exp
+
+from tasuki.metrics.bound import BoundMetric
+from tasuki.stats.quantile import Levels
+
+LARGEST = "1.7976931348623157E308"
+_WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read from one table.
+
+    Args:
+        table: The table, or any tree that can stand in FROM.
+        metrics: What is measured.
+        variant: The column of the arm.
+        unit: The column of the unit, when rows are events.
+        segments: Columns whose values are compared separately as well.
+        types: The engine's type of each column.
+        variable_types: The engine's type of each variable, by metric and position; unknown ones are treated as
+            fractions.
+    """
+
+    table: exp.Expr
+    metrics: tuple[BoundMetric, ...]
+    variant: str
+    unit: str | None = None
+    segments: tuple[str, ...] = ()
+    types: Mapping[str, str] = field(default_factory=dict)
+    variable_types: Mapping[tuple[int, int], str] = field(default_factory=dict)
+
+    def is_whole(self, i: int, j: int) -> bool:
+        """Whether a variable can be neither NaN nor infinite."""
+        return self.variable_types.get((i, j), "").startswith(_WHOLE)
+
+
+def types_tree(table: exp.Expr, metrics: Sequence[BoundMetric]) -> exp.Select:
+    """A query without rows whose column types are those of the variables, named `v{metric}_{position}`."""
+    chosen = [
+        _named(variable.tree.copy(), f"v{i}_{j}")
+        for i, bound in enumerate(metrics)
+        for j, variable in enumerate(bound.variables)
+    ]
+    return exp.select(*chosen).from_(table.copy()).limit(0)
+
+
+def statistics_tree(reading: Reading) -> exp.Select:
+    """The one grouped query for all metrics of a table.
+
+    Its columns: `arm`, `mixed` (1 for units seen in several arms), `s{k}` and `g{k}` (1 where segment k is not told
+    apart), `units`, and per metric i `m{i}_n`, `m{i}_seen`, `m{i}_finite`, `m{i}_off`, means `m{i}_a{j}` and
+    covariances `m{i}_c{j}_{k}`.
+    """
+    rows = _rows(reading)
+    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
+    clean = _clean(reading, level)
+    keys = [_column("arm"), _column("mixed")]
+    segments = [_column(f"s{k}") for k in range(len(reading.segments))]
+    grouped = [_named(exp.Grouping(expressions=[one.copy()]), f"g{k}") for k, one in enumerate(segments)]
+    tree = exp.select(*keys, *segments, *grouped, _named(exp.Count(this=exp.Star()), "units"))
+    for i, bound in enumerate(reading.metrics):
+        tree = tree.select(*_statistics(reading, i, bound))
+    tree = tree.from_(clean.subquery("c"))
+    if not segments:
+        return tree.group_by(*(key.copy() for key in keys))
+    sets = [
+        exp.Tuple(expressions=[key.copy() for key in (*keys, *more)]) for more in ([], *([one] for one in segments))
+    ]
+    tree.set("group", exp.Group(grouping_sets=[exp.GroupingSets(expressions=sets)]))
+    return tree
+
+
+def quantile_tree(
+    reading: Reading, i: int, levels: Mapping[str, Levels], segment: tuple[int, str] | None
+) -> exp.Select:
+    """The three quantiles of one metric for each arm: columns `arm`, `low`, `at`, `high`.
+
+    Args:
+        reading: As for `statistics_tree`.
+        i: Which metric.
+        levels: The levels asked for, by arm; they depend on the arm's size.
+        segment: Position and value of the segment that is asked for.
+    """
+    rows = _rows(reading)
+    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
+    value = _column(f"y{i}_0")
+    clean = _clean(reading, level).subquery("c")
+    parts = []
+    for arm, one in levels.items():
+        quantiles = [
+            _named(exp.PercentileCont(this=exp.Literal.number(repr(at))), name)
+            for name, at in (("low", one.low), ("at", one.at), ("high", one.high))
+        ]
+        for quantile in quantiles:
+            ordered = exp.Order(expressions=[exp.Ordered(this=value.copy())])
+            quantile.set("this", exp.WithinGroup(this=quantile.this, expression=ordered))
+        where = [exp.EQ(this=_column("arm"), expression=exp.Literal.string(arm)), _equals(_column("mixed"), 0)]
+        if segment is not None:
+            where.append(exp.EQ(this=_column(f"s{segment[0]}"), expression=exp.Literal.string(segment[1])))
+        where.append(exp.not_(exp.Is(this=value.copy(), expression=exp.Null())))
+        named = _named(exp.Literal.string(arm), "arm")
+        parts.append(exp.select(named, *quantiles).from_(clean.copy()).where(*where))
+    return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)  # type: ignore[return-value]
+
+
+def _rows(reading: Reading) -> exp.Select:
+    chosen: list[exp.Expr] = [_named(text_of(reading.variant, reading.types), "arm")]
+    chosen += [_named(text_of(name, reading.types), f"s{k}") for k, name in enumerate(reading.segments)]
+    if reading.unit is None:
+        chosen.append(_named(exp.Literal.number(0), "mixed"))
+    else:
+        chosen.append(_named(_column(reading.unit), "unit"))
+    for i, bound in enumerate(reading.metrics):
+        for j, variable in enumerate(bound.variables):
+            number = _number(variable.tree.copy())
+            if bound.condition is not None and variable.role == "value":
+                number = _when(bound.condition.copy(), number)
+            chosen.append(_named(number, f"v{i}_{j}"))
+    return exp.select(*chosen).from_(reading.table.copy())
+
+
+def _units(reading: Reading, rows: exp.Select) -> exp.Select:
+    """Events summed to units. A unit without a counted event has 0 of them, not nothing."""
+    arm = _column("arm")
+    several = exp.NEQ(this=exp.Min(this=arm.copy()), expression=exp.Max(this=arm.copy()))
+    chosen = [_named(exp.Min(this=arm.copy()), "arm"), _named(_flag(several), "mixed")]
+    chosen += [_named(exp.Min(this=_column(f"s{k}")), f"s{k}") for k in range(len(reading.segments))]
+    for i, bound in enumerate(reading.metrics):
+        for j, variable in enumerate(bound.variables):
+            raw = _column(f"v{i}_{j}")
+            counted = raw if reading.is_whole(i, j) else _finite(raw)
+            if variable.role == "covariate":
+                chosen.append(_named(exp.Max(this=counted.copy()), f"v{i}_{j}"))
+                varies = exp.NEQ(this=exp.Min(this=counted.copy()), expression=exp.Max(this=counted.copy()))
+                chosen.append(_named(_flag(varies), f"w{i}_{j}"))
+                continue
+            function = exp.Max if bound.metric.kind == "proportion" else exp.Sum
+            chosen.append(_named(exp.func("coalesce", function(this=counted), exp.Literal.number(0)), f"v{i}_{j}"))
+            lost = exp.Sub(this=exp.Count(this=raw.copy()), expression=exp.Count(this=counted.copy()))
+            chosen.append(_named(lost, f"l{i}_{j}"))
+    unit = _column("unit")
+    known = exp.not_(exp.Is(this=unit.copy(), expression=exp.Null()))
+    return exp.select(*chosen).from_(rows.subquery("r")).where(known).group_by(unit)
+
+
+def _clean(reading: Reading, level: exp.Select) -> exp.Select:
+    """Each metric's variables as numbers that are there for the same units, `y{i}_{j}`."""
+    chosen: list[exp.Expr] = []
+    for i, bound in enumerate(reading.metrics):
+        columns = [_column(f"v{i}_{j}") for j in range(len(bound.variables))]
+        usable = [
+            exp.not_(exp.Is(this=column.copy(), expression=exp.Null()))
+            if reading.is_whole(i, j)
+            else _is_finite(column)
+            for j, column in enumerate(columns)
+            if bound.variables[j].role == "value"
+        ]
+        for j, column in enumerate(columns):
+            value: exp.Expr = column
+            if bound.variables[j].role == "covariate":
+                value = exp.func("coalesce", _finite(column), exp.Literal.number(0))
+            needed = usable if len(columns) > 1 or not reading.is_whole(i, j) else []
+            chosen.append(_named(_when(exp.and_(*usable), value) if needed else value.copy(), f"y{i}_{j}"))
+    return exp.select(exp.Star(), *chosen).from_(level.subquery("l"))
+
+
+def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
+    values = [_column(f"y{i}_{j}") for j in range(len(bound.variables))]
+    is_binary = bound.metric.kind == "proportion"
+    chosen: list[exp.Expr] = [
+        _named(exp.Count(this=values[0].copy()), f"m{i}_n"),
+        _named(_lost(reading, i, bound), f"m{i}_lost"),
+        _named(_varying(reading, i, bound), f"m{i}_varying"),
+    ]
+    if is_binary:
+        off = exp.not_(exp.In(this=values[0].copy(), expressions=[exp.Literal.number(0), exp.Literal.number(1)]))
+        chosen.append(_named(exp.Sum(this=_flag(off)), f"m{i}_off"))
+    chosen += [_named(exp.Avg(this=value.copy()), f"m{i}_a{j}") for j, value in enumerate(values)]
+    for j, k in combinations_with_replacement(range(len(values)), 2):
+        if j == k:
+            spread: exp.Expr = exp.Variance(this=values[j].copy())
+        else:
+            spread = exp.CovarSamp(this=values[j].copy(), expression=values[k].copy())
+        chosen.append(_named(spread, f"m{i}_c{j}_{k}"))
+    return chosen
+
+
+def _lost(reading: Reading, i: int, bound: BoundMetric) -> exp.Expr:
+    """How many numbers were NaN or infinite."""
+    positions = [j for j in range(len(bound.variables)) if not reading.is_whole(i, j)]
+    if reading.unit is not None:
+        valued = [j for j in positions if bound.variables[j].role == "value"]
+        return _sum([exp.Sum(this=_column(f"l{i}_{j}")) for j in valued])
+    return _sum(
+        [
+            exp.Sub(this=exp.Count(this=_column(f"v{i}_{j}")), expression=exp.Count(this=_finite(_column(f"v{i}_{j}"))))
+            for j in positions
+        ]
+    )
+
+
+def _varying(reading: Reading, i: int, bound: BoundMetric) -> exp.Expr:
+    """How many units have more than one value of a covariate."""
+    if reading.unit is None:
+        return exp.Literal.number(0)
+    covariates = [j for j, variable in enumerate(bound.variables) if variable.role == "covariate"]
+    return _sum([exp.Sum(this=_column(f"w{i}_{j}")) for j in covariates])
+
+
+def text_of(name: str, types: Mapping[str, str]) -> exp.Expr:
+    """A column's values as text; whole numbers kept as fractions (1.0) read as whole (1), NaN as null."""
+    column = _column(name)
+    text = exp.cast(column, exp.DType.TEXT)
+    if not types.get(name, "").startswith(_FRACTIONS):
+        return text
+    whole = exp.cast(exp.cast(column.copy(), exp.DType.BIGINT), exp.DType.TEXT)
+    is_whole = exp.EQ(this=column.copy(), expression=exp.Floor(this=column.copy()))
+    small = exp.LTE(this=exp.Abs(this=column.copy()), expression=exp.Literal.number("1E15"))
+    case = exp.Case().when(exp.and_(small, is_whole), whole).when(_is_finite(column), text)
+    return case.else_(exp.Null())
+
+
+def _number(tree: exp.Expr) -> exp.Expr:
+    return exp.cast(tree, exp.DType.DOUBLE)
+
+
+def _is_finite(value: exp.Expr) -> exp.Expr:
+    return exp.LTE(this=exp.Abs(this=value.copy()), expression=exp.Literal.number(LARGEST))
+
+
+def _finite(value: exp.Expr) -> exp.Expr:
+    return _when(_is_finite(value), value)
+
+
+def _when(condition: exp.Expr, value: exp.Expr) -> exp.Expr:
+    return exp.Case().when(condition, value.copy())
+
+
+def _flag(condition: exp.Expr) -> exp.Expr:
+    return exp.Case().when(condition, exp.Literal.number(1)).else_(exp.Literal.number(0))
+
+
+def _sum(parts: list[exp.Expr]) -> exp.Expr:
+    total = parts[0] if parts else exp.Literal.number(0)
+    for part in parts[1:]:
+        total = exp.Add(this=total, expression=part)
+    return total
+
+
+def _equals(value: exp.Expr, number: int) -> exp.Expr:
+    return exp.EQ(this=value, expression=exp.Literal.number(number))
+
+
+def _named(value: exp.Expr, name: str) -> exp.Alias:
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
+
+
+def _column(name: str) -> exp.Column:
+    return exp.Column(this=exp.to_identifier(name, quoted=True))

@@ -1,0 +1,66 @@
+"""A metric: what is measured, per which unit, and which way is better. A frozen value; engines run it."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tasuki.flow.plan import Titles
+
+MetricKind = Literal["mean", "proportion", "ratio", "quantile"]
+METRIC_KINDS: tuple[MetricKind, ...] = ("mean", "proportion", "ratio", "quantile")
+Direction = Literal["increase", "decrease"]
+
+
+@dataclass(frozen=True)
+class Margin:
+    """How much worse a guardrail may get: an amount in the metric's unit, or a share of control."""
+
+    amount: float
+    is_relative: bool = False
+
+
+@dataclass(frozen=True)
+class Covariate:
+    """What was known of a unit before the experiment: an SQL expression, or a ratio of two."""
+
+    numerator: str
+    denominator: str | None = None
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One metric.
+
+    Args:
+        name: How it is called in results and on the command line.
+        kind: `mean` per unit, `proportion` of units, `ratio` of two sums, or `quantile` over units.
+        numerator: An SQL expression over the table's columns; true/false or 0/1 for a proportion.
+        denominator: The expression below the line of a ratio.
+        quantile: Which quantile, in (0, 1).
+        filter: An SQL condition. Rows that do not fulfil it do not count: in a table of events the unit stays and has
+            none of them; in a table of units the unit is left out.
+        direction: Which way is better.
+        margin: The non-inferiority margin, which makes it a guardrail.
+        covariates: What is adjusted for (CUPED).
+        table: The table of the workspace; None for the file that is being compared.
+        unit: The column of the unit in that table; None when a row is a unit.
+        time: The column of the moment of an event.
+        parent: The metric above it in the KPI tree.
+        owner: Who answers for it.
+        titles: Its name in both languages.
+    """
+
+    name: str
+    kind: MetricKind
+    numerator: str
+    denominator: str | None = None
+    quantile: float | None = None
+    filter: str | None = None
+    direction: Direction = "increase"
+    margin: Margin | None = None
+    covariates: tuple[Covariate, ...] = ()
+    table: str | None = None
+    unit: str | None = None
+    time: str | None = None
+    parent: str | None = None
+    owner: str = ""
+    titles: Titles = field(default=Titles("", ""))
