@@ -1,10 +1,15 @@
 """The workspace's artifacts and the evidence about them, for the verbs that train, publish and check models."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
+from tasuki.errors import Missing
 from tasuki.flow.evidence import Evidence
-from tasuki.models.artifact import Artifact, prove, read_artifact
-from tasuki.store.artifacts import ArtifactStore
+from tasuki.models.artifact import Artifact, Input, prove, read_artifact
+from tasuki.store.artifacts import ArtifactStore, Pointer
 
 
 def store_of(workspace: Workspace, location: str | None = None) -> ArtifactStore:
@@ -24,3 +29,61 @@ def attach_once(workspace: Workspace, idea: str, evidence: Evidence, actor: str,
     # A run repeated with the same key has another moment and duration; what was attached first stays.
     if key is None or not workspace.ledger.earlier(key):
         attach_evidence(workspace, idea, evidence, actor=actor, key=key)
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """A model of the store: its versions, the newest last, and the version each channel points to."""
+
+    name: str
+    versions: tuple[str, ...]
+    channels: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class VersionEntry:
+    """A version: what it needs, what it was made from, and every pointer to it, oldest first."""
+
+    model: str
+    version: str
+    inputs: tuple[Input, ...]
+    training: Mapping[str, Any]
+    published: tuple[tuple[str, Pointer], ...]
+
+
+def describe_models(workspace: Workspace) -> tuple[ModelEntry, ...]:
+    """Every model of the workspace's store."""
+    store = store_of(workspace)
+    return tuple(
+        ModelEntry(
+            name,
+            store.versions(name),
+            {channel: current for channel in store.channels(name) if (current := store.current(name, channel))},
+        )
+        for name in store.models()
+    )
+
+
+def describe_version(workspace: Workspace, model: str, version: str | None = None) -> VersionEntry:
+    """One version; the champion's when none is named.
+
+    Raises:
+        Missing: When there is no such version, or no champion.
+        Invalid: When it is damaged.
+    """
+    store = store_of(workspace)
+    wanted = version or store.current(model, "champion")
+    if wanted is None:
+        raise Missing(
+            f"{model} has no champion",
+            expected=f"one of its versions: {', '.join(store.versions(model)) or 'it has none'}",
+            next_step=f"name a version, or: tasuki model publish {model} VERSION",
+        )
+    artifact = read_version(store, model, wanted)
+    pointers = [
+        (channel, one)
+        for channel in store.channels(model)
+        for one in store.history(model, channel)
+        if one.version == wanted
+    ]
+    return VersionEntry(model, wanted, tuple(artifact.inputs.values()), artifact.training, tuple(pointers))

@@ -117,8 +117,9 @@ def train_model(
     began = time.monotonic()
     file = load_model_file(model_file)
     check_model_file(file)
-    rows = select_rows(file.model, _read(workspace, file), until=until)
-    training = train(file.model, rows, file.content_hash)
+    there, columns = _read(workspace, file)
+    rows = select_rows(file.model, columns, until=until)
+    training = train(file.model, rows, file.content_hash, there)
     store = store_of(workspace)
     version = store.put(file.model.name, training.files)
     duration_s = time.monotonic() - began
@@ -160,7 +161,7 @@ def score_versions(
         faults = [Fault(name, f"was trained up to {artifacts[name].training['window']['end']}") for name in seen]
         raise Invalid("the rows are not held out", faults, expected=f"versions trained on what was before {since}")
     wanted = {name for one in artifacts.values() for name in one.inputs}
-    columns = _read(workspace, file, tuple(wanted))
+    _, columns = _read(workspace, file, tuple(wanted))
     last = _latest(columns[file.model.time])
     rows = select_rows(file.model, columns, since=since, until=until, known_until=max(last, until or last))
     return ScoredRows(
@@ -248,14 +249,18 @@ def code_commit(folder: Path) -> str | None:
     return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
 
 
-def _read(workspace: Workspace, file: ModelFile, more: tuple[str, ...] = ()) -> dict[str, npt.NDArray[Any]]:
+def _read(
+    workspace: Workspace, file: ModelFile, more: tuple[str, ...] = ()
+) -> tuple[tuple[str, ...], dict[str, npt.NDArray[Any]]]:
+    """The names of all the table's columns, and the ones that are needed."""
     from tasuki.warehouse import Warehouse, source_of
 
     with closing(Warehouse(workspace.tables)) as warehouse:
         source = source_of(file.model.table)
-        check_model_file(file, warehouse.columns(source))
+        there = tuple(warehouse.columns(source))
+        check_model_file(file, there)
         names = tuple(dict.fromkeys([*file.model.columns, *more]))
-        return warehouse.read_columns(source, names)
+        return there, warehouse.read_columns(source, names)
 
 
 def _latest(times: npt.NDArray[Any]) -> datetime:

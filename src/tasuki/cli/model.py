@@ -1,5 +1,221 @@
 """`tasuki model …`."""
 
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
 import typer
 
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table, progress_console
+
+if TYPE_CHECKING:
+    from tasuki.actions.models import Published
+
 app = typer.Typer(no_args_is_help=True)
+
+FileArgument = Annotated[Path, typer.Argument(metavar="FILE", help="The model file: Python that defines `model`.")]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name.")]
+ChannelOption = Annotated[str, typer.Option("--channel", help="champion, challenger, or a name of your own.")]
+IdeaOption = Annotated[str | None, typer.Option("--idea", help="Attach the evidence to this idea.")]
+
+
+@app.command()
+def validate(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Runs a model file and reports every fault with its line."""
+    from tasuki.actions.models import validate_model
+    from tasuki.settings.workspace import open_workspace
+
+    opened = open_workspace(workspace)
+    model = validate_model(opened, file)
+    payload = {
+        "model": model.name,
+        "table": model.table,
+        "inputs": [{"name": name, "type": kind} for name, kind in model.inputs.items()],
+        "features": [{"name": one.name, "online": one.online} for one in model.features],
+    }
+    emit(
+        "model_validate/1",
+        payload,
+        as_json=as_json,
+        for_people=lambda: console.print(f"{file} is sound: {model.name} with {len(model.features)} features"),
+    )
+
+
+@app.command()
+def train(
+    file: FileArgument,
+    until: Annotated[
+        str | None, typer.Option("--until", help="End of the window, ISO 8601 with a zone; the data's end by default.")
+    ] = None,
+    idea: IdeaOption = None,
+    workspace: WorkspaceOption = None,
+    actor: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Trains the model of a file and keeps the artifact; the same inputs give the same version."""
+    from tasuki.actions.models import train_model
+    from tasuki.settings.workspace import open_workspace
+
+    moment = _moment(until)
+    opened = open_workspace(workspace)
+    with progress_console.status("training"):
+        trained = train_model(opened, file, until=moment, actor=actor or opened.member, idea=idea, key=key)
+    payload = {
+        "model": trained.model,
+        "version": trained.version,
+        "rows": trained.rows,
+        "immature_share": trained.immature_share,
+        "metrics": dict(trained.metrics),
+        "duration_s": trained.duration_s,
+        "card": trained.card.record,
+        "idea": idea,
+    }
+
+    def show() -> None:
+        console.print(f"{trained.model} version [bold]{trained.version}[/] from {trained.rows:,} rows")
+        console.print(f"left out as immature: {trained.immature_share:.1%}; {trained.duration_s:.1f} s")
+        print_table(("metric", "value#"), [(name, f"{value:.6g}") for name, value in trained.metrics.items()])
+
+    emit("model_train/1", payload, as_json=as_json, for_people=show)
+
+
+@app.command()
+def publish(
+    model: ModelArgument,
+    version: Annotated[str, typer.Argument(help="The version; `tasuki model list` shows them.")],
+    channel: ChannelOption = "champion",
+    idea: IdeaOption = None,
+    workspace: WorkspaceOption = None,
+    actor: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Proves a version on its golden examples and points the channel at it."""
+    from tasuki.actions.models import publish_model
+    from tasuki.settings.workspace import open_workspace
+
+    opened = open_workspace(workspace)
+    who = actor or opened.member
+    _emit_published(publish_model(opened, model, version, channel=channel, actor=who, idea=idea, key=key), as_json)
+
+
+@app.command()
+def rollback(
+    model: ModelArgument,
+    channel: ChannelOption = "champion",
+    idea: IdeaOption = None,
+    workspace: WorkspaceOption = None,
+    actor: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Points the channel back at the version it had before."""
+    from tasuki.actions.models import roll_back_model
+    from tasuki.settings.workspace import open_workspace
+
+    opened = open_workspace(workspace)
+    who = actor or opened.member
+    _emit_published(roll_back_model(opened, model, channel=channel, actor=who, idea=idea, key=key), as_json)
+
+
+@app.command("list")
+def list_models(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Lists the models, their versions and what each channel points to."""
+    from tasuki.actions.artifacts import describe_models
+    from tasuki.settings.workspace import open_workspace
+
+    models = describe_models(open_workspace(workspace))
+    rows = [
+        (one.name, version, ", ".join(channel for channel, at in one.channels.items() if at == version))
+        for one in models
+        for version in one.versions
+    ]
+    payload = {"models": models}
+    emit(
+        "model_list/1",
+        payload,
+        as_json=as_json,
+        for_people=lambda: print_table(("model", "version", "channels"), rows),
+    )
+
+
+@app.command()
+def show(
+    model: ModelArgument,
+    version: Annotated[str | None, typer.Argument(help="A version; the champion's by default.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Shows what a version was made from, what it needs and where it is published."""
+    from tasuki.actions.artifacts import describe_version
+    from tasuki.settings.workspace import open_workspace
+
+    described = describe_version(open_workspace(workspace), model, version)
+
+    def print_it() -> None:
+        console.print(f"{described.model} version [bold]{described.version}[/]")
+        rows = [(name, str(value)) for name, value in described.training.items() if not isinstance(value, dict)]
+        print_table(("what", "value"), rows)
+        print_table(
+            ("input", "type", "may be null"), [(one.name, one.type, str(one.nullable)) for one in described.inputs]
+        )
+        history = [(channel, one.version, f"{one.at:%Y-%m-%d %H:%M}", one.by) for channel, one in described.published]
+        print_table(("channel", "version", "since (UTC)", "by"), history)
+
+    emit("model_show/1", _described(described), as_json=as_json, for_people=print_it)
+
+
+@app.command()
+def serve(
+    workspace: WorkspaceOption = None,
+    model: Annotated[
+        list[str] | None, typer.Option("--model", help="A model to serve; every published one by default.")
+    ] = None,
+    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", help="The port to listen on.", min=1, max=65535)] = 8600,
+) -> None:
+    """Serves the published versions over HTTP until it is stopped."""
+    from tasuki.serving.run import Service, artifacts_of
+    from tasuki.serving.run import serve as run
+
+    folder = (workspace or Path()).resolve()
+    service = Service(folder, artifacts_of(folder), tuple(model) if model else None, host, port)
+    progress_console.print(f"serving on http://{host}:{port}")
+    run(service)
+
+
+def _moment(text: str | None) -> Any:
+    from tasuki.clock import from_text
+    from tasuki.errors import Fault, Invalid
+
+    if text is None:
+        return None
+    try:
+        return from_text(text)
+    except ValueError as error:
+        raise Invalid(
+            "--until is no moment", [Fault("--until", str(error), "ISO 8601 with a zone, as 2026-04-01T00:00:00Z")]
+        ) from error
+
+
+def _emit_published(published: "Published", as_json: bool) -> None:
+    payload = {
+        "model": published.model,
+        "channel": published.channel,
+        "version": published.version,
+        "previous": published.previous,
+    }
+    before = f" (before: {published.previous})" if published.previous else ""
+    text = f"{published.model} {published.channel} is now [bold]{published.version}[/]{before}"
+    emit("model_publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))
+
+
+def _described(described: Any) -> dict[str, Any]:
+    return {
+        "model": described.model,
+        "version": described.version,
+        "inputs": described.inputs,
+        "training": described.training,
+        "published": [{"channel": channel, **vars(one)} for channel, one in described.published],
+    }

@@ -11,7 +11,7 @@ training.json   what the version was made from, and the score distribution to ex
 import io
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,11 +56,15 @@ class Golden:
 
 @dataclass(frozen=True)
 class Artifact:
-    """A version that was read and can score."""
+    """A version that was read and can score.
+
+    `inputs` is what a request must give; `accepts` are all the names it may give, for logging and for other versions.
+    """
 
     model: str
     version: str
     inputs: Mapping[str, Input]
+    accepts: frozenset[str]
     features: tuple[Feature, ...]
     scorer: LinearScorer | TreesScorer
     golden: tuple[Golden, ...]
@@ -125,9 +129,10 @@ def parameters_files(model: Linear | Trees) -> dict[str, bytes]:
     return {"features.json": to_json(spec), "weights.npy": array.getvalue()}
 
 
-def schema_file(inputs: Mapping[str, Input]) -> bytes:
-    """What a request must give, as `schema.json`."""
-    return to_json({"format": FORMAT, "inputs": [asdict(one) for one in inputs.values()], "output": "probability"})
+def schema_file(inputs: Mapping[str, Input], accepts: Sequence[str]) -> bytes:
+    """What a request must and may give, as `schema.json`."""
+    listed = [asdict(one) for one in inputs.values()]
+    return to_json({"format": FORMAT, "inputs": listed, "accepts": list(accepts), "output": "probability"})
 
 
 def golden_file(golden: tuple[Golden, ...]) -> bytes:
@@ -155,7 +160,9 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
     try:
         features = tuple(_feature(one) for one in spec["features"])
         parameters = _linear(spec, features, files) if spec["kind"] == "linear" else _trees(spec, features, files)
-        inputs = {one["name"]: Input(**one) for one in _json(files, "schema.json")["inputs"]}
+        schema = _json(files, "schema.json")
+        inputs = {one["name"]: Input(**one) for one in schema["inputs"]}
+        accepts = frozenset(map(str, schema["accepts"])) | set(inputs)
         golden = tuple(Golden(one["row"], float(one["score"])) for one in _json(files, "golden.json")["examples"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Invalid(
@@ -168,7 +175,7 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
             [Fault("schema.json", "does not fit features.json, or there is no golden example")],
         )
     scorer = LinearScorer(parameters) if isinstance(parameters, Linear) else TreesScorer(parameters)
-    return Artifact(model, version, inputs, features, scorer, golden, _json(files, "training.json"))
+    return Artifact(model, version, inputs, accepts, features, scorer, golden, _json(files, "training.json"))
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:

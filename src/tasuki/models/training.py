@@ -3,7 +3,7 @@
 import hashlib
 import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as library_version
@@ -147,8 +147,14 @@ def _times(model: Model, columns: Mapping[str, Column]) -> npt.NDArray[np.dateti
     return at
 
 
-def train(model: Model, rows: TrainingRows, model_file_hash: str) -> Training:
+def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns: Collection[str] = ()) -> Training:
     """Fits the estimator and makes the artifact's files, proved on golden examples.
+
+    Args:
+        model: The definition.
+        rows: What to learn from.
+        model_file_hash: SHA-256 of the model file, for the record.
+        table_columns: Every column the table has: requests may carry those that the model does not use.
 
     Raises:
         Invalid: When the rows hold only one class, or a column holds values its feature cannot take.
@@ -160,7 +166,10 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str) -> Training:
         parameters = _fit(model, rows)
     except WrongValue as error:
         raise Invalid(f"{model.name} cannot be trained", [Fault(error.column, error.what, error.expected)]) from error
-    drafted = {**parameters_files(parameters), "schema.json": schema_file(inputs_of(model.features))}
+    drafted = {
+        **parameters_files(parameters),
+        "schema.json": schema_file(inputs_of(model.features), _accepted(model, table_columns)),
+    }
     placeholder = golden_file((Golden({}, 0.0),))
     draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})
     scores = score_rows(draft, rows.columns)
@@ -314,6 +323,11 @@ def _metrics(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> 
         "positive_rate": rate,
         "mean_score": float(scores.mean()),
     }
+
+
+def _accepted(model: Model, table_columns: Collection[str]) -> list[str]:
+    target = {model.target.column, model.target.time}
+    return sorted({*table_columns, *model.inputs} - target)
 
 
 def _record(model: Model, rows: TrainingRows) -> dict[str, Any]:

@@ -1,0 +1,138 @@
+"""Answers: assign the arm, score with its version, or fall back and say why. Pure over the plan that was pinned."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+
+from tasuki.experiments.assignment import assign_many
+from tasuki.models.artifact import Artifact
+from tasuki.models.encoding import Column, WrongValue
+from tasuki.serving.plan import UNAVAILABLE, ServingPlan, Slot
+from tasuki.serving.request import Asked, AskedColumns
+
+DEFAULT_SCORE = 0.0
+"""What is answered when no arm can: a bidder that multiplies by it buys nothing."""
+
+MISSING_FEATURE = "feature_missing"
+MODEL_FAILED = "model_failed"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer for one unit."""
+
+    arm: str
+    version: str | None
+    score: float
+    fallback: bool
+    reason: str | None
+
+
+@dataclass
+class Answers:
+    """The answers for many units, column by column, in the order asked."""
+
+    arms: list[str]
+    versions: list[str | None]
+    scores: list[float]
+    fallbacks: list[bool]
+    reasons: list[str | None]
+    latencies_us: list[int]
+
+
+def arm_of(plan: ServingPlan, unit: str) -> str:
+    """The arm of a unit: `experiments.assignment.assign`, with the split looked up once per plan."""
+    digest = sha256(f"{plan.routing.salt}:{unit}".encode()).hexdigest()
+    return plan.split.arm_of(int(digest[:13], 16))
+
+
+def answer_row(plan: ServingPlan, asked: Asked) -> Answer:
+    """The answer for one unit whose features were checked."""
+    arm = arm_of(plan, asked.unit)
+    slot = plan.slots[arm]
+    score, reason = _score_row(slot.artifact, asked.features)
+    if reason is None and slot.artifact is not None:
+        return Answer(arm, slot.artifact.version, score, False, None)
+    control = plan.control
+    if control is not slot and control.artifact is not None:
+        score, failed = _score_row(control.artifact, asked.features)
+        if failed is None:
+            return Answer(arm, control.artifact.version, score, True, reason)
+    return Answer(arm, None, DEFAULT_SCORE, True, reason)
+
+
+def answer_columns(plan: ServingPlan, asked: AskedColumns, checked: dict[tuple[str, str], Column]) -> Answers:
+    """The answers for many units whose columns were checked, each arm's rows scored together."""
+    began = time.perf_counter_ns()
+    shares = {arm.name: arm.share for arm in plan.routing.arms}
+    arms = [arm for arm, _ in assign_many(asked.units, plan.routing.salt, shares)]
+    rows = len(arms)
+    answers = Answers(arms, [None] * rows, [DEFAULT_SCORE] * rows, [True] * rows, [UNAVAILABLE] * rows, [0] * rows)
+    shared_us = (time.perf_counter_ns() - began) / 1000 / rows
+    for name, slot in plan.slots.items():
+        places = [place for place, arm in enumerate(arms) if arm == name]
+        if places:
+            _answer_arm(plan, slot, places, checked, answers, shared_us)
+    return answers
+
+
+def _answer_arm(  # noqa: PLR0917
+    plan: ServingPlan,
+    slot: Slot,
+    places: Sequence[int],
+    checked: dict[tuple[str, str], Column],
+    answers: Answers,
+    shared_us: float,
+) -> None:
+    began = time.perf_counter_ns()
+    at = np.asarray(places)
+    artifact = slot.artifact
+    scores, reason = _score_columns(artifact, checked, at)
+    if scores is None and plan.control is not slot:
+        artifact = plan.control.artifact
+        scores, _ = _score_columns(artifact, checked, at)
+    taken_us = round(shared_us + (time.perf_counter_ns() - began) / 1000 / len(places))
+    version = None if artifact is None or scores is None else artifact.version
+    for place, score in zip(places, [DEFAULT_SCORE] * len(places) if scores is None else scores, strict=True):
+        answers.scores[place] = score
+        answers.versions[place] = version
+        answers.fallbacks[place] = reason is not None
+        answers.reasons[place] = reason
+        answers.latencies_us[place] = taken_us
+
+
+def _score_row(artifact: Artifact | None, features: dict[str, Any]) -> tuple[float, str | None]:
+    """The score, or why there is none."""
+    if artifact is None:
+        return DEFAULT_SCORE, UNAVAILABLE
+    try:
+        return artifact.scorer.score_row(features), None
+    except KeyError as error:
+        return DEFAULT_SCORE, f"{MISSING_FEATURE}: {error.args[0]}"
+    except WrongValue as error:
+        return DEFAULT_SCORE, f"{MISSING_FEATURE}: {error.column}"
+    except Exception:
+        return DEFAULT_SCORE, MODEL_FAILED
+
+
+def _score_columns(
+    artifact: Artifact | None, checked: dict[tuple[str, str], Column], at: Column
+) -> tuple[list[float] | None, str | None]:
+    """The scores of some rows, or why there are none."""
+    if artifact is None:
+        return None, UNAVAILABLE
+    lacking = [one.name for one in artifact.inputs.values() if (one.name, one.type) not in checked]
+    if lacking:
+        return None, f"{MISSING_FEATURE}: {lacking[0]}"
+    try:
+        columns = {one.name: checked[one.name, one.type][at] for one in artifact.inputs.values()}
+        scores: list[float] = artifact.scorer.score_columns(columns).tolist()
+    except WrongValue as error:
+        return None, f"{MISSING_FEATURE}: {error.column}"
+    except Exception:
+        return None, MODEL_FAILED
+    return scores, None

@@ -1,0 +1,74 @@
+"""What answers a model's requests at one moment: frozen, so that a request that pinned it sees one state to its end."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from tasuki.experiments.assignment import Split
+from tasuki.experiments.routing import Routing
+from tasuki.models.artifact import Artifact, Input
+
+SlotState = Literal["serving", "last_good", "unavailable"]
+UNAVAILABLE = "parameters_unavailable"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An arm with the version that answers it.
+
+    Args:
+        arm: The arm's name.
+        channel: The channel it follows.
+        location: The artifact store it fetches from.
+        artifact: What was loaded and proved; None when nothing could be.
+        since: When that version began to serve.
+        state: `serving`, `last_good` (a newer version or the pointer cannot be used) or `unavailable`.
+        error: Why, when it is not simply serving.
+    """
+
+    arm: str
+    channel: str
+    location: str
+    artifact: Artifact | None
+    since: datetime | None
+    state: SlotState
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class ServingPlan:
+    """Everything a request needs, in one reference.
+
+    Args:
+        routing: What was asked for.
+        split: The bounds of the arms' shares.
+        slots: One per arm.
+        control: The slot that answers for another that cannot.
+        inputs: What any loaded arm reads; each name and type once.
+        accepts: The names a request may give; None when an arm is not loaded, whose names are then not known.
+        error: Why the routing's newest state cannot be used, if it cannot.
+    """
+
+    routing: Routing
+    split: Split
+    slots: Mapping[str, Slot]
+    control: Slot
+    inputs: tuple[Input, ...]
+    accepts: frozenset[str] | None
+    error: str = ""
+
+
+def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> ServingPlan:
+    """The plan that belongs to a routing and the state of its arms."""
+    loaded = [slot.artifact for slot in slots.values() if slot.artifact is not None]
+    inputs: dict[tuple[str, str], Input] = {}
+    for one in (one for artifact in loaded for one in artifact.inputs.values()):
+        known = inputs.get((one.name, one.type))
+        # Null is refused only where no arm takes it; an arm that does not falls back and says so.
+        inputs[one.name, one.type] = one if known is None or one.nullable else known
+    complete = len(loaded) == len(slots)
+    accepts = frozenset().union(*(one.accepts for one in loaded)) if complete else None
+    return ServingPlan(
+        routing, routing.split, slots, slots[routing.control.name], tuple(inputs.values()), accepts, error
+    )
