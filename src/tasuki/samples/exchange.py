@@ -171,7 +171,7 @@ class Memory:
 def exchange_of(world: World) -> Exchange:
     """The tables of a world; the same world always has the same."""
     rng = np.random.default_rng(np.random.SeedSequence(world.seed, spawn_key=(_TABLES,)))
-    activity = rng.lognormal(0.0, 1.2, world.users)
+    activity = rng.lognormal(0.0, 1.0, world.users)
     popularity = 1.0 / np.arange(1, world.apps + 1) ** 1.05
     categories = rng.integers(0, len(CATEGORIES), world.apps).astype(np.int8)
     mix = _SLOT_MIX[categories]

@@ -23,9 +23,9 @@ Hours = Annotated[float, Field(ge=0)]
 BUILT_IN = Path(__file__).parent / "files" / "mappings"
 """The mappings that come with tasuki; their model files lie in `files/real` beside it."""
 
-_TAKEN = {"at", "user", "clicked", "clicked_at", "installed", "installed_at", "price", "action", "position"} | {
-    *("propensity", "exposure", "unit", "arm")
-}
+_TAKEN = frozenset(
+    ("at", "user", "clicked", "clicked_at", "installed", "installed_at", "price", "action", "position", "propensity")
+    + ("exposure", "unit", "arm")
 )
 
 

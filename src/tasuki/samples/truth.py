@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from tasuki.samples.exchange import HOURS, Memory, Opportunities, World, draw_opportunities, exchange_of
 
-_WEEKEND_EFFECT = 0.12
+_WEEKEND_EFFECT = 0.08
 _SYSTEM_EFFECTS = np.array([0.1, -0.15])
 _CALIBRATION_COUNT = 100_000
 

@@ -17,7 +17,7 @@ model = Model(
         category("os"),
         hour_of_day("at", utc_offset_hours=9),
     ),
-    estimator=LogisticRegression(C=0.3, max_iter=300),
+    estimator=LogisticRegression(C=0.1, max_iter=300),
     buckets=2**16,
     training_days=14,
     segments=("slot",),

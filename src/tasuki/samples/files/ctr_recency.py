@@ -18,7 +18,7 @@ model = Model(
         hour_of_day("at", utc_offset_hours=9),
         number("minutes_since_last", bins=(2, 10, 30, 60, 120, 240, 480, 1_440)),
     ),
-    estimator=LogisticRegression(C=0.3, max_iter=300),
+    estimator=LogisticRegression(C=0.1, max_iter=300),
     buckets=2**16,
     training_days=14,
     segments=("slot",),
