@@ -112,7 +112,7 @@ def print_story(workspace: "Workspace", state: "IdeaState") -> None:
     print_table(("stage", "touch days#", "hand-off days#", "estimate#", "returns#"), times, "\nTime")
     handed = [
         (one.from_stage, one.to_stage, one.outcome + (" (late)" if one.late else ""), one.decided_by,
-         _plain((one.reason and f"{one.reason_code}: {one.reason}") or one.answer))
+         f"{one.reason_code}: {one.reason}" if one.reason else one.answer)
         for one in state.handoffs
     ]  # fmt: skip
     if handed:
