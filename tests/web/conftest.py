@@ -15,9 +15,17 @@ from tasuki.web.app import create_app
 
 def workspace_of(ledger: Ledger, folder: Path) -> Workspace:
     return Workspace(
-        folder=folder, name="広告配信チーム", language="ja", ledger=ledger, playbook=default_playbook(), clock=lambda: NOW,
-        flow="model", formation="planner_maker_evaluator", member="aoi", tables={},
-    )  # fmt: skip
+        folder=folder,
+        name="広告配信チーム",
+        language="ja",
+        ledger=ledger,
+        playbook=default_playbook(),
+        clock=lambda: NOW,
+        flow="model",
+        formation="planner_maker_evaluator",
+        member="aoi",
+        tables={},
+    )
 
 
 @pytest.fixture(scope="session")

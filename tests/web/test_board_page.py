@@ -12,7 +12,16 @@ from tasuki.web.app import create_app
 
 def test_board_shows_every_stage_of_the_flow_with_its_ideas(browse: TestClient) -> None:
     page = browse.get("/", headers={"accept-language": "ja"}).text
-    for stage in ("仮説立て", "調査", "モデリング", "オフライン検証", "プロダクト実装", "A/Bテスト1", "A/Bテスト2", "評価"):
+    for stage in (
+        "仮説立て",
+        "調査",
+        "モデリング",
+        "オフライン検証",
+        "プロダクト実装",
+        "A/Bテスト1",
+        "A/Bテスト2",
+        "評価",
+    ):
         assert stage in page
     assert "枠の位置ごとに CTR 予測を補正する" in page
     assert "インストール遅延を考慮した CVR 学習" not in page, "an idea of another flow"

@@ -10,7 +10,16 @@ def story(browse: TestClient) -> str:
 
 
 def test_the_story_shows_every_stage_and_who_ran_it(story: str) -> None:
-    for stage in ("仮説立て", "調査", "モデリング", "オフライン検証", "プロダクト実装", "A/Bテスト1", "A/Bテスト2", "評価"):
+    for stage in (
+        "仮説立て",
+        "調査",
+        "モデリング",
+        "オフライン検証",
+        "プロダクト実装",
+        "A/Bテスト1",
+        "A/Bテスト2",
+        "評価",
+    ):
         assert f">{stage}</h3>" in story
     for person in ("葵", "陽", "蓮", "澪", "蒼太", "結衣"):
         assert person in story
@@ -19,11 +28,23 @@ def test_the_story_shows_every_stage_and_who_ran_it(story: str) -> None:
 @pytest.mark.parametrize(
     "shown",
     [
-        "通知の直後 30 分間", "リークの確認", "重複なし", "万円/月", "minutes_since_last", "対数損失の差の 95% 区間",
-        "入出力仕様と検証用サンプル", "モデルの公開", "ロールバックの予行", "fetch_rate", "検出したい最小の効果",
-        "install_rate", "見かけの勝ちである確率", "直近の行動は強い手がかりになる", "探索ノートブック",
+        "通知の直後 30 分間",
+        "リークの確認",
+        "重複なし",
+        "万円/月",
+        "minutes_since_last",
+        "対数損失の差の 95% 区間",
+        "入出力仕様と検証用サンプル",
+        "モデルの公開",
+        "ロールバックの予行",
+        "fetch_rate",
+        "検出したい最小の効果",
+        "install_rate",
+        "見かけの勝ちである確率",
+        "直近の行動は強い手がかりになる",
+        "探索ノートブック",
     ],
-)  # fmt: skip
+)
 def test_every_kind_of_evidence_is_readable(story: str, shown: str) -> None:
     assert shown in story
 
@@ -45,7 +66,10 @@ def test_the_failed_check_is_there_but_marked_as_replaced(story: str) -> None:
 
 
 def test_effects_are_drawn_with_a_description_for_those_who_cannot_see(story: str) -> None:
-    assert 'class="interval interval-above" role="img" aria-label="install_rate: +3.1%、95% 区間 +1.2% から +5.0%"' in story
+    assert (
+        'class="interval interval-above" role="img" aria-label="install_rate: +3.1%、95% 区間 +1.2% から +5.0%"'
+        in story
+    )
 
 
 def test_estimates_stand_beside_what_happened(browse: TestClient) -> None:

@@ -23,7 +23,9 @@ EN, JA = Formats("en"), Formats("ja")
         (None, None, "ja;q=0, en;q=0.1", "ja", "en"),
     ],
 )
-def test_the_address_wins_then_the_cookie_then_the_browser_then_the_workspace(asked, kept, accept, default, expected) -> None:
+def test_the_address_wins_then_the_cookie_then_the_browser_then_the_workspace(
+    asked, kept, accept, default, expected
+) -> None:
     assert choose_language(asked, kept, accept, default) == expected
 
 
@@ -50,8 +52,17 @@ def test_a_moment_is_written_in_utc_whatever_zone_it_came_in() -> None:
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1234567, "1,234,567"), (0.022429, "0.02243"), (-4.56e-5, "−0.0000456"), (1.5, "1.5"), (0.0002, "0.0002"), (0, "0"), (math.nan, "–"), (None, "–")],
-)  # fmt: skip
+    [
+        (1234567, "1,234,567"),
+        (0.022429, "0.02243"),
+        (-4.56e-5, "−0.0000456"),
+        (1.5, "1.5"),
+        (0.0002, "0.0002"),
+        (0, "0"),
+        (math.nan, "–"),
+        (None, "–"),
+    ],
+)
 def test_numbers_keep_their_significant_digits(value, text) -> None:
     assert EN.number(value) == text
 

@@ -82,7 +82,9 @@ def test_assets_may_be_kept_for_ever_and_nothing_else_is_served(browse: TestClie
         assert browse.get(f"/assets/{name}").status_code == 404
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1", ""])
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", "localhost.evil", "10.0.0.1", ""]
+)
 def test_a_foreign_host_reads_nothing(browse: TestClient, host: str) -> None:
     for address in ("/", "/ideas/idea-1", "/health"):
         answer = browse.get(address, headers={"host": host})
@@ -90,15 +92,23 @@ def test_a_foreign_host_reads_nothing(browse: TestClient, host: str) -> None:
         assert "入札" not in answer.text
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.1:80", "localhost:8765", "[::1]:8765", "LOCALHOST", "127.0.0.9"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:80", "localhost:8765", "[::1]:8765", "LOCALHOST", "127.0.0.9"]
+)
 def test_this_machine_is_answered(host: str) -> None:
     assert is_own_host(host)
 
 
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(Invalid("x"), 400), (Refused("x", rule="r"), 409), (Stale("x"), 409), (Unavailable("x"), 503), (ValueError("secret"), 500)],
-)  # fmt: skip
+    [
+        (Invalid("x"), 400),
+        (Refused("x", rule="r"), 409),
+        (Stale("x"), 409),
+        (Unavailable("x"), 503),
+        (ValueError("secret"), 500),
+    ],
+)
 @pytest.mark.parametrize("language", ["ja", "en"])
 def test_each_kind_of_error_has_its_page(error: Exception, status: int, language) -> None:
     problem = problem_of(error, "/x", "GET", language)

@@ -26,7 +26,10 @@ JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 @pytest.mark.parametrize("key", sorted(catalogue()))
 def test_every_text_is_there_in_both_languages_with_the_same_places(key: str) -> None:
     texts = catalogue()[key]
-    places = {language: sorted(name for _, name, _, _ in string.Formatter().parse(texts[language]) if name) for language in LANGUAGES}
+    places = {
+        language: sorted(name for _, name, _, _ in string.Formatter().parse(texts[language]) if name)
+        for language in LANGUAGES
+    }
     assert set(texts) == set(LANGUAGES)
     assert all(texts[language].strip() for language in LANGUAGES)
     assert places["en"] == places["ja"]
@@ -66,7 +69,15 @@ def _choices(record: type, field: str) -> set[str]:
         ("reason", set(REASON_CODES)),
         ("role", set(ROLES)),
         ("task_kind", {*get_args(TaskKind), "other"}),
-        ("outcome", {*_choices(records.Decision, "decision"), *_choices(records.Recommendation, "decision"), "killed", "concluded"}),
+        (
+            "outcome",
+            {
+                *_choices(records.Decision, "decision"),
+                *_choices(records.Recommendation, "decision"),
+                "killed",
+                "concluded",
+            },
+        ),
         ("recommend", _choices(records.Recommendation, "decision")),
         ("recommendation", _choices(records.OfflineReport, "recommendation")),
         ("severity", _choices(records.ConcernNote, "severity")),
@@ -74,7 +85,7 @@ def _choices(record: type, field: str) -> set[str]:
         ("metric_role", _choices(records.PlannedMetric, "role")),
         ("direction", set(get_args(records.Direction))),
     ],
-)  # fmt: skip
+)
 def test_every_name_that_data_can_hold_has_its_word(family: str, names: set[str]) -> None:
     assert {key.partition(".")[2] for key in catalogue() if key.startswith(f"{family}.")} == names
 

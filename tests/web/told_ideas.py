@@ -42,7 +42,11 @@ def brief(change: str = "通知の直後 30 分間、インストール済みア
 def data_report() -> r.DataReport:
     return r.DataReport(
         sources=(r.DataSource("impressions", "落札した広告表示 1 件", "kaito"),),
-        queries=(r.RecordedQuery("recency", "SELECT minutes_since_last, avg(installed)\nFROM impressions\nGROUP BY 1", 288, ("m",)),),
+        queries=(
+            r.RecordedQuery(
+                "recency", "SELECT minutes_since_last, avg(installed)\nFROM impressions\nGROUP BY 1", 288, ("m",)
+            ),
+        ),
         quality=(
             r.QualityFinding("重複なし", True, "0 件"),
             r.QualityFinding("欠損", False, "minutes_since_last の 2.1 % が欠損(初回ユーザー)"),
@@ -54,17 +58,27 @@ def data_report() -> r.DataReport:
 
 def model_card(version: str = "b" * 64) -> r.ModelCard:
     return r.ModelCard(
-        model="cvr", version=version, baseline="現行 CVR モデル", model_file="models/cvr_recency.py",
-        model_file_hash="c" * 64, data_hash="d" * 64, seed=1, training_rows=812_345,
+        model="cvr",
+        version=version,
+        baseline="現行 CVR モデル",
+        model_file="models/cvr_recency.py",
+        model_file_hash="c" * 64,
+        data_hash="d" * 64,
+        seed=1,
+        training_rows=812_345,
         features=(
             r.FeatureNote("app", "request", True),
             r.FeatureNote("slot", "request", True),
             r.FeatureNote("minutes_since_last", "profile", True),
             r.FeatureNote("session_depth", "batch", False),
         ),
-        intended_use="再訪ユーザーへの入札", unsuitable_use="初回ユーザーのみの配信", cost_estimate="学習 4 分 / 日",
-        latency_estimate_ms=0.9, training_metrics={"log_loss": 0.02243, "auc": 0.6079}, duration_s=238.0,
-    )  # fmt: skip
+        intended_use="再訪ユーザーへの入札",
+        unsuitable_use="初回ユーザーのみの配信",
+        cost_estimate="学習 4 分 / 日",
+        latency_estimate_ms=0.9,
+        training_metrics={"log_loss": 0.02243, "auc": 0.6079},
+        duration_s=238.0,
+    )
 
 
 def offline_report() -> r.OfflineReport:
@@ -76,32 +90,53 @@ def offline_report() -> r.OfflineReport:
         ("log_loss", "app=news", 0.0301, 0.0304, 0.0003, 0.0001, 0.0005, 0.01),
     )
     return r.OfflineReport(
-        champion="cvr@champion", challenger="cvr@challenger", rows=156_063, positives=530,
-        metrics=tuple(r.MetricDifference(*row) for row in rows), failure_cases=("初回ユーザーでは差がない",),
-        rule="対数損失の差の 95% 区間が 0 より下なら A/B へ進む", recommendation="go", reasons=("対数損失が改善した",),
+        champion="cvr@champion",
+        challenger="cvr@challenger",
+        rows=156_063,
+        positives=530,
+        metrics=tuple(r.MetricDifference(*row) for row in rows),
+        failure_cases=("初回ユーザーでは差がない",),
+        rule="対数損失の差の 95% 区間が 0 より下なら A/B へ進む",
+        recommendation="go",
+        reasons=("対数損失が改善した",),
         concerns=(r.ConcernNote("few_positives", "warning", "正例が 530 件と少ない"),),
-    )  # fmt: skip
+    )
 
 
 def golden() -> r.GoldenExamples:
     return r.GoldenExamples(
-        model="cvr", version="b" * 64, inputs=(r.SchemaField("app", "category"), r.SchemaField("minutes_since_last", "number")),
-        output="インストール確率", examples=(r.GoldenExample({"app": "news", "minutes_since_last": 3}, 0.0123),),
-        tolerance=1e-9, latency_p99_ms=5, max_size_mb=20, retraining_cadence="毎日", fallback="現行モデル",
-    )  # fmt: skip
+        model="cvr",
+        version="b" * 64,
+        inputs=(r.SchemaField("app", "category"), r.SchemaField("minutes_since_last", "number")),
+        output="インストール確率",
+        examples=(r.GoldenExample({"app": "news", "minutes_since_last": 3}, 0.0123),),
+        tolerance=1e-9,
+        latency_p99_ms=5,
+        max_size_mb=20,
+        retraining_cadence="毎日",
+        fallback="現行モデル",
+    )
 
 
 def readiness() -> r.ReadinessNote:
     return r.ReadinessNote(
-        schedule="毎日 03:00 JST", fetch_path="artifacts/cvr/channels/challenger.json", monitors=("取得率", "フォールバック率", "p99"),
-        rollback="tasuki model rollback cvr --channel challenger", rollback_rehearsed=True, dry_run_succeeded=True,
-        reviewer="yui", review_notes="タイムアウト時の既定値を確認した",
-    )  # fmt: skip
+        schedule="毎日 03:00 JST",
+        fetch_path="artifacts/cvr/channels/challenger.json",
+        monitors=("取得率", "フォールバック率", "p99"),
+        rollback="tasuki model rollback cvr --channel challenger",
+        rollback_rehearsed=True,
+        dry_run_succeeded=True,
+        reviewer="yui",
+        review_notes="タイムアウト時の既定値を確認した",
+    )
 
 
 def check_report(passed: bool) -> r.CheckReport:
     return r.CheckReport(
-        experiment="recency-check", days=3, days_required=3, passed=passed,
+        experiment="recency-check",
+        days=3,
+        days_required=3,
+        passed=passed,
         probes=(
             r.Probe("fetch_rate", passed, 1.0 if passed else 0.0, "≥ 0.999", "処置群のパラメータを取得できた割合"),
             r.Probe("fallback_rate", passed, 0.0002 if passed else 1.0, "≤ 0.01", "既定の応答に切り替わった割合"),
@@ -109,32 +144,57 @@ def check_report(passed: bool) -> r.CheckReport:
             r.Probe("score_parity", True, 0.0, "≤ 1e-9", "記録した入力から計算し直したスコアとの差"),
         ),
         incidents=() if passed else ("2026-10-12 処置群の取得先が誤っていた",),
-    )  # fmt: skip
+    )
 
 
 def plan() -> r.ExperimentPlan:
     return r.ExperimentPlan(
-        experiment="recency-ab", kind="comparison", unit="user", salt="recency-2026-10",
+        experiment="recency-ab",
+        kind="comparison",
+        unit="user",
+        salt="recency-2026-10",
         arms=(r.ArmShare("control", 0.5), r.ArmShare("treatment", 0.5)),
         metrics=(r.PlannedMetric("install_rate", "primary"), r.PlannedMetric("spend_per_user", "guardrail", 0.02)),
-        minimal_detectable_effect=0.025, power=0.8, alpha=0.05, units_needed=412_000, days=21,
-        rule="主要指標の区間が 0 より上なら採用", stop_rule="期間中は見ない", interactions="なし",
-    )  # fmt: skip
+        minimal_detectable_effect=0.025,
+        power=0.8,
+        alpha=0.05,
+        units_needed=412_000,
+        days=21,
+        rule="主要指標の区間が 0 より上なら採用",
+        stop_rule="期間中は見ない",
+        interactions="なし",
+    )
 
 
 def _effect(metric: str, segment: str | None, relative: tuple[float, float, float], p: float) -> r.Effect:
     point, low, high = relative
     return r.Effect(
-        metric=metric, kind="proportion", segment=segment, control_arm="control", treatment_arm="treatment",
-        control=0.0201, treatment=0.0201 * (1 + point), effect=0.0201 * point, effect_low=0.0201 * low,
-        effect_high=0.0201 * high, relative=point, relative_low=low, relative_high=high, p_value=p, p_value_adjusted=p,
-        n_control=206_310, n_treatment=206_027, method="proportion",
-    )  # fmt: skip
+        metric=metric,
+        kind="proportion",
+        segment=segment,
+        control_arm="control",
+        treatment_arm="treatment",
+        control=0.0201,
+        treatment=0.0201 * (1 + point),
+        effect=0.0201 * point,
+        effect_low=0.0201 * low,
+        effect_high=0.0201 * high,
+        relative=point,
+        relative_low=low,
+        relative_high=high,
+        p_value=p,
+        p_value_adjusted=p,
+        n_control=206_310,
+        n_treatment=206_027,
+        method="proportion",
+    )
 
 
 def comparison() -> r.ComparisonReport:
     return r.ComparisonReport(
-        experiment="recency-ab", days=21, arms=(r.ArmCount("control", 206_310), r.ArmCount("treatment", 206_027)),
+        experiment="recency-ab",
+        days=21,
+        arms=(r.ArmCount("control", 206_310), r.ArmCount("treatment", 206_027)),
         srm=r.SplitCheck(0.66, {"control": 0.5, "treatment": 0.5}, True),
         results=(
             _effect("install_rate", None, (0.031, 0.012, 0.05), 0.0009),
@@ -145,15 +205,25 @@ def comparison() -> r.ComparisonReport:
         ),
         concerns=(r.ConcernNote("novelty", "info", "効果は 3 週間を通して安定している"),),
         recommendation=r.Recommendation("ship", ("主要指標が改善し、ガードレールを守った",), 0.07),
-    )  # fmt: skip
+    )
 
 
-def decision(choice: str = "ship") -> r.Decision:
+def decision() -> r.Decision:
     return r.Decision(
-        decision=choice, reason="インストール率が上がり、費用は変わらなかった", recommended="ship", metric="install_rate",  # type: ignore[arg-type]
-        effect=0.00062, effect_low=0.00024, effect_high=0.001, false_win_risk=0.07, surprise=0.7, monitoring_owner="yui",
-        clean_up="旧フラグと旧経路を消す", clean_up_done=False, clean_up_due=date(2026, 12, 20),
-    )  # fmt: skip
+        decision="ship",
+        reason="インストール率が上がり、費用は変わらなかった",
+        recommended="ship",
+        metric="install_rate",
+        effect=0.00062,
+        effect_low=0.00024,
+        effect_high=0.001,
+        false_win_risk=0.07,
+        surprise=0.7,
+        monitoring_owner="yui",
+        clean_up="旧フラグと旧経路を消す",
+        clean_up_done=False,
+        clean_up_due=date(2026, 12, 20),
+    )
 
 
 def learning() -> r.Learning:
@@ -184,22 +254,39 @@ class Telling:
     def opened(self, title: str, owner: str = "aoi", flow: str = "model", estimate: float | None = 2.0) -> "Telling":
         stages = list(default_playbook().flows[flow].stages)
         return self.then(
-            "idea_opened", owner, title=title, flow=flow, formation="planner_maker_evaluator", stages=stages,
+            "idea_opened",
+            owner,
+            title=title,
+            flow=flow,
+            formation="planner_maker_evaluator",
+            stages=stages,
             estimate_days=estimate,
-        )  # fmt: skip
+        )
 
     def shows(self, record: r.Record, actor: str, stage: str, days: float = 0.5, producer: str = "tasuki") -> "Telling":
         window = DataWindow(START - timedelta(days=30), START)
         evidence = evidence_of(record, producer, self.at, window, "0123456789abcdef")
         return self.then(
-            "evidence_attached", actor, days, stage=stage, content_hash=evidence.content_hash, evidence=to_body(evidence)
+            "evidence_attached",
+            actor,
+            days,
+            stage=stage,
+            content_hash=evidence.content_hash,
+            evidence=to_body(evidence),
         )
 
     def offers(self, actor: str, stages: tuple[str, str], to: str | None = None, note: str = "") -> "Telling":
         return self.then(
-            "handoff_offered", actor, 0.2, from_stage=stages[0], to_stage=stages[1], to_member=to, note=note, evidence=[],
+            "handoff_offered",
+            actor,
+            0.2,
+            from_stage=stages[0],
+            to_stage=stages[1],
+            to_member=to,
+            note=note,
+            evidence=[],
             checks=[],
-        )  # fmt: skip
+        )
 
     def accepts(self, actor: str, answer: str, estimate: float | None = 3.0, debts: tuple[Any, ...] = ()) -> "Telling":
         self.then("handoff_picked_up", actor, 1.0)
@@ -221,10 +308,18 @@ def tell_whole_relay(ledger: Ledger, idea: str, title: str) -> None:
     t = Telling(ledger, idea).opened(title)
     t.then("cases_looked_up", "aoi", 0.2, query="再訪 入札", cases=["idea-3"])
     t.shows(brief("再訪ユーザーに入札を強める"), "aoi", "hypothesis").shows(brief(), "aoi", "hypothesis")
-    t.offers("aoi", ("hypothesis", "investigation")).accepts("haru", "曜日の影響かもしれない。平日と休日で差が消えれば誤りです。")
+    t.offers("aoi", ("hypothesis", "investigation")).accepts(
+        "haru", "曜日の影響かもしれない。平日と休日で差が消えれば誤りです。"
+    )
     t.shows(data_report(), "haru", "investigation", 2)
-    t.shows(r.OpportunityEstimate("gross_profit", 240, 120, 360, "万円/月", "再訪者の入札増 × 粗利率"), "haru", "investigation")
-    t.offers("haru", ("investigation", "modeling"), "ren").returns("ren", "missing_evidence", "ラベルの遅れの分布が必要です。")
+    t.shows(
+        r.OpportunityEstimate("gross_profit", 240, 120, 360, "万円/月", "再訪者の入札増 × 粗利率"),
+        "haru",
+        "investigation",
+    )
+    t.offers("haru", ("investigation", "modeling"), "ren").returns(
+        "ren", "missing_evidence", "ラベルの遅れの分布が必要です。"
+    )
     t.shows(data_report(), "haru", "investigation", 1).offers("haru", ("investigation", "modeling"), "ren")
     t.accepts("ren", "はい。クエリの再実行で同じ表になりました。", 5.0)
     t.shows(link(), "ren", "modeling").shows(model_card(), "ren", "modeling", 4)
@@ -235,12 +330,19 @@ def tell_whole_relay(ledger: Ledger, idea: str, title: str) -> None:
     t.offers("mio", ("offline_validation", "implementation")).accepts("sota", "はい。", 4.0)
     t.shows(r.Publication("cvr", "challenger", "b" * 64, "artifacts", None), "sota", "implementation", 3)
     t.shows(readiness(), "sota", "implementation").offers("sota", ("implementation", "ab_check"))
-    t.accepts("yui", "取得率が下がり、当番が止めます。", 3.0, ({"what": "監視のしきい値を見直す", "owner": "sota", "due": "2026-11-10"},))
+    t.accepts(
+        "yui",
+        "取得率が下がり、当番が止めます。",
+        3.0,
+        ({"what": "監視のしきい値を見直す", "owner": "sota", "due": "2026-11-10"},),
+    )
     t.then("experiment_started", "yui", 0.2, name="recency-check", kind="check")
     t.shows(check_report(passed=False), "yui", "ab_check", 1).shows(check_report(passed=True), "yui", "ab_check", 4)
     t.then("experiment_stopped", "yui", 0.1, name="recency-check")
     t.offers("yui", ("ab_check", "ab_comparison"), "mio").accepts("mio", "はい、設計どおりです。", 21.0)
-    t.shows(plan(), "mio", "ab_comparison", 0.2).then("experiment_started", "mio", 0.1, name="recency-ab", kind="comparison")
+    t.shows(plan(), "mio", "ab_comparison", 0.2).then(
+        "experiment_started", "mio", 0.1, name="recency-ab", kind="comparison"
+    )
     t.then("experiment_stopped", "mio", 21, name="recency-ab").shows(comparison(), "mio", "ab_comparison")
     t.offers("mio", ("ab_comparison", "evaluation")).accepts("aoi", "はい、信じたと思います。", 2.0)
     t.shows(decision(), "aoi", "evaluation", 1).shows(learning(), "aoi", "evaluation")
@@ -269,4 +371,6 @@ def tell_board(ledger: Ledger) -> None:
     t.shows(model_card(), "ren", "modeling").offers("ren", ("modeling", "offline_validation"), "mio", "急ぎません")
     t.then("handoff_picked_up", "mio", 0.5)
     Telling(ledger, "idea-6", late).opened(HOSTILE, "aoi").then("comment_added", "aoi", text=HOSTILE)
-    Telling(ledger, "idea-7", NOW - timedelta(hours=5)).opened("Raise the floor price for video slots", "aoi", estimate=None)
+    Telling(ledger, "idea-7", NOW - timedelta(hours=5)).opened(
+        "Raise the floor price for video slots", "aoi", estimate=None
+    )

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from litestar import Response, get
+from litestar.params import FromPath
 
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing
@@ -45,7 +46,7 @@ def _usual_flow(workspace: Workspace) -> str:
 
 
 @get("/ideas/{idea:str}", sync_to_thread=True)
-def show_idea(request: AnyRequest, idea: str) -> Response[str]:
+def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
     """The story of one idea, and what its next hand-off needs."""
     workspace = _workspace(request)
     state = workspace.ledger.state(idea)
@@ -65,7 +66,7 @@ def show_idea(request: AnyRequest, idea: str) -> Response[str]:
 
 
 @get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True)
-def download_evidence(request: AnyRequest, idea: str, file: str) -> Response[bytes]:
+def download_evidence(request: AnyRequest, idea: FromPath[str], file: FromPath[str]) -> Response[bytes]:
     """One record as it lies in the ledger."""
     body = _evidence_body(_workspace(request).ledger.state(idea), file.removesuffix(".json"))
     return Response(
@@ -109,7 +110,7 @@ def show_my_work(request: AnyRequest) -> Response[str]:
 
 
 @get("/assets/{name:str}")
-async def send_asset(name: str) -> Response[bytes]:
+async def send_asset(name: FromPath[str]) -> Response[bytes]:
     """A style sheet or picture. Its address changes with its content, so it may be kept for ever."""
     if name not in assets():
         raise Missing(f"there is no asset {name!r}")

@@ -7,7 +7,7 @@ from datetime import date
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
@@ -186,7 +186,7 @@ def page(
 
 def _frame(request: AnyRequest, workspace_name: str, language: Language) -> dict[str, Any]:
     other = next(one for one in LANGUAGES if one != language)
-    query = [(name, value) for name, value in request.query_params.multi_items() if name != "lang"]
+    query = [(name, value) for name, value in parse_qsl(request.url.query) if name != "lang"]
     return {
         "t": Texts(language),
         "fmt": Formats(language),

@@ -1,0 +1,230 @@
+"""A real browser walks the pages: in both languages, without scripts, narrow and wide, light and dark."""
+
+import asyncio
+import re
+import threading
+import time
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tasuki.actions.workspace import Workspace
+from tasuki.web.app import create_app
+from tasuki.web.run import free_port, server_of
+
+CHROMIUM = Path("/usr/bin/chromium")
+ADDRESSES = (
+    "/",
+    "/?flow=minor_update",
+    "/ideas/idea-1",
+    "/ideas/idea-4",
+    "/ideas/idea-6",
+    "/cases",
+    "/my-work?member=mio",
+    "/nope",
+)
+WCAG_AA = 4.5
+
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium on this machine (/usr/bin/chromium)")
+
+CONTRASTS = """() => {
+  const channels = text => text.match(/[\\d.]+/g).map(Number);
+  const luminance = rgb => {
+    const linear = v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+    const [r, g, b] = rgb.slice(0, 3).map(v => linear(v / 255));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = element => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = channels(getComputedStyle(one).backgroundColor);
+      if (colour.length === 3 || colour[3] > 0.99) return colour;
+    }
+    return matchMedia("(prefers-color-scheme: dark)").matches ? [0, 0, 0] : [255, 255, 255];
+  };
+  const seen = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some(node => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const [a, b] = [luminance(channels(getComputedStyle(element).color)), luminance(ground(element))];
+    seen.push({text: element.textContent.trim().slice(0, 40), class: element.className,
+               ratio: (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05)});
+  }
+  return seen;
+}"""
+
+
+@pytest.fixture(scope="module")
+def site(told: Workspace) -> Iterator[str]:
+    port = free_port("127.0.0.1", 0)
+    server = server_of(create_app(told), "127.0.0.1", port)
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(server),))
+    thread.start()
+    address = f"http://127.0.0.1:{port}"
+    _wait_until_it_answers(address)
+    yield address
+    loop.call_soon_threadsafe(server.stop)
+    thread.join(20)
+    assert not thread.is_alive(), "the server did not stop"
+    loop.close()
+
+
+async def _serve(server: Any) -> None:
+    await server.serve()
+
+
+def _wait_until_it_answers(address: str) -> None:
+    for _ in range(200):
+        try:
+            if httpx.get(f"{address}/health").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.05)
+    pytest.fail("the server does not answer")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Any]:
+    """Opens a page in a context of its own; fails when the browser complains or something is loaded from elsewhere."""
+    contexts, complaints = [], []
+
+    def opened(**options: Any) -> Any:
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+        page.on("request", lambda one: complaints.append(one.url) if "127.0.0.1" not in one.url else None)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert [one for one in complaints if "404" not in one] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "board", "kind", "heading"),
+    [("ja", "ボード", "A/Bテスト2: 良くなったか", "決定"), ("en", "Board", "A/B 2: is it better?", "Decision")],
+)
+@pytest.mark.parametrize("scripts", [True, False])
+def test_a_reader_walks_from_the_board_to_the_evidence(
+    site: str, visit: Any, language: str, board: str, kind: str, heading: str, scripts: bool
+) -> None:
+    page = visit(locale=language, java_script_enabled=scripts, viewport={"width": 1280, "height": 900})
+    page.goto(site)
+    assert page.locator("h1").inner_text() == board
+    page.get_by_role("link", name="再訪ユーザーへの入札を強める").click()
+    assert page.locator("h1").inner_text() == "再訪ユーザーへの入札を強める"
+    exhibit = page.locator("details.exhibit", has_text=kind).last
+    assert exhibit.locator("svg.interval").first.is_visible()
+    assert page.locator("summary", has_text=heading).first.is_visible()
+    plan = (
+        page.locator("details.exhibit")
+        .filter(has_text="recency-2026-10")
+        .or_(
+            page.locator(
+                "details.exhibit", has=page.locator("summary", has_text=re.compile("実験計画|Experiment plan"))
+            )
+        )
+    )
+    plan.locator("summary").first.click()
+    assert plan.get_by_text("期間中は見ない").is_visible()
+    with page.expect_download() as download:
+        exhibit.get_by_role("link", name=re.compile("^JSON")).click()
+    assert download.value.suggested_filename.startswith("comparison_report-")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_filter_works_without_scripts(site: str, visit: Any, scripts: bool) -> None:
+    page = visit(locale="ja", java_script_enabled=scripts)
+    page.goto(site)
+    page.get_by_label("担当者").select_option("ren")
+    page.get_by_role("button", name="表示").click()
+    assert "person=ren" in page.url
+    assert page.locator(".card").count() == 1
+
+
+def test_the_language_can_be_changed_and_stays(site: str, visit: Any) -> None:
+    page = visit(locale="ja")
+    page.goto(f"{site}/ideas/idea-4")
+    page.get_by_role("link", name="English").click()
+    assert page.locator("html").get_attribute("lang") == "en"
+    page.get_by_role("link", name="My work").click()
+    assert page.locator("h1").inner_text() == "Work of 葵"
+
+
+def test_the_keyboard_reaches_the_content_first(site: str, visit: Any) -> None:
+    page = visit(locale="en")
+    page.goto(site)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "main"
+
+
+def test_hostile_text_runs_nothing(site: str, visit: Any) -> None:
+    page = visit(locale="en")
+    for address in ("/", "/ideas/idea-6", "/my-work?member=aoi"):
+        page.goto(site + address)
+        assert page.locator("img[src='x']").count() == 0
+        assert page.locator("script").count() == 0
+    assert "<script>" in page.locator("main").inner_text()
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_no_page_scrolls_sideways(site: str, visit: Any, language: str, width: int) -> None:
+    page = visit(locale=language, viewport={"width": width, "height": 800})
+    for address in ADDRESSES:
+        page.goto(site + address)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, f"{address} is too wide"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_text_stands_out_from_its_ground(site: str, visit: Any, scheme: str) -> None:
+    page = visit(locale="ja", color_scheme=scheme)
+    for address in ADDRESSES:
+        page.goto(site + address)
+        page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+        seen = page.evaluate(CONTRASTS)
+        assert len(seen) > 5, "nothing was measured"
+        assert [one for one in seen if one["ratio"] < WCAG_AA] == [], address
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_structure_helps_those_who_listen(site: str, visit: Any, address: str) -> None:
+    page = visit(locale="en")
+    page.goto(site + address)
+    levels = page.evaluate("[...document.querySelectorAll('h1,h2,h3,h4')].map(one => Number(one.tagName[1]))")
+    assert levels.count(1) == 1
+    assert all(after - before <= 1 for before, after in pairwise(levels)), levels
+    names = "[...document.querySelectorAll('a,button,select,input:not([type=hidden])')]"
+    assert page.evaluate(f"{names}.filter(one => !(one.textContent.trim() || one.labels?.length)).length") == 0
+    ids = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+    assert len(ids) == len(set(ids))
+
+
+def test_printing_shows_what_was_folded_away(site: str, visit: Any) -> None:
+    page = visit(locale="en")
+    page.goto(f"{site}/ideas/idea-1")
+    folded = page.locator("details.exhibit:not([open]) .exhibit-body").first
+    assert not folded.is_visible()
+    page.emulate_media(media="print")
+    assert folded.is_visible()
+    assert not page.locator(".menu").is_visible()
