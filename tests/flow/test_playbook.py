@@ -59,7 +59,7 @@ def test_a_team_may_add_a_stage_of_its_own(folder):
 
 
 EDITS = [
-    ("stages.toml", 'task_kind = "data_science"', 'task_kind = "magic"', "stage.modeling: there is no task kind 'magic'"),
+    ("stages.toml", 'task_kind = "data_science"', 'task_kind = "magic"', "there is no task kind 'magic'"),
     ("stages.toml", 'ja = "仮説立て"', "", "stages.toml stage.hypothesis: ja is missing"),
     ("stages.toml", 'en = "Hypothesis"', "en = 3", "stages.toml stage.hypothesis: en is no text"),
     ("stages.toml", "[stage.data_check]", "[stage.case]", "stages.toml stage.case: a stage cannot be called 'case'"),

@@ -181,7 +181,7 @@ class _Reading:
             ownerless: dict[str, list[str]] = {}
             for flow in flows.values():
                 for stage in flow.stages:
-                    if not formation.roles_for(flow.name, stage):
+                    if stage in self.stages and not formation.roles_for(flow.name, stage):
                         ownerless.setdefault(stage, []).append(flow.name)
             for stage, names in ownerless.items():
                 self.fault(where, f"nobody owns {stage} (in the flow {', '.join(names)})", "at least one role")
