@@ -100,6 +100,20 @@ def test_a_hand_off_closes_the_chapter_of_the_stage_it_leaves() -> None:
     assert story.chapters[0].entries[0].value.review_days == pytest.approx(1 / 24)
 
 
+def test_a_late_return_stands_in_the_chapter_that_found_the_fault() -> None:
+    opened, found = NOW - timedelta(days=9), NOW - timedelta(days=2)
+    late = HandOff(
+        "hypothesis", "investigation", "aoi", opened, opened, "returned", "haru", found, reason_code="other", late=True
+    )
+    legs = (
+        Leg("hypothesis", "aoi", opened, None, opened + timedelta(days=1)),
+        Leg("investigation", "haru", opened + timedelta(days=1), None, found),
+        Leg("hypothesis", "aoi", found, None),
+    )
+    chapters = build_story(idea(opened_at=opened, handoffs=(late,), legs=legs), NOW).chapters
+    assert [len(chapter.entries) for chapter in chapters] == [0, 1, 0]
+
+
 def test_the_whole_relay_loses_nothing_on_its_way_to_the_story(told: Workspace) -> None:
     state = told.ledger.state("idea-1")
     kinds = [entry.kind for chapter in build_story(state, NOW).chapters for entry in chapter.entries]

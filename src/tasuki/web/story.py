@@ -92,7 +92,7 @@ class Story:
 def build_story(state: IdeaState, now: datetime) -> Story:
     """The story up to now, or up to its end."""
     end = state.ended_at or now
-    return Story(state, _steps(state), _chapters(state, end), days_between(state.opened_at, end))
+    return Story(state, _steps(state), _chapters(state, end), max(0.0, days_between(state.opened_at, end)))
 
 
 def _steps(state: IdeaState) -> tuple[Step, ...]:
@@ -138,8 +138,11 @@ def _leg_of(entry: Entry, legs: tuple[Leg, ...]) -> int:
 
 
 def _stage_of(entry: Entry) -> str:
-    stage: str = entry.value.handoff.from_stage if entry.kind == "handoff" else entry.value.from_stage
-    return stage
+    """The stage whose leg an offer or a decided hand-off closes: for a late return the one that found the fault."""
+    if entry.kind == "offer":
+        return str(entry.value.from_stage)
+    handoff: HandOff = entry.value.handoff
+    return handoff.to_stage if handoff.late else handoff.from_stage
 
 
 def _entries(state: IdeaState) -> Iterator[Entry]:
