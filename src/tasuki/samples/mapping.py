@@ -23,10 +23,9 @@ Hours = Annotated[float, Field(ge=0)]
 BUILT_IN = Path(__file__).parent / "files" / "mappings"
 """The mappings that come with tasuki; their model files lie in `files/real` beside it."""
 
-_TAKEN = frozenset(
-    ("at", "user", "clicked", "clicked_at", "installed", "installed_at", "price", "action", "position", "propensity")
-    + ("exposure", "unit", "arm")
-)
+_KEYS = frozenset({"at", "user", "unit", "arm", "exposure"})
+_LABELS = frozenset({"clicked", "clicked_at", "installed", "installed_at"})
+_LOGGED = frozenset({"price", "action", "position", "propensity"})
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -181,7 +180,7 @@ class LogMapping:
         return tuple(dict.fromkeys(one for one in named if one is not None and one != self.log.origin))
 
     @property
-    def label_name(self) -> str:
+    def label_name(self) -> Literal["clicked", "installed"]:
         """The label's column in the workspace: clicked or installed."""
         return "clicked" if self.label.what == "click" else "installed"
 
@@ -226,7 +225,7 @@ def _clashes(mapping: LogMapping) -> Iterator[Fault]:
     names = [feature.name for feature in mapping.features]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault("features", f"{name!r} is there {names.count(name)} times", "each name once")
-    for name in sorted(set(names) & _TAKEN):
+    for name in sorted(set(names) & (_KEYS | _LABELS | _LOGGED)):
         yield Fault("features", f"the name {name!r} has a meaning already", "another name")
     told = {mapping.label.column, mapping.label.time}
     for feature in mapping.features:

@@ -81,7 +81,7 @@ def _parsed(time: TimeColumn, values: Column) -> Column:
         micro = np.where(missing, 0, values) * (1_000_000 if time.format == "unix_s" else 1_000)
         moments = np.rint(micro).astype(np.int64).astype("datetime64[us]")
         moments[missing] = np.datetime64("NaT")
-        return moments
+        return np.asarray(moments)
     read = cache(_reader(time))
     return np.array([read(value) for value in values.tolist()], dtype="datetime64[us]")
 
