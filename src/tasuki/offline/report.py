@@ -34,7 +34,8 @@ def offline_report(comparison: OfflineComparison, champion: str, challenger: str
 def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
     """Where the challenger is weakest: segments it makes worse, and those whose rate it gets most wrong.
 
-    Segments with fewer than `FEWEST_POSITIVES` positives and as few expected ones say nothing and are left out.
+    Segments with fewer than `FEWEST_POSITIVES` positives and as few expected ones say nothing and are left out. When
+    there is nothing to name, one line says where it was looked.
     """
     worse = [
         f"{one.segment}: log loss {one.champion:.5g} → {one.challenger:.5g} ({one.rows:,} rows, {one.positives:,} "
@@ -53,7 +54,16 @@ def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
         for one in ratios[:WORST_SEGMENTS]
         if _miscalibration(one) > 1.25
     ]
-    return (*worse, *off)
+    return (*worse, *off) or (_nothing_seen(len(ratios)),)
+
+
+def _nothing_seen(segments: int) -> str:
+    """Says where it was looked, so that a reader can tell 'none' from 'nobody looked'."""
+    if not segments:
+        return "not looked for: no segment has enough positives to tell"
+    return (
+        f"none seen: {segments} segment(s) with at least {FEWEST_POSITIVES} positives: no worse, well calibrated"
+    )
 
 
 def _miscalibration(one: OfflineMetric) -> float:
