@@ -73,9 +73,7 @@ def assign_many(units: Iterable[object], salt: str, arms: Mapping[str, float]) -
     return [(arm_of(number), number / BUCKETS) for number in numbers]
 
 
-def assignment_sql(
-    unit: "exp.Expression", salt: str, arms: Mapping[str, float], dialect: str = "duckdb"
-) -> "exp.Expression":
+def assignment_sql(unit: "exp.Expr", salt: str, arms: Mapping[str, float], dialect: str = "duckdb") -> "exp.Expr":
     """The SQL expression whose value is the arm of each row's unit, equal to `assign` to the last unit.
 
     Args:
@@ -93,7 +91,7 @@ def assignment_sql(
     return case.else_(exp.Literal.string(split.arms[-1])) if case.args.get("ifs") else exp.Literal.string(split.arms[0])
 
 
-def bucket_sql(unit: "exp.Expression", salt: str, dialect: str = "duckdb") -> "exp.Expression":
+def bucket_sql(unit: "exp.Expr", salt: str, dialect: str = "duckdb") -> "exp.Expr":
     """The SQL expression of a unit's bucket number in [0, 2**52).
 
     Raises:
@@ -117,7 +115,7 @@ def bucket_sql(unit: "exp.Expression", salt: str, dialect: str = "duckdb") -> "e
     raise Invalid(f"no bucket is known in the dialect {dialect!r}", expected="duckdb or spark")
 
 
-def _first_13(digest: "exp.Expression") -> "exp.Expression":
+def _first_13(digest: "exp.Expr") -> "exp.Expr":
     from sqlglot import exp
 
     return exp.Substring(this=digest, start=exp.Literal.number(1), length=exp.Literal.number(13))

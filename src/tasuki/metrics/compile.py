@@ -15,6 +15,9 @@ from tasuki.metrics.bound import BoundMetric
 from tasuki.stats.quantile import Levels
 
 LARGEST = "1.7976931348623157E308"
+SEVERAL_ARMS, NO_UNIT = 1, 2
+"""What `mixed` says of units that belong to no arm; 0 for those that do."""
+
 _WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
 
@@ -60,9 +63,9 @@ def types_tree(table: exp.Expr, metrics: Sequence[BoundMetric]) -> exp.Select:
 def statistics_tree(reading: Reading) -> exp.Select:
     """The one grouped query for all metrics of a table.
 
-    Its columns: `arm`, `mixed` (1 for units seen in several arms), `s{k}` and `g{k}` (1 where segment k is not told
-    apart), `units`, and per metric i `m{i}_n`, `m{i}_seen`, `m{i}_finite`, `m{i}_off`, means `m{i}_a{j}` and
-    covariances `m{i}_c{j}_{k}`.
+    Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
+    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, means `m{i}_a{j}` and covariances
+    `m{i}_c{j}_{k}`.
     """
     rows = _rows(reading)
     level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
@@ -70,7 +73,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
     keys = [_column("arm"), _column("mixed")]
     segments = [_column(f"s{k}") for k in range(len(reading.segments))]
     grouped = [_named(exp.Grouping(expressions=[one.copy()]), f"g{k}") for k, one in enumerate(segments)]
-    tree = exp.select(*keys, *segments, *grouped, _named(exp.Count(this=exp.Star()), "units"))
+    counts = [_named(exp.Count(this=exp.Star()), "units"), _named(exp.Sum(this=_column("events")), "events")]
+    tree = exp.select(*keys, *segments, *grouped, *counts)
     for i, bound in enumerate(reading.metrics):
         tree = tree.select(*_statistics(reading, i, bound))
     tree = tree.from_(clean.subquery("c"))
@@ -120,7 +124,7 @@ def _rows(reading: Reading) -> exp.Select:
     chosen: list[exp.Expr] = [_named(text_of(reading.variant, reading.types), "arm")]
     chosen += [_named(text_of(name, reading.types), f"s{k}") for k, name in enumerate(reading.segments)]
     if reading.unit is None:
-        chosen.append(_named(exp.Literal.number(0), "mixed"))
+        chosen += [_named(exp.Literal.number(0), "mixed"), _named(exp.Literal.number(1), "events")]
     else:
         chosen.append(_named(_column(reading.unit), "unit"))
     for i, bound in enumerate(reading.metrics):
@@ -136,7 +140,13 @@ def _units(reading: Reading, rows: exp.Select) -> exp.Select:
     """Events summed to units. A unit without a counted event has 0 of them, not nothing."""
     arm = _column("arm")
     several = exp.NEQ(this=exp.Min(this=arm.copy()), expression=exp.Max(this=arm.copy()))
-    chosen = [_named(exp.Min(this=arm.copy()), "arm"), _named(_flag(several), "mixed")]
+    nameless = exp.Is(this=_column("unit"), expression=exp.Null())
+    state = exp.Case().when(nameless, exp.Literal.number(NO_UNIT)).when(several, exp.Literal.number(SEVERAL_ARMS))
+    chosen = [
+        _named(exp.Min(this=arm.copy()), "arm"),
+        _named(state.else_(exp.Literal.number(0)), "mixed"),
+        _named(exp.Count(this=exp.Star()), "events"),
+    ]
     chosen += [_named(exp.Min(this=_column(f"s{k}")), f"s{k}") for k in range(len(reading.segments))]
     for i, bound in enumerate(reading.metrics):
         for j, variable in enumerate(bound.variables):
@@ -151,9 +161,7 @@ def _units(reading: Reading, rows: exp.Select) -> exp.Select:
             chosen.append(_named(exp.func("coalesce", function(this=counted), exp.Literal.number(0)), f"v{i}_{j}"))
             lost = exp.Sub(this=exp.Count(this=raw.copy()), expression=exp.Count(this=counted.copy()))
             chosen.append(_named(lost, f"l{i}_{j}"))
-    unit = _column("unit")
-    known = exp.not_(exp.Is(this=unit.copy(), expression=exp.Null()))
-    return exp.select(*chosen).from_(rows.subquery("r")).where(known).group_by(unit)
+    return exp.select(*chosen).from_(rows.subquery("r")).group_by(_column("unit"))
 
 
 def _clean(reading: Reading, level: exp.Select) -> exp.Select:

@@ -69,13 +69,17 @@ class Warehouse:
     def columns(self, source: Source) -> dict[str, str]:
         """The columns of a source, in order, and their types in the engine's words."""
         empty = exp.select(exp.Star()).from_(self.table(source)).limit(0)
-        return self._answer(empty, lambda found: dict(zip(found.columns, map(str, found.types), strict=True)))
+        return self.types(empty)
 
-    def fetch(self, tree: exp.Expression) -> "Table":
+    def types(self, tree: exp.Expr) -> dict[str, str]:
+        """The columns that a tree would answer with, and their types in the engine's words. Nothing is read."""
+        return self._answer(tree, lambda found: dict(zip(found.columns, map(str, found.types), strict=True)))
+
+    def fetch(self, tree: exp.Expr) -> "Table":
         """The answer to a tree as an Arrow table. Tables are those of `table` and of the workspace."""
         return self._answer(tree, lambda relation: relation.to_arrow_table())
 
-    def rows(self, tree: exp.Expression) -> list[dict[str, Any]]:
+    def rows(self, tree: exp.Expr) -> list[dict[str, Any]]:
         """The answer to a tree as one mapping per row: for small answers, without loading Arrow."""
         return self._answer(
             tree, lambda relation: [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
@@ -117,7 +121,7 @@ class Warehouse:
                 f"{source.label} lacks {len(faults)} column(s)", faults, expected=f"one of {', '.join(there)}"
             )
 
-    def _answer(self, tree: exp.Expression, take: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
+    def _answer(self, tree: exp.Expr, take: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
         try:
             return take(self._relation(tree))
         except duckdb.ConversionException:
@@ -130,7 +134,7 @@ class Warehouse:
         except duckdb.Error as error:
             raise self._translated(tree, error) from error
 
-    def _relation(self, tree: exp.Expression) -> duckdb.DuckDBPyRelation:
+    def _relation(self, tree: exp.Expr) -> duckdb.DuckDBPyRelation:
         named = [table.name for table in tree.find_all(exp.Table)]
         for name in named:
             if name in self.tables:
@@ -162,7 +166,7 @@ class Warehouse:
                     self._widen(name, source)
         self._sources[name] = source
 
-    def _table_reader(self, name: str) -> exp.Expression:
+    def _table_reader(self, name: str) -> exp.Expr:
         pattern = self.tables.get(name)
         if pattern is None:
             close = nearest(name, self.tables)
@@ -175,7 +179,7 @@ class Warehouse:
             return _reader("read_csv", [pattern], header=exp.true(), union_by_name=exp.true())
         return _parquet_reader([pattern])
 
-    def _csv_reader(self, source: Source, sample: int | None, **more: exp.Expression) -> exp.Expression:
+    def _csv_reader(self, source: Source, sample: int | None, **more: exp.Expr) -> exp.Expr:
         headers = [read_header(path) for path in source.paths]
         other = next((path for path, one in zip(source.paths, headers, strict=True) if one != headers[0]), None)
         if other is not None:
@@ -183,7 +187,7 @@ class Warehouse:
                 f"{other} has another header than {source.paths[0]}", expected="the same columns in each file"
             )
         self._headers[source.label] = headers[0]
-        options: dict[str, exp.Expression] = {
+        options: dict[str, exp.Expr] = {
             # All of them at once would make the engine skip its detection of line endings: escape is left to it.
             "header": exp.true(),
             "delim": _text(headers[0].separator),
@@ -225,13 +229,13 @@ class Warehouse:
             keys = [exp.PropertyEQ(this=_text(column), expression=_text(wide)) for column, wide in wider.items()]
             self._create_view(name, self._csv_reader(source, None, types=exp.Struct(expressions=keys)))
 
-    def _reread_csv(self, tree: exp.Expression) -> None:
+    def _reread_csv(self, tree: exp.Expr) -> None:
         for table in tree.find_all(exp.Table):
             source = self._sources.get(table.name)
             if source is not None and source.kind == "csv":
                 self._register(table.name, source, _WHOLE_FILE)
 
-    def _create_view(self, name: str, reader: exp.Expression) -> None:
+    def _create_view(self, name: str, reader: exp.Expr) -> None:
         body = exp.select(exp.Star()).from_(reader)
         view = exp.Create(this=exp.to_table(f'"{name}"'), kind="VIEW", expression=body, replace=True)
         try:
@@ -239,7 +243,7 @@ class Warehouse:
         except duckdb.Error as error:
             raise self._translated(view, error) from error
 
-    def _translated(self, tree: exp.Expression, error: duckdb.Error) -> TasukiError:
+    def _translated(self, tree: exp.Expr, error: duckdb.Error) -> TasukiError:
         match error:
             case duckdb.ConversionException():
                 return Invalid(_first_lines(error), expected="values of one type in each column")
@@ -252,7 +256,7 @@ class Warehouse:
                 return Unavailable(f"the engine ran out of memory: {_first_lines(error)}", next_step=more)
         return Invalid(f"the engine refuses the query: {_first_lines(error)}")
 
-    def _unopened(self, tree: exp.Expression, error: duckdb.Error) -> TasukiError:
+    def _unopened(self, tree: exp.Expr, error: duckdb.Error) -> TasukiError:
         if "No files found" in str(error):
             next_step = "check the path, or wait for the first rows"
             return Missing(_first_lines(error), expected="at least one file", next_step=next_step)
@@ -260,7 +264,7 @@ class Warehouse:
             return Missing(_first_lines(error), expected="the file that was there", next_step="check the path")
         return self._unreadable(tree, error)
 
-    def _unreadable(self, tree: exp.Expression, error: duckdb.Error) -> Invalid:
+    def _unreadable(self, tree: exp.Expr, error: duckdb.Error) -> Invalid:
         for table in tree.find_all(exp.Table):
             source = self._sources.get(table.name)
             if source is not None and source.kind == "csv":
@@ -273,7 +277,7 @@ def quoted(name: str) -> exp.Column:
     return exp.Column(this=exp.to_identifier(name, quoted=True))
 
 
-def _reader(function: str, paths: list[str], **options: exp.Expression) -> exp.Expression:
+def _reader(function: str, paths: list[str], **options: exp.Expr) -> exp.Expr:
     files = exp.Array(expressions=[_text(path) for path in paths])
     named = [exp.PropertyEQ(this=exp.to_identifier(key), expression=value) for key, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=function, expressions=[files, *named]))
@@ -283,7 +287,7 @@ def _text(value: str) -> exp.Literal:
     return exp.Literal.string(value)
 
 
-def _parquet_reader(paths: list[str]) -> exp.Expression:
+def _parquet_reader(paths: list[str]) -> exp.Expr:
     return _reader("read_parquet", paths, union_by_name=exp.true())
 
 

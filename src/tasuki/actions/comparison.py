@@ -1,0 +1,82 @@
+"""A/B 2: is it better? On a file in one call, and for an experiment of the workspace as evidence."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from tasuki.actions.measure import Asked, measure
+from tasuki.errors import Invalid
+from tasuki.experiments.compare import compare_arms
+from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.design import Adjustment, Design
+from tasuki.experiments.options import Named, metrics_named
+from tasuki.warehouse import Warehouse, source_of
+
+
+def compare(
+    data: Any,
+    *,
+    variant: str,
+    control: str | None = None,
+    unit: str | None = None,
+    means: Sequence[str] = (),
+    proportions: Sequence[str] = (),
+    ratios: Sequence[tuple[str, str]] = (),
+    quantiles: Sequence[tuple[str, float]] = (),
+    covariates: Mapping[str, Sequence[str | tuple[str, str]]] | None = None,
+    margins: Mapping[str, float | str] | None = None,
+    decrease: Sequence[str] = (),
+    segments: Sequence[str] = (),
+    split: Mapping[str, float] | None = None,
+    alpha: float = 0.05,
+    adjust: Adjustment = "holm",
+    sequential: bool = False,
+    tables: Mapping[str, str] | None = None,
+    memory_limit_mb: int | None = None,
+) -> Comparison:
+    """Compares the arms of an A/B test.
+
+    Use it on one table that has a row per unit, or with `unit` on a table of events, which are then summed to units.
+
+    Args:
+        data: A path (CSV, .gz, Parquet, folder or glob), a pandas, Polars or PyArrow table, or a DuckDB relation.
+        variant: The column that says which arm a unit was in.
+        control: The arm that the others are compared with; guessed from its name, and said so, when None.
+        unit: The column of what was randomised, when rows are events.
+        means: Columns, or SQL expressions over columns, whose mean per unit is compared.
+        proportions: Columns of 0/1 or true/false; with `unit`, whether it happened at all.
+        ratios: Numerator and denominator of each ratio of sums, as ("clicks", "views").
+        quantiles: Column and quantile, as ("revenue", 0.9).
+        covariates: By metric, columns known before the experiment that variance is taken out with (CUPED).
+        margins: By metric, the loss that is accepted (a guardrail): an amount, or text like "2%" of control.
+        decrease: Metrics that are better when they fall.
+        segments: Columns by whose values the comparison is repeated.
+        split: The planned share of each arm; equal when None.
+        alpha: Two-sided level, in (0, 1).
+        adjust: How p-values are adjusted for several metrics and arms: `none`, `holm` or `bh`.
+        sequential: Always-valid intervals and p-values, for looking before the planned end.
+        tables: Tables of a workspace that `data` may name.
+        memory_limit_mb: What the engine may use before it spills to disk.
+
+    Returns:
+        The comparison, with `.results`, `.srm`, `.concerns`, `.recommendation`, `.to_json()`, and a table in a
+        notebook.
+
+    Raises:
+        Invalid: The question does not fit the data: every fault at once.
+        Missing: There is no such file or table.
+    """
+    design = Design(control, split, alpha, adjust, sequential)
+    given = Named(means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease)
+    faults = design.faults()
+    metrics = metrics_named(given, faults)
+    if faults:
+        raise Invalid("the comparison cannot be made", faults)
+    warehouse = Warehouse(tables, memory_limit_mb)
+    try:
+        source = source_of(data)
+        warehouse.require_columns(source, [variant, *([unit] if unit else []), *segments])
+        asked = Asked(variant, unit, tuple(segments), metrics)
+        statistics, bound = measure(warehouse, warehouse.table(source), warehouse.columns(source), asked, alpha)
+    finally:
+        warehouse.close()
+    return compare_arms(statistics, bound, design)

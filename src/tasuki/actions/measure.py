@@ -1,0 +1,134 @@
+"""Asking a warehouse for the sufficient statistics of an experiment: types first, then one query, then quantiles."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import nan
+from typing import TYPE_CHECKING
+
+from tasuki.errors import Fault, Invalid
+from tasuki.experiments.design import MOST_ARMS
+from tasuki.metrics.bound import BoundMetric, bind_all
+from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree
+from tasuki.metrics.metric import Metric
+from tasuki.metrics.statistics import Cell, Statistics, read_statistics
+from tasuki.stats.quantile import Levels, levels
+from tasuki.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+_TEXTS = ("VARCHAR", "ENUM", "BLOB", "UUID")
+_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+            "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", '"NULL"')  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a table: its arm, unit and segments by column, and the metrics."""
+
+    variant: str
+    unit: str | None
+    segments: tuple[str, ...]
+    metrics: tuple[Metric, ...]
+
+
+def measure(
+    warehouse: Warehouse, table: "exp.Expr", columns: Mapping[str, str], asked: Asked, alpha: float
+) -> tuple[Statistics, tuple[BoundMetric, ...]]:
+    """What is known of every arm, and the metrics as they were bound.
+
+    Raises:
+        Invalid: A column that is not there, an expression that is not allowed, text where numbers are needed, a
+            proportion of values other than 0 and 1, a covariate that changes: every fault of a kind at once.
+    """
+    faults: list[Fault] = []
+    bound = bind_all(asked.metrics, columns, faults)
+    if faults:
+        raise Invalid("the metrics do not fit the data", faults)
+    types = _variable_types(warehouse, table, bound)
+    reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, columns, types)
+    statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
+    _require_sound(statistics, bound)
+    return _with_quantiles(warehouse, reading, statistics, alpha), bound
+
+
+def _variable_types(
+    warehouse: Warehouse, table: "exp.Expr", metrics: Sequence[BoundMetric]
+) -> dict[tuple[int, int], str]:
+    if not metrics:
+        return {}
+    names = warehouse.types(types_tree(table, metrics))
+    types = {tuple(map(int, name[1:].split("_"))): kind for name, kind in names.items()}
+    faults = []
+    for i, bound in enumerate(metrics):
+        for j, variable in enumerate(bound.variables):
+            kind = types[i, j]
+            if not kind.startswith(_NUMBERS):
+                seen = _some_text(warehouse, table, variable.tree) if kind.startswith(_TEXTS) else ""
+                faults.append(Fault(bound.metric.name, f"{_shown(variable.tree)} is {kind}{seen}", "numbers"))
+    if faults:
+        raise Invalid(
+            "a metric needs numbers", faults, next_step="mend the values, or write an expression: CAST(… AS DOUBLE)"
+        )
+    return {(i, j): kind for (i, j), kind in types.items()}
+
+
+def _some_text(warehouse: Warehouse, table: "exp.Expr", tree: "exp.Expr") -> str:
+    from sqlglot import exp
+
+    number = exp.TryCast(this=tree.copy(), to=exp.DataType(this=exp.DType.DOUBLE))
+    is_text = exp.and_(
+        exp.Is(this=number, expression=exp.Null()), exp.not_(exp.Is(this=tree.copy(), expression=exp.Null()))
+    )
+    query = exp.select(exp.alias_(tree.copy(), "seen")).from_(table.copy()).where(is_text).limit(1)
+    rows = warehouse.rows(query)
+    return f", as {rows[0]['seen']!r}" if rows else ""
+
+
+def _shown(tree: "exp.Expr") -> str:
+    from sqlglot import exp
+
+    return repr(tree.name) if isinstance(tree, exp.Column) else tree.sql(dialect="duckdb")
+
+
+def _require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> None:
+    faults = []
+    for i, bound in enumerate(metrics):
+        samples = [cell.samples[i] for cell in statistics.cells if cell.segment is None]
+        off, varying = sum(one.off for one in samples), sum(one.varying for one in samples)
+        if off:
+            faults.append(Fault(bound.metric.name, f"{off:,} value(s) are neither 0 nor 1", "a proportion of 0 and 1"))
+        if varying:
+            what = f"a covariate changes within {varying:,} unit(s)"
+            faults.append(Fault(bound.metric.name, what, "one value per unit, known before the experiment"))
+    if faults:
+        raise Invalid("the values are not what the metrics say", faults)
+    if not statistics.cells and not statistics.units_without_arm:
+        raise Invalid("there is no row to compare", expected="at least one unit in each arm")
+
+
+def _with_quantiles(warehouse: Warehouse, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:
+    wanted = [i for i, bound in enumerate(reading.metrics) if bound.metric.kind == "quantile"]
+    if not wanted or len(statistics.cells) > MOST_ARMS * 100:
+        return statistics
+    found: dict[tuple[int, tuple[str, str] | None, str], tuple[float, float, float]] = {}
+    for i in wanted:
+        q = reading.metrics[i].metric.quantile or 0.5
+        for segment in dict.fromkeys(cell.segment for cell in statistics.cells):
+            cells = [cell for cell in statistics.cells if cell.segment == segment and cell.samples[i].moments.n]
+            asked: dict[str, Levels] = {cell.arm: levels(q, cell.samples[i].moments.n, alpha) for cell in cells}
+            if not asked:
+                continue
+            at = None if segment is None else (reading.segments.index(segment[0]), segment[1])
+            for row in warehouse.rows(quantile_tree(reading, i, asked, at)):
+                values = (row["low"], row["at"], row["high"])
+                found[i, segment, row["arm"]] = tuple(nan if one is None else float(one) for one in values)  # type: ignore[assignment]  # three in, three out
+    return replace(statistics, cells=tuple(_filled(cell, found) for cell in statistics.cells))
+
+
+def _filled(cell: Cell, found: Mapping[tuple[int, tuple[str, str] | None, str], tuple[float, float, float]]) -> Cell:
+    samples = tuple(
+        replace(sample, quantiles=found.get((i, cell.segment, cell.arm), sample.quantiles))
+        for i, sample in enumerate(cell.samples)
+    )
+    return replace(cell, samples=samples)

@@ -1,0 +1,102 @@
+"""The comparison itself: from what an engine counted to effects, concerns and a recommendation. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isnan, nan
+
+from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
+from tasuki.experiments.design import Design, arrange
+from tasuki.experiments.doubts import doubts_about_metrics, doubts_about_results, doubts_about_units
+from tasuki.experiments.effects import Pair, effect_of
+from tasuki.experiments.recommend import recommend
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.moments import no_moments
+from tasuki.stats.multiple import benjamini_hochberg, holm
+from tasuki.stats.split import SRM_THRESHOLD, split_p_value
+
+
+def compare_arms(statistics: Statistics, metrics: Sequence[BoundMetric], design: Design) -> Comparison:
+    """Compares every treatment arm with control on every metric, in all and in each segment.
+
+    Args:
+        statistics: What an engine counted.
+        metrics: The metrics, in the order of the statistics' samples.
+        design: What was decided before.
+
+    Raises:
+        Invalid: The arms cannot be compared (see `tasuki.experiments.design.arrange`).
+    """
+    totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
+    control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
+    names = (control, *treatments)
+    empty = tuple(_nobody(bound) for bound in metrics)
+    everyone = [totals.get(name, Cell(name, None, 0, empty)) for name in names]
+    srm = _split_test(everyone, design)
+    results = _adjusted(
+        [
+            effect_of(Pair(cells[control], cells[name]), i, bound, design)
+            for cells in _by_segment(statistics, everyone, metrics)
+            for i, bound in enumerate(metrics)
+            for name in treatments
+        ],
+        design,
+    )
+    concerns = (
+        *doubts_about_units(statistics, everyone, srm),
+        *doubts_about_metrics(metrics, everyone),
+        *doubts_about_results(results),
+        *chosen,
+    )
+    arms = tuple(Arm(cell.arm, cell.units) for cell in everyone)
+    return Comparison(arms, srm, results, concerns, recommend(results, concerns, design), design.alpha)
+
+
+def _nobody(bound: BoundMetric) -> Sample:
+    return Sample(no_moments(len(bound.variables)))
+
+
+def _by_segment(
+    statistics: Statistics, everyone: Sequence[Cell], metrics: Sequence[BoundMetric]
+) -> list[dict[str, Cell]]:
+    groups = [{cell.arm: cell for cell in everyone}]
+    segments = dict.fromkeys(cell.segment for cell in statistics.cells if cell.segment is not None)
+    empty = tuple(_nobody(bound) for bound in metrics)
+    for segment in segments:
+        group = {cell.arm: Cell(cell.arm, segment, 0, empty) for cell in everyone}
+        group.update({cell.arm: cell for cell in statistics.cells if cell.segment == segment})
+        groups.append(group)
+    return groups
+
+
+def _split_test(everyone: Sequence[Cell], design: Design) -> SplitTest:
+    shares = {cell.arm: (design.shares or {}).get(cell.arm, 1 / len(everyone)) for cell in everyone}
+    p = split_p_value([cell.units for cell in everyone], list(shares.values()))
+    return SplitTest(None if isnan(p) else p, shares, isnan(p) or p >= SRM_THRESHOLD)
+
+
+def _adjusted(results: Sequence[Result], design: Design) -> tuple[Result, ...]:
+    """All metrics and arms are one family; the segments, which nobody bets on, are another.
+
+    Guardrails are not adjusted: several of them make a false alarm likelier, not a false win.
+    """
+    adjusted = list(results)
+    for is_segment in (False, True):
+        family = [
+            position
+            for position, one in enumerate(results)
+            if (one.segment is not None) is is_segment and one.margin is None
+        ]
+        p_values = [nan if results[at].p_value is None else float(results[at].p_value or 0.0) for at in family]
+        for position, p in zip(family, _adjust(p_values, design), strict=True):
+            adjusted[position] = replace(results[position], p_value_adjusted=None if isnan(p) else p)
+    return tuple(replace(one, p_value_adjusted=one.p_value) if one.margin is not None else one for one in adjusted)
+
+
+def _adjust(p_values: Sequence[float], design: Design) -> Sequence[float]:
+    match design.adjust:
+        case "holm":
+            return holm(p_values)
+        case "bh":
+            return benjamini_hochberg(p_values)
+    return p_values

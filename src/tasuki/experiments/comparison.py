@@ -1,0 +1,182 @@
+"""What a comparison of arms says, as frozen values with the names that the command line documents."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from html import escape
+from math import isfinite
+from typing import Any, Literal
+
+from tasuki.stats.concern import Concern
+
+SCHEMA = "tasuki.compare/1"
+Decision = Literal["ship", "do_not_ship", "extend", "cannot_tell"]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """An arm and the units seen in it."""
+
+    name: str
+    units: int
+
+
+@dataclass(frozen=True)
+class SplitTest:
+    """Sample ratio mismatch: how likely the seen split is under the planned shares.
+
+    Args:
+        p_value: Of the chi-squared test; None without units.
+        expected: The planned share of each arm.
+        passed: Whether the split is as planned (p at least 0.001).
+    """
+
+    p_value: float | None
+    expected: Mapping[str, float]
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one treatment arm against control. What cannot be known is None; a bound may be open (None).
+
+    Args:
+        metric: The metric's name.
+        kind: `mean`, `proportion`, `ratio` or `quantile`.
+        segment: `column=value`, or None for all units.
+        control_arm: The arm compared with.
+        treatment_arm: The arm compared.
+        control: The metric in control.
+        treatment: The metric in treatment.
+        effect: Treatment less control.
+        effect_low: Lower bound of the effect.
+        effect_high: Upper bound of the effect.
+        relative: The effect as a share of control.
+        relative_low: Lower bound of the share.
+        relative_high: Upper bound of the share.
+        p_value: Two-sided, of no effect.
+        p_value_adjusted: The same, adjusted for all metrics and arms (segments among themselves).
+        n_control: Units with a value in control.
+        n_treatment: Units with a value in treatment.
+        method: How it was computed: `welch`, `delta`, `newcombe`, `woodruff`, with `cuped+` or `sequential+` before it.
+        variance_reduction: The share of the variance that covariates took out.
+        direction: Which way is better.
+        margin: The loss that a guardrail accepts, in the metric's unit.
+        p_value_margin: One-sided, of "worse by the margin or more".
+    """
+
+    metric: str
+    kind: str
+    segment: str | None
+    control_arm: str
+    treatment_arm: str
+    control: float | None
+    treatment: float | None
+    effect: float | None
+    effect_low: float | None
+    effect_high: float | None
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    p_value: float | None
+    p_value_adjusted: float | None
+    n_control: int
+    n_treatment: int
+    method: str
+    variance_reduction: float | None = None
+    direction: str = "increase"
+    margin: float | None = None
+    p_value_margin: float | None = None
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What the rule says and why. A person decides.
+
+    Args:
+        decision: `ship`, `do_not_ship`, `extend` or `cannot_tell`.
+        reasons: One sentence each.
+        false_win_risk: The chance that a significant improvement is none, given how often ideas work; None when
+            there is none to doubt.
+    """
+
+    decision: Decision
+    reasons: tuple[str, ...]
+    false_win_risk: float | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Is it better? The arms, their split, each metric's effect, every doubt and the recommendation."""
+
+    arms: tuple[Arm, ...]
+    srm: SplitTest
+    results: tuple[Result, ...]
+    concerns: tuple[Concern, ...]
+    recommendation: Recommendation
+    alpha: float = 0.05
+
+    def to_dict(self) -> dict[str, Any]:
+        """The comparison as JSON values, without the schema's name; what is not finite is None."""
+        values: dict[str, Any] = _finite(asdict(self))
+        return values
+
+    def to_json(self) -> str:
+        """The document that `tasuki compare --json` prints."""
+        return json.dumps({"schema": SCHEMA, **self.to_dict()}, ensure_ascii=False, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th>{escape(name)}</th>" for name in COLUMNS)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in result_cells(one))}</tr>" for one in self.results
+        )
+        arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in self.arms)
+        notes = "".join(f"<li>{escape(one.severity)}: {escape(one.message)}</li>" for one in self.concerns)
+        said = self.recommendation
+        return (
+            f"<p>{escape(arms)}. <b>{escape(said.decision)}</b>: {escape(' '.join(said.reasons))}</p>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+        )
+
+
+COLUMNS = ("metric", "segment", "arm", "control", "treatment", "relative", "interval", "p", "p adjusted", "method")
+
+
+def result_cells(one: Result) -> tuple[str, ...]:
+    """A result as the texts of a table's row, under `COLUMNS`."""
+    shown = _percent if one.kind == "proportion" else _value
+    return (
+        one.metric,
+        one.segment or "",
+        one.treatment_arm,
+        shown(one.control),
+        shown(one.treatment),
+        _percent(one.relative, sign="+"),
+        f"{_percent(one.relative_low, sign='+')} … {_percent(one.relative_high, sign='+')}",
+        _p_value(one.p_value),
+        _p_value(one.p_value_adjusted),
+        one.method,
+    )
+
+
+def _value(number: float | None) -> str:
+    return "–" if number is None else f"{number:.5g}"
+
+
+def _percent(number: float | None, sign: str = "") -> str:
+    return "–" if number is None else f"{100 * number:{sign}.4g} %"
+
+
+def _p_value(number: float | None) -> str:
+    return "–" if number is None else f"{number:.2g}"
+
+
+def _finite(value: Any) -> Any:
+    match value:
+        case float():
+            return value if isfinite(value) else None
+        case dict():
+            return {key: _finite(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_finite(one) for one in value]
+    return value

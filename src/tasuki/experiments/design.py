@@ -1,0 +1,109 @@
+"""How a comparison is to be judged: who is control, the planned shares, the level and how often people look."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import Literal
+
+from tasuki.errors import Fault, Invalid
+from tasuki.experiments.assignment import SHARE_TOLERANCE
+from tasuki.stats.concern import Concern
+from tasuki.stats.false_win import TYPICAL_PRIOR
+from tasuki.stats.sequential import DEFAULT_TUNING
+
+Adjustment = Literal["none", "holm", "bh"]
+ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
+MOST_ARMS = 20
+_USUAL_NAMES = ("control", "champion", "baseline", "対照", "コントロール", "a", "off", "no", "0", "false")
+
+
+@dataclass(frozen=True)
+class Design:
+    """What was decided before the numbers are seen.
+
+    Args:
+        control: The arm that the others are compared with; guessed from its name when None.
+        shares: The planned share of each arm; equal when None.
+        alpha: Two-sided level, in (0, 1).
+        adjust: How p-values are adjusted for several metrics and arms.
+        sequential: Whether intervals must stay right under any number of looks.
+        tuning: The units at which sequential intervals are narrowest.
+        prior: The share of ideas that truly improve, for the false-win risk.
+        power: The power the comparison was planned with, for the false-win risk.
+    """
+
+    control: str | None = None
+    shares: Mapping[str, float] | None = None
+    alpha: float = 0.05
+    adjust: Adjustment = "holm"
+    sequential: bool = False
+    tuning: int = DEFAULT_TUNING
+    prior: float = TYPICAL_PRIOR
+    power: float = 0.8
+
+    def faults(self) -> list[Fault]:
+        """Everything about the design itself that cannot be."""
+        found = []
+        if not 0 < self.alpha < 1:
+            found.append(Fault("alpha", f"{self.alpha:g} is no level", "between 0 and 1, as 0.05"))
+        if self.adjust not in ADJUSTMENTS:
+            found.append(Fault("adjust", f"{self.adjust!r} is no adjustment", ", ".join(ADJUSTMENTS)))
+        if not 0 < self.prior < 1:
+            found.append(Fault("prior", f"{self.prior:g} is no probability", "between 0 and 1"))
+        for name, share in (self.shares or {}).items():
+            if not 0 < share <= 1:
+                found.append(Fault(f"split.{name}", f"the share is {share:g}", "above 0 and at most 1"))
+        if self.shares and not found and abs(sum(self.shares.values()) - 1) > max(SHARE_TOLERANCE, 1e-6):
+            found.append(Fault("split", f"the shares add up to {sum(self.shares.values()):.6g}", "1"))
+        return found
+
+
+def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, ...], tuple[Concern, ...]]:
+    """Which arm is control, and which are compared with it.
+
+    Args:
+        units: Units seen by arm.
+        design: What was decided.
+
+    Returns:
+        Control, the treatment arms, and what should be known about the choice.
+
+    Raises:
+        Invalid: No or only one arm, far too many, or a control or planned arm that cannot be.
+    """
+    if len(units) > MOST_ARMS:
+        some = ", ".join(repr(name) for name in list(units)[:3])
+        raise Invalid(
+            f"the variant column has {len(units):,} values ({some}, …)",
+            expected=f"one value per arm, at most {MOST_ARMS} arms",
+            next_step="name the column that says which arm a unit was in",
+        )
+    names = sorted(set(units) | set(design.shares or {}))
+    if design.control is not None and design.control not in names:
+        raise _no_such_control(design.control, names)
+    strange = [name for name in units if design.shares and name not in design.shares]
+    if strange:
+        faults = [
+            Fault("split", f"no share is planned for the arm {name!r}", "a share for each arm") for name in strange
+        ]
+        raise Invalid("the split does not name every arm", faults, expected=", ".join(names))
+    if len(names) < 2:
+        seen = f"only the arm {names[0]!r}" if names else "no arm"
+        raise Invalid(f"there is {seen}", expected="at least two arms: control and a treatment")
+    if design.control is not None:
+        return design.control, tuple(name for name in names if name != design.control), ()
+    usual = [name for wanted in _USUAL_NAMES for name in names if name.lower() == wanted]
+    control = usual[0] if usual else names[0]
+    why = "by its name" if usual else "as the first by name"
+    chosen = Concern("control_guessed", "info", f"No control was named; {control!r} was taken {why}.")
+    return control, tuple(name for name in names if name != control), (chosen,)
+
+
+def _no_such_control(control: str, names: Sequence[str]) -> Invalid:
+    close = get_close_matches(control.lower(), [name.lower() for name in names], n=1)
+    meant = next((name for name in names if close and name.lower() == close[0]), None)
+    return Invalid(
+        f"there is no arm {control!r} to be control",
+        expected=f"one of {', '.join(map(repr, names)) or 'no arm at all'}",
+        next_step=f"did you mean {meant!r}?" if meant else "name the arm that got nothing new",
+    )

@@ -1,0 +1,123 @@
+"""What may be wrong with the data of a comparison: concerns, shown beside the numbers."""
+
+from collections.abc import Iterator, Sequence
+
+from tasuki.experiments.comparison import Result, SplitTest
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.concern import Concern
+from tasuki.stats.quantile import FEW_BEYOND
+from tasuki.stats.split import SRM_THRESHOLD, split_p_value
+
+FEW_UNITS = 100
+MANY_ARMS = 6
+MIXED_SHARE = 0.01
+"""With more units than this in several arms the assignment itself is broken."""
+
+
+def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: SplitTest) -> Iterator[Concern]:
+    """Doubts about who is in which arm."""
+    units = sum(cell.units for cell in totals)
+    if not srm.passed:
+        seen = ", ".join(f"{cell.arm} {cell.units:,}" for cell in totals)
+        yield Concern(
+            "sample_ratio_mismatch",
+            "error",
+            f"The split ({seen}) is not as planned (p = {srm.p_value:.2g}): units are missing or doubled in some arm, "
+            "so that no effect below can be trusted.",
+        )
+    several = statistics.units_in_several_arms
+    if several:
+        broken = several > MIXED_SHARE * (units + several)
+        yield Concern(
+            "units_in_several_arms",
+            "error" if broken else "warning",
+            f"{several:,} unit(s) were seen in more than one arm and are left out.",
+        )
+    if statistics.units_without_arm:
+        yield Concern("no_arm", "warning", f"{statistics.units_without_arm:,} unit(s) have no arm and are left out.")
+    if statistics.events_without_unit:
+        count = statistics.events_without_unit
+        yield Concern("no_unit", "warning", f"{count:,} event(s) name no unit and are left out.")
+    for cell in totals:
+        if cell.units < FEW_UNITS:
+            yield Concern(
+                "too_few_units",
+                "warning",
+                f"{cell.arm} has {cell.units:,} unit(s): intervals rest on the normal approximation and need more.",
+            )
+    if len(totals) > MANY_ARMS:
+        yield Concern("many_arms", "info", f"There are {len(totals)} arms; each one needs its own share of units.")
+
+
+def doubts_about_metrics(metrics: Sequence[BoundMetric], totals: Sequence[Cell]) -> Iterator[Concern]:
+    """Doubts about the values of each metric, in all units."""
+    for i, bound in enumerate(metrics):
+        samples = [cell.samples[i] for cell in totals]
+        yield from _missing_values(bound, totals, i)
+        lost = sum(one.lost for one in samples)
+        if lost:
+            name = bound.metric.name
+            yield Concern("not_finite", "warning", f"{name}: {lost:,} value(s) are NaN or infinite and are left out.")
+        yield from _emptiness(bound, totals, samples)
+
+
+def _missing_values(bound: BoundMetric, totals: Sequence[Cell], i: int) -> Iterator[Concern]:
+    present = [cell.samples[i].moments.n for cell in totals]
+    missing = [cell.units - n for cell, n in zip(totals, present, strict=True)]
+    if not sum(missing) or bound.condition is not None or not sum(present):
+        return
+    name, units = bound.metric.name, sum(cell.units for cell in totals)
+    p = split_p_value(missing, [cell.units / units for cell in totals])
+    yield Concern(
+        "values_missing", "warning", f"{name}: {sum(missing):,} of {units:,} units have no value and are left out."
+    )
+    if p < SRM_THRESHOLD:
+        yield Concern(
+            "missing_differs",
+            "error",
+            f"{name}: values are missing more often in one arm than in another (p = {p:.2g}), so that the remaining "
+            "units can no longer be compared.",
+        )
+
+
+def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
+    name, kind = bound.metric.name, bound.metric.kind
+    empty = [cell.arm for cell, one in zip(totals, samples, strict=True) if not one.moments.n]
+    if empty:
+        where = "any arm" if len(empty) == len(totals) else ", ".join(empty)
+        yield Concern("no_data", "error", f"{name}: no unit has a value in {where}. That is no data, not no effect.")
+        return
+    if kind == "quantile":
+        q = bound.metric.quantile or 0.5
+        beyond = min(one.moments.n for one in samples) * min(q, 1 - q)
+        if beyond < FEW_BEYOND:
+            yield Concern(
+                "few_beyond_quantile",
+                "warning",
+                f"{name}: only about {beyond:.0f} unit(s) lie beyond the quantile in an arm, too few for its interval.",
+            )
+        return
+    if all(one.moments.means[0] == 0 and one.moments.covariances[0][0] == 0 for one in samples):
+        yield Concern("no_events", "error", f"{name} is 0 for every unit. That is no data, not no effect.")
+    elif all(one.moments.covariances[0][0] == 0 for one in samples) and kind != "ratio":
+        yield Concern("no_variance", "warning", f"{name} is the same for every unit of an arm: there is no interval.")
+    if kind == "ratio" and any(one.moments.means[1] == 0 for one in samples):
+        yield Concern("no_denominator", "error", f"{name}: the denominator is 0 in an arm, so that there is no ratio.")
+
+
+def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
+    """Doubts that only the effects show."""
+    for one in results:
+        if one.segment is None and one.effect_low is not None and one.control is not None:
+            if one.relative_low is None and one.relative_high is None and one.p_value is not None:
+                yield Concern(
+                    "relative_unknown",
+                    "info",
+                    f"{one.metric}: control is too close to 0 for {one.treatment_arm}'s relative effect to have an "
+                    "interval.",
+                )
+            elif one.control < 0:
+                yield Concern(
+                    "control_negative", "info", f"{one.metric}: control is below 0; a positive share means a fall."
+                )

@@ -1,0 +1,88 @@
+"""Metrics named on the spot, as columns of one file, without a declaration."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from tasuki.errors import Fault
+from tasuki.metrics.metric import Covariate, Margin, Metric
+
+
+@dataclass(frozen=True)
+class Named:
+    """What someone asked to compare, by column.
+
+    Args:
+        means: Columns (or SQL expressions) whose mean is compared.
+        proportions: Columns of 0/1 or true/false.
+        ratios: Numerator and denominator of each ratio of sums.
+        quantiles: Column and quantile in (0, 1).
+        covariates: By metric, what was known of the units before.
+        margins: By metric, the loss that is accepted: a number in the metric's unit, or text like `2%`.
+        decrease: Metrics that are better when they fall.
+    """
+
+    means: Sequence[str] = ()
+    proportions: Sequence[str] = ()
+    ratios: Sequence[tuple[str, str]] = ()
+    quantiles: Sequence[tuple[str, float]] = ()
+    covariates: Mapping[str, Sequence[str | tuple[str, str]]] = field(default_factory=dict)
+    margins: Mapping[str, float | str] = field(default_factory=dict)
+    decrease: Sequence[str] = ()
+
+
+def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
+    """The metrics that were asked for; what is wrong with the question is added to `faults`."""
+    found = [
+        *(Metric(name, "mean", name) for name in named.means),
+        *(Metric(name, "proportion", name) for name in named.proportions),
+        *(Metric(f"{over}/{under}", "ratio", over, under) for over, under in named.ratios),
+        *(Metric(f"{name}@{q:g}", "quantile", name, quantile=q) for name, q in named.quantiles),
+    ]
+    if not found:
+        faults.append(Fault("metrics", "none is named", "a mean, proportion, ratio or quantile"))
+    names = [metric.name for metric in found]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            faults.append(Fault(name, "is asked for more than once", "each metric once"))
+    for name, q in named.quantiles:
+        if not 0 < q < 1:
+            faults.append(Fault(f"{name}@{q:g}", f"{q:g} is no quantile", "between 0 and 1, as 0.9"))
+    for option, given in (("covariate", named.covariates), ("margin", named.margins), ("decrease", named.decrease)):
+        faults.extend(
+            Fault(f"{option} {name}", "there is no such metric", f"one of {', '.join(names)}")
+            for name in given
+            if name not in names
+        )
+    faults.extend(
+        Fault(f"covariate {name}", "a quantile is not adjusted for covariates", "a mean, proportion or ratio")
+        for name in named.covariates
+        if any(metric.name == name and metric.kind == "quantile" for metric in found)
+    )
+    return tuple(_completed(metric, named, faults) for metric in found)
+
+
+def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
+    covariates = tuple(
+        Covariate(one) if isinstance(one, str) else Covariate(*one) for one in named.covariates.get(metric.name, ())
+    )
+    given = named.margins.get(metric.name)
+    return replace(
+        metric,
+        covariates=covariates,
+        margin=None if given is None else read_margin(given, f"margin {metric.name}", faults),
+        direction="decrease" if metric.name in named.decrease else "increase",
+    )
+
+
+def read_margin(given: float | str, where: str, faults: list[Fault]) -> Margin | None:
+    """A margin from a number in the metric's unit, or from text like `0.5` or `2%` of control."""
+    text = str(given).strip()
+    is_relative = text.endswith("%")
+    try:
+        amount = float(text.removesuffix("%")) / (100 if is_relative else 1)
+    except ValueError:
+        amount = -1.0
+    if not 0 < amount < float("inf"):
+        faults.append(Fault(where, f"{given!r} is no margin", "an amount above 0, as 0.01, or a share, as 2%"))
+        return None
+    return Margin(amount, is_relative)

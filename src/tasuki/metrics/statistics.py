@@ -1,0 +1,105 @@
+"""The answer of a grouped query as values: what is known of each arm, in all and in each segment."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import isfinite, nan
+from typing import Any
+
+from tasuki.metrics.compile import NO_UNIT, SEVERAL_ARMS, Reading
+from tasuki.stats.moments import Moments, no_moments
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One metric in one arm.
+
+    Args:
+        moments: Of numerator, denominator and covariates, over the units that have all of them.
+        lost: Numbers that were NaN or infinite.
+        off: Values of a proportion that are neither 0 nor 1.
+        varying: Units with more than one value of a covariate.
+        quantiles: The values at the three levels of a quantile metric.
+    """
+
+    moments: Moments
+    lost: int = 0
+    off: int = 0
+    varying: int = 0
+    quantiles: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One arm, in all or in a segment.
+
+    Args:
+        arm: The arm's name.
+        segment: Column and value, or None for all units.
+        units: How many units, whether or not they have values.
+        samples: One per metric, in order.
+    """
+
+    arm: str
+    segment: tuple[str, str] | None
+    units: int
+    samples: tuple[Sample, ...]
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Everything an engine says about one experiment's table.
+
+    Args:
+        cells: What is known of each arm.
+        units_in_several_arms: Units left out because they were seen in more than one arm.
+        units_without_arm: Units whose arm is null.
+        events_without_unit: Events whose unit is null.
+    """
+
+    cells: tuple[Cell, ...]
+    units_in_several_arms: int = 0
+    units_without_arm: int = 0
+    events_without_unit: int = 0
+
+
+def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Statistics:
+    """What the rows of `tasuki.metrics.compile.statistics_tree` say. A segment that is null is called `(none)`."""
+    cells, several, armless, unitless = [], 0, 0, 0
+    for row in rows:
+        segment = _segment(reading, row)
+        if row["mixed"] == 0 and row["arm"] is not None:
+            samples = tuple(_sample(reading, i, row) for i in range(len(reading.metrics)))
+            cells.append(Cell(str(row["arm"]), segment, int(row["units"]), samples))
+        elif segment is None:
+            several += int(row["units"]) if row["mixed"] == SEVERAL_ARMS else 0
+            unitless += int(row["events"]) if row["mixed"] == NO_UNIT else 0
+            armless += int(row["units"]) if row["mixed"] == 0 else 0
+    cells.sort(key=lambda cell: (cell.segment is not None, cell.segment or ("", ""), cell.arm))
+    return Statistics(tuple(cells), several, armless, unitless)
+
+
+def _segment(reading: Reading, row: Mapping[str, Any]) -> tuple[str, str] | None:
+    for k, name in enumerate(reading.segments):
+        if int(row[f"g{k}"]) == 0:
+            value = row[f"s{k}"]
+            return name, "(none)" if value is None else str(value)
+    return None
+
+
+def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
+    size = len(reading.metrics[i].variables)
+    n = int(row[f"m{i}_n"])
+    lost, off, varying = (int(row.get(f"m{i}_{name}") or 0) for name in ("lost", "off", "varying"))
+    if not n:
+        return Sample(no_moments(size), lost, off, varying)
+    means = tuple(_number(row[f"m{i}_a{j}"]) for j in range(size))
+    covariances = tuple(
+        tuple(_number(row[f"m{i}_c{min(j, k)}_{max(j, k)}"]) if n > 1 else 0.0 for k in range(size))
+        for j in range(size)
+    )
+    return Sample(Moments(n, means, covariances), lost, off, varying)
+
+
+def _number(value: Any) -> float:
+    number = nan if value is None else float(value)
+    return number if isfinite(number) else nan
