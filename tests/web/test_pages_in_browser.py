@@ -23,6 +23,7 @@ ADDRESSES = (
     "/ideas/idea-1",
     "/ideas/idea-4",
     "/ideas/idea-6",
+    "/ideas/idea-8",
     "/cases",
     "/my-work?member=mio",
     "/nope",

@@ -374,3 +374,5 @@ def tell_board(ledger: Ledger) -> None:
     Telling(ledger, "idea-7", NOW - timedelta(hours=5)).opened(
         "Raise the floor price for video slots", "aoi", estimate=None
     )
+    t = Telling(ledger, "idea-8", late).opened("終盤の施策", "aoi").offers("aoi", ("hypothesis", "evaluation"))
+    t.accepts("haru", "はい")
