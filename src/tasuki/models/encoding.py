@@ -147,7 +147,7 @@ def distinct_texts(column: str, values: Column, nullable: bool) -> tuple[npt.NDA
     else:
         places: dict[object, int] = {}
         try:
-            found = [places.setdefault(value, len(places)) for value in values.tolist()]
+            found = [places.setdefault(value, len(places)) for value in _without_booleans(values.tolist())]
         except TypeError:
             raise WrongValue(column, "holds lists or objects", "a text, a number or true/false") from None
         raw, codes = list(places), np.asarray(found, dtype=np.int64)
@@ -155,6 +155,13 @@ def distinct_texts(column: str, values: Column, nullable: bool) -> tuple[npt.NDA
     if None in texts:
         _null(column, nullable)
     return codes.astype(np.int64), texts
+
+
+def _without_booleans(values: list[Any]) -> list[Any]:
+    """The values with true and false as texts: Python's `True == 1` must not make them one category."""
+    if bool not in set(map(type, values)):
+        return values
+    return [("true" if value else "false") if isinstance(value, bool) else value for value in values]
 
 
 def as_numbers(column: str, values: Column, nullable: bool) -> npt.NDArray[np.float64]:

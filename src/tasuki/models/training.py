@@ -261,9 +261,10 @@ def _fit_linear(model: Model, rows: TrainingRows, estimator: Any) -> Linear:
     # Slots that no row uses would keep weight 0: leaving them out makes the fit many times smaller.
     used, places = np.unique(np.column_stack(slots), return_inverse=True)
     places = places.reshape(len(rows.labels), len(slots))
-    starts = np.arange(len(rows.labels) + 1) * len(slots)
+    # scikit-learn takes 32-bit indices only.
+    starts = np.arange(len(rows.labels) + 1, dtype=np.int32) * np.int32(len(slots))
     shape = (len(rows.labels), len(used))
-    matrix = sparse.csr_array((np.ones(places.size), places.ravel(), starts), shape=shape)
+    matrix = sparse.csr_array((np.ones(places.size), places.ravel().astype(np.int32), starts), shape=shape)
     matrix.sum_duplicates()
     if numbers:
         matrix = sparse.hstack([matrix, sparse.csr_array(np.column_stack(numbers))], format="csr")

@@ -39,6 +39,7 @@ class TreesScorer:
 
     def __init__(self, model: Trees) -> None:
         check_text(model.text, len(model.features))
+        self.model = model
         self._features = model.features
         self._vocabularies = model.vocabularies
         self._keyers = {one.name: keyer(one) for one in model.features}
