@@ -106,9 +106,9 @@ def prepare_real_log(workspace: Workspace, logs: str | Path, mapping: Path | Non
             Fault(str(file), f"names its model {one.name!r}") for file, one in zip(models, definitions, strict=True)
         ]
         raise Invalid("the two model files name different models", names, expected="the same name in both")
+    ends = _held_out(described, table)
     _write_table(_impressions(workspace, described.name), table)
     copied = [_copied(workspace, file) for file in models]
-    ends = _held_out(described, table)
     return RealLog(
         name=described.name,
         model=definitions[0].name,

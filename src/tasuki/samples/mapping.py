@@ -154,7 +154,7 @@ class LogMapping:
     time: TimeColumn
     unit: UnitColumns
     label: LabelColumn
-    features: Annotated[tuple[FeatureColumn, ...], Field(min_length=1)]
+    features: tuple[FeatureColumn, ...]
     models: ModelFiles
     log: LogFiles = field(default_factory=LogFiles)
     price: Text | None = None
@@ -223,6 +223,8 @@ def _fault(path: Path, error: Any) -> Fault:
 
 def _clashes(mapping: LogMapping) -> Iterator[Fault]:
     names = [feature.name for feature in mapping.features]
+    if not names:
+        yield Fault("features", "there is none", "at least one [[features]]")
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Fault("features", f"{name!r} is there {names.count(name)} times", "each name once")
     for name in sorted(set(names) & (_KEYS | _LABELS | _LOGGED)):
