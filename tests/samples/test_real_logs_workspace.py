@@ -89,8 +89,8 @@ def test_a_prepared_log_lies_in_the_workspace_in_its_own_columns(workspace, shop
     table = pq.read_table(workspace.folder / "logs" / "impressions" / "shop.parquet")
     assert table.column_names == ["at", "user", "app", "clicked", "clicked_at"]
     assert table["at"].to_pylist() == sorted(table["at"].to_pylist())
-    assert (log.rows, log.units, log.model, log.inputs) == (600, 50, "click", ("app",))
-    assert log.held_out_until == log.end - timedelta(hours=2)
+    assert (log.contents.rows, log.contents.units, log.model, log.inputs) == (600, 50, "click", ("app",))
+    assert log.held_out_until == log.contents.end - timedelta(hours=2)
     assert log.held_out_since == log.held_out_until - timedelta(hours=6)
     assert (workspace.folder / log.champion_file).is_file()
 
@@ -116,7 +116,7 @@ def test_a_part_of_the_held_out_time_has_its_own_file_and_an_empty_one_is_refuse
     )
     assert (workspace.folder / "logs" / "outcomes" / "check.parquet").is_file()
     with pytest.raises(Invalid, match="nothing to replay"):
-        replay(workspace, log, Local(), ReplayPart("none", log.end + hour, log.end + 2 * hour))
+        replay(workspace, log, Local(), ReplayPart("none", log.contents.end + hour, log.contents.end + 2 * hour))
 
 
 def test_preparing_twice_changes_nothing_and_keeps_what_the_team_changed(workspace, shop):
@@ -214,7 +214,7 @@ def test_the_open_bandit_logs_run_through_the_service(workspace):
         log = prepare_real_log(workspace, "obd")
     except Unavailable as error:
         pytest.skip(str(error))
-    assert (log.rows, log.positives) == (30_000, 130)
+    assert (log.contents.rows, log.contents.positives) == (30_000, 130)
     again = reopened(workspace)
     published(again, log)
     summary = replayed_over_http(again, log)
@@ -228,7 +228,7 @@ def test_the_open_bandit_logs_run_through_the_service(workspace):
 @pytest.mark.skipif(not TALKINGDATA.exists(), reason=f"the real file {TALKINGDATA.name} is not there")
 def test_the_talkingdata_file_is_learnt_validated_and_replayed(workspace):
     log = prepare_real_log(workspace, TALKINGDATA)
-    assert (log.rows, log.positives, log.units) == (100_000, 227, 77_616)
+    assert (log.contents.rows, log.contents.positives, log.contents.units) == (100_000, 227, 77_616)
     again = reopened(workspace)
     versions = published(again, log)
     window = {"since": log.held_out_since, "until": log.held_out_until}

@@ -23,6 +23,29 @@ OBD = "obd"
 
 
 @dataclass(frozen=True)
+class LogContents:
+    """What is in a real log.
+
+    Args:
+        rows: Rows in the impressions table.
+        positives: Positives among them.
+        units: Different units.
+        start: The first row.
+        end: The last row.
+        concerns: Doubts about it.
+        sources: The files it was read from.
+    """
+
+    rows: int
+    positives: int
+    units: int
+    start: datetime
+    end: datetime
+    concerns: tuple[Concern, ...]
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class RealLog:
     """A real log that lies in a workspace, ready to learn from and to replay.
 
@@ -35,17 +58,11 @@ class RealLog:
         delay_hours: Its attribution window.
         inputs: The features that either model reads: what a request must give.
         segments: The columns that offline validation reports by.
-        rows: Rows in the impressions table.
-        positives: Positives among them.
-        units: Different units.
-        start: The first row.
-        end: The last row.
+        contents: How much there is, from when to when, and doubts about it.
         held_out_since: Training ends here; offline validation and replay begin.
         held_out_until: The last moment whose labels have had their time.
         share: The share of its opportunities an arm may buy.
         notes: What a reader should know of this log, by language.
-        concerns: Doubts about it.
-        sources: The files it was read from.
     """
 
     name: str
@@ -56,17 +73,11 @@ class RealLog:
     delay_hours: float
     inputs: tuple[str, ...]
     segments: tuple[str, ...]
-    rows: int
-    positives: int
-    units: int
-    start: datetime
-    end: datetime
+    contents: LogContents
     held_out_since: datetime
     held_out_until: datetime
     share: float
     notes: Mapping[str, tuple[str, ...]]
-    concerns: tuple[Concern, ...]
-    sources: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -100,35 +111,40 @@ def prepare_real_log(workspace: Workspace, logs: str | Path, mapping: Path | Non
     files = _files_of(described, logs)
     table, concerns = read_log(described, files)
     models = [path.parent / name for name in (described.models.champion, described.models.challenger)]
-    definitions = [_checked_model(file, table) for file in models]
-    if definitions[0].name != definitions[1].name:
-        names = [
-            Fault(str(file), f"names its model {one.name!r}") for file, one in zip(models, definitions, strict=True)
-        ]
-        raise Invalid("the two model files name different models", names, expected="the same name in both")
-    ends = _held_out(described, table)
+    champion, challenger = (_checked_model(file, table) for file in models)
+    if champion.name != challenger.name:
+        pairs = zip(models, (champion, challenger), strict=True)
+        faults = [Fault(str(file), f"names its model {one.name!r}") for file, one in pairs]
+        raise Invalid("the two model files name different models", faults, expected="the same name in both")
+    since, until = _held_out(described, table)
     _write_table(_impressions(workspace, described.name), table)
     copied = [_copied(workspace, file) for file in models]
     return RealLog(
         name=described.name,
-        model=definitions[0].name,
+        model=champion.name,
         champion_file=copied[0],
         challenger_file=copied[1],
         label=described.label_name,
         delay_hours=described.label.delay_hours,
-        inputs=tuple(dict.fromkeys([*definitions[0].inputs, *definitions[1].inputs])),
-        segments=definitions[1].segments,
-        rows=table.num_rows,
-        positives=int(table[described.label_name].to_numpy().sum()),
-        units=len(table["user"].unique()),
-        start=table["at"][0].as_py(),
-        end=table["at"][-1].as_py(),
-        held_out_since=ends[0],
-        held_out_until=ends[1],
+        inputs=tuple(dict.fromkeys([*champion.inputs, *challenger.inputs])),
+        segments=challenger.segments,
+        contents=_contents_of(table, described.label_name, concerns, tuple(file.name for file in files)),
+        held_out_since=since,
+        held_out_until=until,
         share=described.replay.share,
         notes={"en": described.notes_en, "ja": described.notes_ja},
+    )
+
+
+def _contents_of(table: "pa.Table", label: str, concerns: tuple[Concern, ...], sources: tuple[str, ...]) -> LogContents:
+    return LogContents(
+        rows=table.num_rows,
+        positives=int(table[label].to_numpy().sum()),
+        units=len(table["user"].unique()),
+        start=table["at"][0].as_py().astimezone(UTC),
+        end=table["at"][-1].as_py().astimezone(UTC),
         concerns=concerns,
-        sources=tuple(file.name for file in files),
+        sources=sources,
     )
 
 
