@@ -24,12 +24,16 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a table: its arm, unit and segments by column, and the metrics."""
+    """What is asked of a table: its arm, unit and segments by column, and the metrics.
+
+    `present` is a column that is null where a unit has no row (see `tasuki.metrics.compile.Reading`).
+    """
 
     variant: str
     unit: str | None
     segments: tuple[str, ...]
     metrics: tuple[Metric, ...]
+    present: str | None = None
 
 
 def measure(
@@ -46,7 +50,7 @@ def measure(
     if faults:
         raise Invalid("the metrics do not fit the data", faults)
     types = _variable_types(warehouse, table, bound)
-    reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, columns, types)
+    reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, asked.present, columns, types)
     statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
     _require_sound(statistics, bound)
     return _with_quantiles(warehouse, reading, statistics, alpha), bound

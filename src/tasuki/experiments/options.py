@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tasuki.errors import Fault
-from tasuki.metrics.metric import Covariate, Margin, Metric
+from tasuki.metrics.declared import read_margin
+from tasuki.metrics.metric import Covariate, Metric
 
 
 @dataclass(frozen=True)
@@ -72,17 +73,3 @@ def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
         margin=None if given is None else read_margin(given, f"margin {metric.name}", faults),
         direction="decrease" if metric.name in named.decrease else "increase",
     )
-
-
-def read_margin(given: float | str, where: str, faults: list[Fault]) -> Margin | None:
-    """A margin from a number in the metric's unit, or from text like `0.5` or `2%` of control."""
-    text = str(given).strip()
-    is_relative = text.endswith("%")
-    try:
-        amount = float(text.removesuffix("%")) / (100 if is_relative else 1)
-    except ValueError:
-        amount = -1.0
-    if not 0 < amount < float("inf"):
-        faults.append(Fault(where, f"{given!r} is no margin", "an amount above 0, as 0.01, or a share, as 2%"))
-        return None
-    return Margin(amount, is_relative)

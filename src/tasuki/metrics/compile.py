@@ -33,6 +33,7 @@ class Reading:
         unit: The column of the unit, when rows are events.
         segments: Columns whose values are compared separately as well.
         types: The engine's type of each column.
+        present: A column that is null where there is no row at all (a unit without events): nothing counts there.
         variable_types: The engine's type of each variable, by metric and position; unknown ones are treated as
             fractions.
     """
@@ -42,6 +43,7 @@ class Reading:
     variant: str
     unit: str | None = None
     segments: tuple[str, ...] = ()
+    present: str | None = None
     types: Mapping[str, str] = field(default_factory=dict)
     variable_types: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
@@ -132,6 +134,8 @@ def _rows(reading: Reading) -> exp.Select:
             number = _number(variable.tree.copy())
             if bound.condition is not None and variable.role == "value":
                 number = _when(bound.condition.copy(), number)
+            if reading.present is not None:
+                number = _when(exp.not_(exp.Is(this=_column(reading.present), expression=exp.Null())), number)
             chosen.append(_named(number, f"v{i}_{j}"))
     return exp.select(*chosen).from_(reading.table.copy())
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from tasuki.flow.plan import Titles
+from tasuki.titles import Titles
 
 MetricKind = Literal["mean", "proportion", "ratio", "quantile"]
 METRIC_KINDS: tuple[MetricKind, ...] = ("mean", "proportion", "ratio", "quantile")
@@ -43,7 +43,8 @@ class Metric:
         covariates: What is adjusted for (CUPED).
         table: The table of the workspace; None for the file that is being compared.
         unit: The column of the unit in that table; None when a row is a unit.
-        time: The column of the moment of an event.
+        exposure: The column with the id of the exposure that an event followed from: the surest link to an arm.
+        time: The column of the moment of an event; without `exposure`, events from a unit's first exposure on count.
         parent: The metric above it in the KPI tree.
         owner: Who answers for it.
         titles: Its name in both languages.
@@ -60,6 +61,7 @@ class Metric:
     covariates: tuple[Covariate, ...] = ()
     table: str | None = None
     unit: str | None = None
+    exposure: str | None = None
     time: str | None = None
     parent: str | None = None
     owner: str = ""

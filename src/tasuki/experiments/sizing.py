@@ -1,0 +1,241 @@
+"""How long must it run? Units, days and the smallest effect that so many units can show."""
+
+import json
+from dataclasses import asdict, dataclass
+from html import escape
+from math import ceil, isfinite
+from typing import Any, Literal
+
+from tasuki.errors import Fault, Invalid
+from tasuki.stats.power import Sizing, detectable_effect, power_of, units_needed
+
+SCHEMA = "tasuki.plan/1"
+WEEKS_SHOWN = (1, 2, 3, 4, 6, 8)
+PlanKind = Literal["mean", "proportion", "ratio"]
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What is known of the metric today.
+
+    Args:
+        kind: `mean`, `proportion` or `ratio`.
+        value: The metric today.
+        variance: The variance of a unit's contribution; None for a proportion, where it follows from the value.
+        variance_reduction: The share that covariates take out, in [0, 1).
+    """
+
+    kind: PlanKind
+    value: float
+    variance: float | None = None
+    variance_reduction: float = 0.0
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the experiment should find.
+
+    Args:
+        mde: The smallest effect worth finding, in the metric's unit or as a share of the baseline; None to ask what
+            `units` can find.
+        is_relative: Whether `mde` is a share.
+        power: Chance to find it, in (0, 1).
+        alpha: Two-sided level over all arms together, in (0, 1).
+        arms: Arms of equal size, control among them.
+        units: Units of all arms, when they are given and the effect is asked for.
+        units_per_day: Units that could take part each day.
+        allocation: The share of them that does, in (0, 1].
+    """
+
+    mde: float | None = None
+    is_relative: bool = False
+    power: float = 0.8
+    alpha: float = 0.05
+    arms: int = 2
+    units: int | None = None
+    units_per_day: float | None = None
+    allocation: float = 1.0
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """What can be found after so many days."""
+
+    days: int
+    units: int
+    effect: float
+    relative: float | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The size of an experiment.
+
+    Args:
+        kind: The metric's kind.
+        baseline: The metric today.
+        variance: The variance of a unit that was reckoned with, covariates taken out.
+        mde: The effect it finds, in the metric's unit.
+        relative_mde: The same as a share of the baseline.
+        power: The chance to find it.
+        alpha: The two-sided level over all arms.
+        arms: How many arms.
+        units_per_arm: Units that each arm needs.
+        units: Units that all arms need.
+        days: Days until then; None when nobody said how many come each day.
+        whole_weeks_days: The same in whole weeks, since weekdays differ from weekends.
+        detectable: What could be found after some weeks.
+    """
+
+    kind: str
+    baseline: float
+    variance: float
+    mde: float
+    relative_mde: float | None
+    power: float
+    alpha: float
+    arms: int
+    units_per_arm: int
+    units: int
+    days: int | None
+    whole_weeks_days: int | None
+    detectable: tuple[Detectable, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as JSON values, without the schema's name."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The document that `tasuki plan --json` prints."""
+        return json.dumps({"schema": SCHEMA, **self.to_dict()}, ensure_ascii=False, allow_nan=False)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in plan_lines(self))
+        return f"<table>{rows}</table>"
+
+
+def plan_lines(plan: Plan) -> tuple[tuple[str, str], ...]:
+    """A plan as names and texts, for a table."""
+    relative = "" if plan.relative_mde is None else f" ({plan.relative_mde:+.3%} of the baseline)"
+    lines = [
+        ("baseline", f"{plan.baseline:.6g}"),
+        ("variance of a unit", f"{plan.variance:.6g}"),
+        ("smallest effect found", f"{plan.mde:.6g}{relative}"),
+        ("power", f"{plan.power:.1%}"),
+        ("alpha", f"{plan.alpha:g}, two-sided"),
+        ("units per arm", f"{plan.units_per_arm:,}"),
+        ("units in all", f"{plan.units:,} in {plan.arms} arms"),
+    ]
+    if plan.days is not None:
+        lines.append(("days", f"{plan.days} ({plan.whole_weeks_days} in whole weeks)"))
+    for one in plan.detectable:
+        share = "" if one.relative is None else f" ({one.relative:+.3%})"
+        lines.append((f"after {one.days} days", f"{one.units:,} units find {one.effect:.6g}{share}"))
+    return tuple(lines)
+
+
+def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
+    """The units and days an effect needs, or the effect that so many units find.
+
+    Each treatment arm is compared with control on its own; with several of them the level is shared out evenly
+    (Bonferroni), so that the plan holds whatever the correction later.
+
+    Raises:
+        Invalid: What cannot be: every fault at once.
+    """
+    faults = [*_baseline_faults(baseline), *_wish_faults(wish)]
+    if faults:
+        raise Invalid("nothing can be planned from this", faults)
+    effect = _effect(baseline, wish)
+    if effect is None:
+        pair = _pair(baseline, 0.0, wish)
+        effect = detectable_effect(pair, _of_a_pair(wish.units or 0, wish))
+    pair = _pair(baseline, effect, wish)
+    per_arm = ceil(units_needed(pair, effect) / 2) if wish.units is None else wish.units // wish.arms
+    units = per_arm * wish.arms
+    daily = None if wish.units_per_day is None else wish.units_per_day * wish.allocation
+    days = None if daily is None else max(1, ceil(units / daily))
+    return Plan(
+        kind=baseline.kind,
+        baseline=baseline.value,
+        variance=pair.variance_control,
+        mde=effect,
+        relative_mde=effect / baseline.value if baseline.value else None,
+        power=power_of(pair, effect, 2 * per_arm),
+        alpha=wish.alpha,
+        arms=wish.arms,
+        units_per_arm=per_arm,
+        units=units,
+        days=days,
+        whole_weeks_days=None if days is None else 7 * ceil(days / 7),
+        detectable=() if daily is None else _detectable(baseline, wish, daily),
+    )
+
+
+def _effect(baseline: Baseline, wish: Wish) -> float | None:
+    if wish.mde is None:
+        return None
+    return wish.mde * baseline.value if wish.is_relative else wish.mde
+
+
+def _pair(baseline: Baseline, effect: float, wish: Wish) -> Sizing:
+    kept = 1 - baseline.variance_reduction
+    alpha = wish.alpha / (wish.arms - 1)
+    if baseline.kind == "proportion" and baseline.variance is None:
+        control, treatment = baseline.value, min(max(baseline.value + effect, 0.0), 1.0)
+        variances = control * (1 - control) * kept, treatment * (1 - treatment) * kept
+        return Sizing(*variances, alpha=alpha, power=wish.power)
+    variance = (baseline.variance or 0.0) * kept
+    return Sizing(variance, variance, alpha=alpha, power=wish.power)
+
+
+def _of_a_pair(units: float, wish: Wish) -> int:
+    return max(2, int(units * 2 / wish.arms))
+
+
+def _detectable(baseline: Baseline, wish: Wish, daily: float) -> tuple[Detectable, ...]:
+    found = []
+    for weeks in WEEKS_SHOWN:
+        units = int(daily * weeks * 7)
+        effect = detectable_effect(_pair(baseline, 0.0, wish), _of_a_pair(units, wish))
+        found.append(Detectable(weeks * 7, units, effect, effect / baseline.value if baseline.value else None))
+    return tuple(found)
+
+
+def _baseline_faults(baseline: Baseline) -> list[Fault]:
+    faults = []
+    if not isfinite(baseline.value):
+        faults.append(Fault("baseline", f"{baseline.value} is no number", "the metric today"))
+    elif baseline.kind == "proportion" and not 0 < baseline.value < 1:
+        faults.append(Fault("baseline", f"{baseline.value:g} is no proportion", "between 0 and 1, as 0.05"))
+    if baseline.kind not in ("mean", "proportion", "ratio"):
+        faults.append(Fault("kind", f"{baseline.kind!r} is no kind", "mean, proportion or ratio"))
+    elif baseline.kind != "proportion" and baseline.variance is None:
+        faults.append(
+            Fault("variance", f"missing for a {baseline.kind}", "the variance of a unit, or data to learn from")
+        )
+    if baseline.variance is not None and not 0 < baseline.variance < float("inf"):
+        faults.append(Fault("variance", f"{baseline.variance:g} is no variance", "above 0"))
+    if not 0 <= baseline.variance_reduction < 1:
+        faults.append(Fault("variance_reduction", f"{baseline.variance_reduction:g} is no share", "in [0, 1)"))
+    return faults
+
+
+def _wish_faults(wish: Wish) -> list[Fault]:
+    faults = []
+    if (wish.mde is None) == (wish.units is None):
+        faults.append(Fault("mde", "give the effect or the units", "one of the two"))
+    if wish.mde is not None and not (isfinite(wish.mde) and wish.mde != 0):
+        faults.append(Fault("mde", f"{wish.mde:g} is no effect", "not 0"))
+    for name, value in (("power", wish.power), ("alpha", wish.alpha)):
+        if not 0 < value < 1:
+            faults.append(Fault(name, f"{value:g} is no probability", "between 0 and 1"))
+    if wish.arms < 2:
+        faults.append(Fault("arms", f"{wish.arms} arm(s) cannot be compared", "at least 2"))
+    if wish.units is not None and wish.units < 2 * max(wish.arms, 2):
+        faults.append(Fault("units", f"{wish.units} unit(s) are too few", "at least two in each arm"))
+    if wish.units_per_day is not None and not 0 < wish.units_per_day < float("inf"):
+        faults.append(Fault("units_per_day", f"{wish.units_per_day:g} is no number of units", "above 0"))
+    if not 0 < wish.allocation <= 1:
+        faults.append(Fault("allocation", f"{wish.allocation:g} is no share", "above 0 and at most 1"))
+    return faults

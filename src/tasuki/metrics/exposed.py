@@ -1,0 +1,71 @@
+"""Events joined to the exposures of an experiment: the table that a declared metric is compared on."""
+
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from tasuki.metrics.metric import Metric
+
+ARM, UNIT, PRESENT = "tasuki arm", "tasuki unit", "tasuki row"
+"""The columns that the joined table has besides those of the metric's own table."""
+
+EXPOSURES = "exposures"
+
+
+def link_of(metric: Metric) -> tuple[str | None, str | None, str | None]:
+    """What ties a metric's rows to exposures: its exposure, unit and time columns."""
+    return (metric.exposure, None, None) if metric.exposure else (None, metric.unit, metric.time)
+
+
+def exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -> exp.Subquery:
+    """The metric's table with the arm and unit of the exposure that each row followed from.
+
+    Every exposed unit is there, also one without any row: it has 0 events, not none. A unit exposed in two arms is
+    there under both, so that it is recognised and left out.
+
+    Args:
+        metric: With a table and either an exposure column or a unit column.
+        experiment: Whose exposures count.
+        columns: The columns of the metric's table.
+    """
+    exposure, unit, time = link_of(metric)
+    chosen = [_column("unit", "e"), _column("arm", "e")]
+    key = _column("exposure", "e") if exposure else _named(exp.Min(this=_column("at", "e")), "first_at")
+    exposures = (
+        exp.select(*chosen, key)
+        .from_(_table(EXPOSURES, "e"))
+        .where(exp.EQ(this=_column("experiment", "e"), expression=exp.Literal.string(experiment)))
+    )
+    if not exposure:
+        exposures = exposures.group_by(_column("unit", "e"), _column("arm", "e"))
+    condition: exp.Expr
+    if exposure:
+        condition = exp.EQ(this=_column(exposure, "m"), expression=_column("exposure", "x"))
+    else:
+        mine = exp.cast(_column(unit or UNIT, "m"), exp.DType.TEXT)
+        condition = exp.EQ(this=mine, expression=_column("unit", "x"))
+    if time:
+        later = exp.GTE(this=_column(time, "m"), expression=_column("first_at", "x"))
+        condition = exp.and_(condition, later)
+    named = [_named(_column("unit", "x"), UNIT), _named(_column("arm", "x"), ARM)]
+    values = [_column(name, "m") for name in columns]
+    here = _named(exp.Literal.number(1), PRESENT)
+    events = exp.select(exp.Star(), here).from_(exp.Table(this=exp.to_identifier(metric.table or "", quoted=True)))
+    joined = (
+        exp.select(*named, *values, _column(PRESENT, "m"))
+        .from_(exposures.subquery("x"))
+        .join(events.subquery("m"), on=condition, join_type="left")
+    )
+    return joined.subquery("joined")
+
+
+def _table(name: str, alias: str) -> exp.Table:
+    return exp.Table(this=exp.to_identifier(name, quoted=True), alias=exp.TableAlias(this=exp.to_identifier(alias)))
+
+
+def _column(name: str, table: str) -> exp.Column:
+    return exp.Column(this=exp.to_identifier(name, quoted=True), table=exp.to_identifier(table))
+
+
+def _named(value: exp.Expr, name: str) -> exp.Alias:
+    return exp.Alias(this=value, alias=exp.to_identifier(name, quoted=True))
