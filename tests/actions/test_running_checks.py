@@ -13,7 +13,8 @@ from tasuki.actions.publication import publish_model
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
 from tasuki.flow.evidence import to_body
-from tasuki.flow.plan import Contract, Titles
+from tasuki.flow.plan import Contract
+from tasuki.titles import Titles
 from tasuki.flow.state import EvidenceEntry, IdeaState
 
 MODEL = """\

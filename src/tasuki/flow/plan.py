@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tasuki.titles import Titles
+
 TaskKind = Literal["data_analysis", "data_science", "data_engineering", "ml_engineering"]
 ROLES = ("analyst", "data_scientist", "data_engineer", "ml_engineer", "researcher")
 CASE = "case"
@@ -21,18 +23,6 @@ REASON_CODES = (
     "other",
 )
 """Why a hand-off is returned: counted per interface, never per person."""
-
-
-@dataclass(frozen=True)
-class Titles:
-    """A name in both languages of the product."""
-
-    en: str
-    ja: str
-
-    def in_language(self, language: str) -> str:
-        """The Japanese title for `ja`, otherwise the English one."""
-        return self.ja if language == "ja" else self.en
 
 
 @dataclass(frozen=True)

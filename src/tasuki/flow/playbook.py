@@ -10,8 +10,9 @@ from typing import Any, get_args
 
 from tasuki.errors import Fault, Invalid
 from tasuki.flow.checks import CHECKS
-from tasuki.flow.plan import CASE, ROLES, Contract, Flow, Formation, Playbook, Requirement, Stage, TaskKind, Titles
+from tasuki.flow.plan import CASE, ROLES, Contract, Flow, Formation, Playbook, Requirement, Stage, TaskKind
 from tasuki.flow.records import EVIDENCE_TYPES
+from tasuki.titles import Titles
 
 FILES = ("stages.toml", "flows.toml", "formations.toml", "contracts.toml")
 """The files of a playbook, in the order in which they build on each other."""

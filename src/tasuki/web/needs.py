@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasuki.flow.checks import CHECKS, RUNNING
-from tasuki.flow.plan import Contract, Requirement, Titles
+from tasuki.flow.plan import Contract, Requirement
 from tasuki.flow.relay import check_results, contract_of, lacking_evidence
 from tasuki.flow.rights import Act, receivers
 from tasuki.flow.state import EvidenceEntry, IdeaState
+from tasuki.titles import Titles
 
 CheckMark = Literal["passed", "failed", "waiting", "runs_at_offer"]
 

@@ -15,8 +15,9 @@ from litestar.datastructures import Cookie
 
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import from_text
-from tasuki.flow.plan import CASE, Contract, Member, Titles
+from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
+from tasuki.titles import Titles
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
 from tasuki.web.readings import offline_verdict
