@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 
@@ -39,7 +40,6 @@ def compare(
     """Compare two models' probabilities on the same rows: which deserves an A/B test?"""
     from tasuki.actions.offline import attach_comparison, offline_compare
 
-    tables = _tables_for(file, workspace)
     comparison = offline_compare(
         file,
         label=label,
@@ -48,13 +48,12 @@ def compare(
         unit=unit,
         time=time,
         segments=segment or (),
-        tables=tables,
+        tables=_tables_for(file, workspace),
     )
     if idea is not None:
-        from tasuki.settings.workspace import open_workspace
-
-        opened = open_workspace(workspace)
-        attach_comparison(opened, idea, comparison, (champion, challenger), actor=actor or opened.member, key=key)
+        with opened(workspace) as place:
+            names = (champion, challenger)
+            attach_comparison(place, idea, comparison, names, actor=actor_of(place, actor), key=key)
     emit("offline_compare/1", comparison.to_dict(), as_json=as_json, for_people=lambda: _show(comparison))
 
 
@@ -66,6 +65,7 @@ def validate(
     champion: Annotated[str, typer.Option("--champion", help="The version that serves.")],
     challenger: Annotated[str, typer.Option("--challenger", help="The version that wants to.")],
     since: Annotated[datetime, typer.Option("--since", help="First moment that is held out (UTC).")],
+    until: Annotated[datetime | None, typer.Option("--until", help="The end; that of the data by default.")] = None,
     workspace: WorkspaceOption = None,
     actor: AsOption = None,
     key: KeyOption = None,
@@ -75,11 +75,12 @@ def validate(
     from datetime import UTC
 
     from tasuki.actions.offline import Contest, validate_offline
-    from tasuki.settings.workspace import open_workspace
 
-    opened = open_workspace(workspace)
-    contest = Contest(model_file.resolve(), champion, challenger, since.replace(tzinfo=since.tzinfo or UTC))
-    found = validate_offline(opened, idea, contest, actor=actor or opened.member, key=key)
+    start, end = (None if one is None else one.replace(tzinfo=one.tzinfo or UTC) for one in (since, until))
+    assert start is not None
+    contest = Contest(model_file.resolve(), champion, challenger, start, end)
+    with opened(workspace) as place:
+        found = validate_offline(place, idea, contest, actor=actor_of(place, actor), key=key)
     emit("offline_compare/1", found.comparison.to_dict(), as_json=as_json, for_people=lambda: _show(found.comparison))
 
 
@@ -87,9 +88,8 @@ def _tables_for(file: str, workspace: Path | None) -> dict[str, str]:
     """The workspace's tables when the name is no file; none outside a workspace."""
     if Path(file).exists() or not ((workspace or Path.cwd()) / "tasuki.toml").exists():
         return {}
-    from tasuki.settings.workspace import open_workspace
-
-    return dict(open_workspace(workspace).tables)
+    with opened(workspace) as place:
+        return dict(place.tables)
 
 
 def _show(comparison: "OfflineComparison") -> None:
