@@ -67,7 +67,7 @@ def _variable_types(
     for i, bound in enumerate(metrics):
         for j, variable in enumerate(bound.variables):
             kind = types[i, j]
-            if not kind.startswith(_NUMBERS):
+            if not is_number(kind):
                 seen = _some_text(warehouse, table, variable.tree) if kind.startswith(_TEXTS) else ""
                 faults.append(Fault(bound.metric.name, f"{_shown(variable.tree)} is {kind}{seen}", "numbers"))
     if faults:
@@ -75,6 +75,11 @@ def _variable_types(
             "a metric needs numbers", faults, next_step="mend the values, or write an expression: CAST(… AS DOUBLE)"
         )
     return {(i, j): kind for (i, j), kind in types.items()}
+
+
+def is_number(kind: str) -> bool:
+    """Whether an engine's type holds numbers (or true and false)."""
+    return kind.startswith(_NUMBERS)
 
 
 def _some_text(warehouse: Warehouse, table: "exp.Expr", tree: "exp.Expr") -> str:

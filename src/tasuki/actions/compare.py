@@ -1,4 +1,4 @@
-"""A/B 2: is it better? On a file in one call, and for an experiment of the workspace as evidence."""
+"""A/B 2 on a file, table or data frame in one call: is it better?"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
