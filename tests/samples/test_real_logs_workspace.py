@@ -14,6 +14,7 @@ from tasuki.actions.real_logs import ReplayPart, mapping_for, package_files, pre
 from tasuki.demo.service_process import running_service
 from tasuki.errors import Invalid, Missing, Refused, Unavailable
 from tasuki.experiments.routing import RoutedArm, Routing, routing_to_json
+from tasuki.metrics.declared import read_metrics
 from tasuki.samples.client import ServiceAddress, ServiceClient
 from tasuki.samples.scoring import Answers
 from tasuki.settings.workspace import init_workspace, open_workspace
@@ -117,6 +118,17 @@ def test_a_part_of_the_held_out_time_has_its_own_file_and_an_empty_one_is_refuse
     assert (workspace.folder / "logs" / "outcomes" / "check.parquet").is_file()
     with pytest.raises(Invalid, match="nothing to replay"):
         replay(workspace, log, Local(), ReplayPart("none", log.contents.end + hour, log.contents.end + 2 * hour))
+
+
+def test_the_metrics_of_a_replay_are_declared_once_beside_the_teams_own(workspace, shop):
+    team = '[metric.m]\nkind = "mean"\nnumerator = "value"\ntable = "outcomes"\nunit = "unit"\n'
+    team += 'title = {en = "m", ja = "m"}\n'
+    (workspace.folder / "metrics.toml").write_text(team)
+    prepare_real_log(workspace, shop)
+    once = (workspace.folder / "metrics.toml").read_text()
+    assert set(read_metrics(workspace.folder)) == {"m", "captured_share", "captured_per_row", "spend_per_row"}
+    prepare_real_log(workspace, shop)
+    assert (workspace.folder / "metrics.toml").read_text() == once
 
 
 def test_preparing_twice_changes_nothing_and_keeps_what_the_team_changed(workspace, shop):

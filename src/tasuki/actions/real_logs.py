@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, Refused, Unavailable
 from tasuki.stats.concern import Concern
+from tasuki.store.files import replace_file
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from tasuki.samples.replay import Asking, ReplaySummary
 
 OBD = "obd"
+PRIMARY, GUARDRAILS = "captured_share", ("spend_per_row",)
+"""The metrics of a replay, declared in the workspace when a log is prepared: what decides, and what must not rise."""
 
 
 @dataclass(frozen=True)
@@ -119,6 +122,7 @@ def prepare_real_log(workspace: Workspace, logs: str | Path, mapping: Path | Non
     since, until = _held_out(described, table)
     _write_table(_impressions(workspace, described.name), table)
     copied = [_copied(workspace, file) for file in models]
+    _declare_metrics(workspace)
     return RealLog(
         name=described.name,
         model=champion.name,
@@ -324,6 +328,17 @@ def _write_table(path: Path, table: "pa.Table") -> None:
 
     with LogWriter(path, table.schema) as writer:
         writer.write({name: table[name] for name in table.column_names})
+
+
+def _declare_metrics(workspace: Workspace) -> None:
+    from tasuki.metrics.declared import FILE, read_metrics
+    from tasuki.samples.mapping import BUILT_IN
+
+    if PRIMARY not in read_metrics(workspace.folder):
+        path = workspace.folder / FILE
+        team = path.read_text(encoding="utf-8") if path.exists() else ""
+        ours = (BUILT_IN.parent / "real" / FILE).read_text(encoding="utf-8")
+        replace_file(path, (team + ours).encode())
 
 
 def _copied(workspace: Workspace, file: Path) -> Path:
