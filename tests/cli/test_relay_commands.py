@@ -69,6 +69,8 @@ def test_init_says_what_it_made_and_refuses_a_second_time(tmp_path, capsys):
     assert main(["init", str(tmp_path / "w")]) == 4
     assert "is a workspace already" in capsys.readouterr().err
     assert main(["init", str(tmp_path / "v"), "--role", "analyst"]) == 3
+    assert main(["init", str(tmp_path / "v"), "--member", "aoi", "--role", "wizard"]) == 3
+    assert not (tmp_path / "v").exists()
 
 
 def test_an_idea_is_opened_listed_and_shown(shell):

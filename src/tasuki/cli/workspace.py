@@ -8,7 +8,6 @@ import typer
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
-from tasuki.errors import Fault, Invalid
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -33,16 +32,11 @@ def init(
     as_json: JsonOption = False,
 ) -> None:
     """Make a workspace: settings, playbook, metrics, folders and an empty ledger."""
-    from tasuki.actions.members import add_member
     from tasuki.settings.workspace import Choices, init_workspace
 
-    if role and not member:
-        raise Invalid("a role needs its member", [Fault("--member", "missing", "the member who has the role")])
-    chosen = Choices(name=name, language=language, flow=flow, formation=formation, member=member, ledger=ledger)
+    chosen = Choices(name, language, flow, formation, member, tuple(role or ()), ledger)
     here = init_workspace(folder, chosen)
     try:
-        if role:
-            add_member(here, member, actor=member, roles=role, language=language)
         payload = {
             "folder": str(here.folder),
             "name": here.name,

@@ -274,9 +274,9 @@ def look_at_experiment(state: IdeaState, act: Act, name: str) -> NewEvent:
 
 
 def stop_experiment(state: IdeaState, act: Act, name: str, reason: str = "") -> NewEvent:
-    """Stops an experiment that runs."""
+    """Stops an experiment that runs, also one that outlived its idea."""
     known = _require_experiment(state, name)
-    _require_experimenter(state, act, f"stop {name}")
+    require_at_work(state, act, state.stage, f"stop {name} in {state.stage}")
     if known.started_at is None or known.stopped_at is not None:
         raise Refused(
             f"{name} is not running",
@@ -315,7 +315,7 @@ def add_member(act: Act, member: Member) -> NewEvent:
     """
     if act.members:
         require_member(act)
-    faults = _member_faults(member)
+    faults = member_faults(member)
     if faults:
         raise Invalid(f"the member was not added: {len(faults)} fault(s)", faults)
     if member.name in act.members:
@@ -337,13 +337,14 @@ def change_roles(act: Act, name: str, roles: Sequence[str]) -> NewEvent:
     """Gives a member exactly these roles."""
     require_member(act)
     known = require_member(act, name)
-    faults = _member_faults(Member(known.name, tuple(roles)))
+    faults = member_faults(Member(known.name, tuple(roles)))
     if faults:
         raise Invalid(f"the roles of {name} were not changed: {len(faults)} fault(s)", faults)
     return NewEvent("member_changed", act.actor, act.now, {"name": name, "roles": list(roles)})
 
 
-def _member_faults(member: Member) -> list[Fault]:
+def member_faults(member: Member) -> list[Fault]:
+    """Everything that keeps a member from being added."""
     faults = []
     if not member.name or not all(letter.isalnum() or letter in "-_." for letter in member.name):
         faults.append(Fault("name", f"{member.name!r} cannot be typed as one word", "letters, digits, - _ ."))

@@ -17,7 +17,8 @@ What the body of each kind of event says (JSON values; `?` marks what may be mis
 - `stage_skipped`: stage, reason.
 - `idea_killed`: reason. `idea_reopened`: stage, reason. The actor has the sash then.
 - `experiment_booked`: name, kind (check or comparison), lane?, from (date), days.
-- `experiment_started`: name, kind, lane?. `experiment_looked`: name. `experiment_stopped`: name, reason?.
+- `experiment_started`: name, kind, lane?, and, when it was started by its command, model, salt, arms [{name, share} …]
+  and treatment_location. `experiment_looked`: name. `experiment_stopped`: name, reason?.
 - `comment_added`: text.
 - `contribution_stated`: stage, member, text. `contribution_confirmed`: stage, member.
 - `case_filed`: case (as `tasuki.cases.case.case_to_body` writes it).

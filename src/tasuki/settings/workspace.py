@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from tasuki.actions.members import add_member
 from tasuki.actions.workspace import Webhook, Workspace
 from tasuki.clock import Clock, system_clock
 from tasuki.errors import Fault, Invalid, Missing, Refused
-from tasuki.flow.plan import Playbook
+from tasuki.flow.decide import member_faults
+from tasuki.flow.plan import Member, Playbook
 from tasuki.flow.playbook import default_playbook, default_texts, read_playbook
 
 FILE = "tasuki.toml"
@@ -32,6 +34,7 @@ class Choices:
         flow: The flow of a new idea.
         formation: The formation of a new idea.
         member: Who acts when nobody is named; empty for nobody.
+        roles: The roles with which that member joins the team; empty when they are added later.
         ledger: Where the ledger is; `sqlite:///ledger.db` is a file in the workspace.
     """
 
@@ -40,6 +43,7 @@ class Choices:
     flow: str = "model"
     formation: str = "planner_maker_evaluator"
     member: str = ""
+    roles: tuple[str, ...] = ()
     ledger: str = "sqlite:///ledger.db"
 
 
@@ -60,6 +64,8 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
     text = _settings_text(chosen, chosen.name or folder.resolve().name)
     faults: list[Fault] = []
     _Settings(tomllib.loads(text), faults).read(folder, default_playbook())
+    if chosen.roles:
+        faults += member_faults(Member(chosen.member, chosen.roles))
     if faults:
         raise Invalid(f"no workspace was made in {folder}: {len(faults)} fault(s)", faults)
     _make_folder(folder)
@@ -70,7 +76,11 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
         _write_new(folder / "playbook" / name, content)
     _write_new(folder / "metrics.toml", _METRICS)
     _write_new(folder / FILE, text)
-    return open_workspace(folder, clock)
+    made = open_workspace(folder, clock)
+    if chosen.roles:
+        language = "en" if chosen.language == "en" else "ja"
+        add_member(made, chosen.member, actor=chosen.member, roles=chosen.roles, language=language)
+    return made
 
 
 def _make_folder(folder: Path) -> None:
@@ -272,7 +282,7 @@ class _Settings:
 
 def _settings_text(chosen: Choices, name: str) -> str:
     # A JSON string is a TOML string too.
-    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in {**chosen.__dict__, "name": name}.items()}
+    quoted = {key: json.dumps(value, ensure_ascii=False) for key, value in {**vars(chosen), "name": name}.items()}
     return f"""\
 # The settings of this workspace. Paths are relative to this folder.
 name = {quoted["name"]}
