@@ -5,7 +5,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from tasuki.actions.members import add_member
@@ -78,8 +78,8 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
     _write_new(folder / FILE, text)
     made = open_workspace(folder, clock)
     if chosen.roles:
-        language = "en" if chosen.language == "en" else "ja"
-        add_member(made, chosen.member, actor=chosen.member, roles=chosen.roles, language=language)
+        speaks: Literal["ja", "en"] = "en" if chosen.language == "en" else "ja"
+        add_member(made, chosen.member, actor=chosen.member, roles=chosen.roles, language=speaks)
     return made
 
 
