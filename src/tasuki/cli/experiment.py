@@ -1,5 +1,166 @@
 """`tasuki experiment …`."""
 
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
 import typer
 
+from tasuki.cli.opened import actor_of, opened
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table
+
+if TYPE_CHECKING:
+    from tasuki.flow.records import CheckReport
+    from tasuki.flow.state import IdeaState
+
 app = typer.Typer(no_args_is_help=True)
+
+NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
+IdeaOption = Annotated[str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")]
+Kind = Literal["check", "comparison"]
+
+
+@app.command()
+def start(
+    experiment: NameArgument,
+    *,
+    idea: Annotated[str, typer.Option("--idea", help="The idea it belongs to.")],
+    kind: Annotated[Kind, typer.Option("--kind", help="check is A/B 1, comparison is A/B 2.")],
+    model: Annotated[str, typer.Option("--model", help="The model whose traffic is split.")],
+    split: Annotated[str, typer.Option("--split", help="Shares, as control=0.95,treatment=0.05.")],
+    location: Annotated[
+        str | None, typer.Option("--location", help="Where the treatment is fetched; the workspace's artifacts.")
+    ] = None,
+    salt: Annotated[str, typer.Option("--salt", help="What units are hashed with; the plan's or the name.")] = "",
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Start A/B 1 or A/B 2: the inference service splits the model's traffic within a second."""
+    from tasuki.actions.check import StartRequest, start_experiment
+
+    with opened(workspace) as here:
+        shares = _numbers("--split", split)
+        request = StartRequest(experiment, kind, model, shares, location or here.artifacts_location, salt)
+        state = start_experiment(here, idea, request, actor=actor_of(here, member), key=key)
+    _emit_state("experiment_start/1", state, experiment, "runs", as_json)
+
+
+@app.command()
+def stop(
+    experiment: NameArgument,
+    idea: IdeaOption = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why, where it ends before its time.")] = "",
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Stop an experiment: everybody is answered by the champion again."""
+    from tasuki.actions.check import idea_of_experiment, stop_experiment
+
+    with opened(workspace) as here:
+        whose = idea or idea_of_experiment(here, experiment)
+        state = stop_experiment(here, whose, experiment, actor=actor_of(here, member), reason=reason, key=key)
+    _emit_state("experiment_stop/1", state, experiment, "is stopped", as_json)
+
+
+@app.command()
+def check(
+    experiment: NameArgument,
+    idea: IdeaOption = None,
+    sent: Annotated[
+        str | None, typer.Option("--sent", help="The client's own count of answers, as control=9500,treatment=500.")
+    ] = None,
+    days: Annotated[float | None, typer.Option("--days", help="How long it ran; read from the logs otherwise.")] = None,
+    days_required: Annotated[float | None, typer.Option("--days-required", help="How long it must run.")] = None,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A/B 1: does it behave as designed? Asks every probe and attaches the report to the idea."""
+    from tasuki.actions.check import Thresholds, check_experiment, idea_of_experiment
+
+    limits = Thresholds() if days_required is None else Thresholds(days_required=days_required)
+    counts = None if sent is None else {name: int(count) for name, count in _numbers("--sent", sent).items()}
+    with opened(workspace) as here:
+        whose = idea or idea_of_experiment(here, experiment)
+        actor = actor_of(here, member)
+        report = check_experiment(
+            here, whose, experiment, actor=actor, sent=counts, days=days, thresholds=limits, key=key
+        )
+    payload = {
+        "idea": whose,
+        "experiment": report.experiment,
+        "passed": report.passed,
+        "days": report.days,
+        "days_required": report.days_required,
+        "probes": report.probes,
+        "incidents": report.incidents,
+    }
+    emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List every experiment that was booked or started."""
+    from tasuki.actions.check import list_experiments
+
+    with opened(workspace) as here:
+        entries = list_experiments(here)
+
+    def show() -> None:
+        rows = []
+        for one in entries:
+            stopped = f"{one.stopped_at:%Y-%m-%d %H:%M}" if one.stopped_at else ""
+            started = f"{one.started_at:%Y-%m-%d %H:%M}" if one.started_at else ""
+            split = ", ".join(f"{name} {share:.0%}" for name, share in one.shares.items())
+            rows.append((one.name, one.kind, one.idea, one.model or "", split, started, stopped))
+        print_table(("experiment", "kind", "idea", "model", "split", "started (UTC)", "stopped (UTC)"), rows)
+
+    emit("experiment_list/1", {"experiments": entries}, as_json=as_json, for_people=show)
+
+
+def _emit_state(schema: str, state: "IdeaState", experiment: str, said: str, as_json: bool) -> None:
+    one = next(one for one in state.experiments if one.name == experiment)
+    payload: dict[str, Any] = {
+        "idea": state.idea,
+        "experiment": one.name,
+        "kind": one.kind,
+        "started_at": one.started_at,
+        "stopped_at": one.stopped_at,
+    }
+    emit(schema, payload, as_json=as_json, for_people=lambda: console.print(f"{experiment} {said}.", markup=False))
+
+
+def _show(report: "CheckReport") -> None:
+    rows = [
+        (
+            "passed" if one.passed else "FAILED",
+            one.name,
+            "" if one.value is None else f"{one.value:.4g}",
+            one.threshold,
+            one.explanation,
+        )
+        for one in report.probes
+    ]
+    print_table(("verdict", "probe", "value#", "allowed", "seen"), rows)
+    verdict = "passes" if report.passed else "does not pass"
+    console.print(f"{report.experiment} {verdict} after {report.days:.2f} days.", markup=False)
+
+
+def _numbers(option: str, text: str) -> dict[str, float]:
+    from tasuki.errors import Fault, Invalid
+
+    found: dict[str, float] = {}
+    faults = []
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        try:
+            found[name.strip()] = float(value)
+        except ValueError:
+            faults.append(Fault(option, f"{part!r} is no number by name", "NAME=NUMBER,…"))
+    if faults:
+        raise Invalid(f"{option} cannot be read", faults)
+    return found

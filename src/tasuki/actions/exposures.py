@@ -1,0 +1,232 @@
+"""Counting an experiment's exposures in the warehouse: SQL trees in, the sufficient counts of A/B 1 out.
+
+Only a bounded sample of rows leaves the engine, for computing scores again.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+from tasuki.errors import Missing
+from tasuki.experiments.check import AnswersSeen, ArmSeen, Counted, InputSeen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from sqlglot import exp
+
+    from tasuki.warehouse import Warehouse
+
+SAMPLE_ROWS = 2_000
+COLUMNS = ("exposure", "at", "experiment", "model", "unit", "arm", "version", "score", "fallback", "reason")
+MORE_COLUMNS = ("latency_us", "features")
+
+_MINE = """
+with checked_exposures as (select * from exposures where experiment = :experiment and model = :model)
+"""
+_ARMS = """
+select arm, count(*) as exposures, count(distinct unit) as units,
+       quantile_cont(latency_us, 0.5) / 1000 as p50, quantile_cont(latency_us, 0.99) / 1000 as p99
+from checked_exposures group by arm order by arm
+"""
+_ANSWERS = """
+select arm, version, fallback, coalesce(reason, '') as reason, count(*) as exposures, epoch_us(max(at)) as last_us
+from checked_exposures group by all order by arm, exposures desc
+"""
+_TOTALS = """
+select count(*) as exposures, count(distinct exposure) as distinct_exposures, count(distinct unit) as units,
+       count(distinct unit) filter (where arm <> :designed) as misassigned_units,
+       count(distinct date_trunc('hour', at)) as hours, epoch_us(min(at)) as first_us, epoch_us(max(at)) as last_us
+from checked_exposures
+"""
+_SEVERAL_ARMS = """
+select count(*) as units from (select unit from checked_exposures group by unit having count(distinct arm) > 1) as u
+"""
+_LOGGED = "select arm, count(distinct exposure) as logged from checked_exposures group by arm"
+_OUTCOMES = """
+select count(distinct exposure) as logged, count(distinct date_trunc('hour', at)) as hours,
+       epoch_us(min(at)) as first_us, epoch_us(max(at)) as last_us
+from outcomes where exposure in (select exposure from checked_exposures)
+"""
+_LOST = """
+select count(distinct exposure) as lost from outcomes
+where epoch_us(at) between :first_us and :last_us and exposure not in (select exposure from exposures)
+"""
+_SAMPLE = """
+select arm, version, score, features from checked_exposures
+where version is not null order by md5(exposure) limit :rows
+"""
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Which moments a log covers: the hours in which it has rows, and its first and last moment."""
+
+    source: str
+    hours: int
+    first: datetime
+    last: datetime
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Counts over all arms."""
+
+    exposures: int
+    distinct_exposures: int
+    units: int
+    misassigned_units: int
+    covered: Covered | None
+
+
+class Exposures:
+    """The exposures of one experiment.
+
+    Args:
+        warehouse: An open warehouse whose tables name `exposures`, and `outcomes` where there are some.
+        experiment: The experiment's name.
+        model: The model whose traffic it split.
+    """
+
+    def __init__(self, warehouse: "Warehouse", experiment: str, model: str) -> None:
+        self._warehouse = warehouse
+        self._names = {"experiment": experiment, "model": model}
+
+    def there(self) -> bool:
+        """Whether anything was ever logged.
+
+        Raises:
+            Invalid: When the log has not the columns that the inference service writes.
+        """
+        from tasuki.warehouse import source_of
+
+        try:
+            self._warehouse.require_columns(source_of("exposures"), [*COLUMNS, *MORE_COLUMNS])
+        except Missing:
+            return False
+        return True
+
+    def totals(self, salt: str, shares: Mapping[str, float]) -> Totals:
+        """Counts over all arms; units whose arm is not the one of their hash are misassigned."""
+        from tasuki.experiments.assignment import assignment_sql
+        from tasuki.warehouse.engine import quoted
+
+        row = self._rows(_MINE + _TOTALS, designed=assignment_sql(quoted("unit"), salt, shares))[0]
+        covered = _covered("the exposures' own time", row)
+        counts = (row["exposures"], row["distinct_exposures"], row["units"], row["misassigned_units"])
+        return Totals(*counts, covered)
+
+    def units_in_several_arms(self) -> int:
+        """Units that were answered in more than one arm."""
+        return int(self._rows(_MINE + _SEVERAL_ARMS)[0]["units"])
+
+    def arms(self) -> dict[str, ArmSeen]:
+        """Exposures, units and latency of each arm."""
+        return {
+            row["arm"]: ArmSeen(row["exposures"], row["units"], float(row["p50"]), float(row["p99"]))
+            for row in self._rows(_MINE + _ARMS)
+        }
+
+    def answers(self) -> tuple[AnswersSeen, ...]:
+        """Exposures by arm, version and reason of a fallback."""
+        return tuple(AnswersSeen(**row) for row in self._rows(_MINE + _ANSWERS))
+
+    def logged(self) -> dict[str, int]:
+        """Distinct exposures of each arm."""
+        return {row["arm"]: int(row["logged"]) for row in self._rows(_MINE + _LOGGED)}
+
+    def outcomes(self) -> tuple[Counted, Covered] | None:
+        """How many outcomes have their exposure in the log, and what they cover; None without such outcomes.
+
+        An outcome whose exposure is in no log at all counts as lost when it lies between the first and last of those
+        that were found: the log cannot tell to which experiment it belonged.
+        """
+        from sqlglot import exp
+
+        from tasuki.warehouse import source_of
+
+        try:
+            columns = self._warehouse.columns(source_of("outcomes"))
+        except Missing:
+            return None
+        if not {"exposure", "at"} <= set(columns):
+            return None
+        row = self._rows(_MINE + _OUTCOMES)[0]
+        covered = _covered("the outcomes' time", row)
+        if covered is None:
+            return None
+        ends = {name: exp.Literal.number(row[name]) for name in ("first_us", "last_us")}
+        lost = self._rows(_LOST, **ends)[0]["lost"]
+        return Counted("outcomes", row["logged"] + lost, row["logged"]), covered
+
+    def inputs(self, arm: str, nullable: Mapping[str, bool]) -> tuple[InputSeen, ...]:
+        """How often each named input was absent or null in an arm's logged features."""
+        from sqlglot import exp
+
+        if not nullable:
+            return ()
+        counts: list[exp.Expr] = [exp.alias_(exp.Count(this=exp.Star()), "exposures")]
+        for place, name in enumerate(nullable):
+            kind = exp.Anonymous(
+                this="json_type", expressions=[exp.column("features"), exp.Literal.string(f"$.{json.dumps(name)}")]
+            )
+            absent = exp.Is(this=kind, expression=exp.Null())
+            null = exp.EQ(this=kind.copy(), expression=exp.Literal.string("NULL"))
+            counts += [exp.alias_(exp.CountIf(this=absent), f"absent_{place}")]
+            counts += [exp.alias_(exp.CountIf(this=null), f"null_{place}")]
+        row = self._arm_row(arm, counts)
+        return tuple(
+            InputSeen(arm, name, allowed, row["exposures"], row[f"absent_{place}"], row[f"null_{place}"])
+            for place, (name, allowed) in enumerate(nullable.items())
+        )
+
+    def score_counts(self, arm: str, edges: "Iterable[float]") -> tuple[int, ...]:
+        """The arm's own scores (no fallbacks) counted in the bins between the edges; a score on an edge lies above."""
+        from sqlglot import exp
+
+        own = exp.not_(exp.column("fallback"))
+        inner = [exp.and_(own.copy(), exp.column("score") >= exp.Literal.number(repr(edge))) for edge in edges]
+        reached = [own, *inner]
+        row = self._arm_row(arm, [exp.alias_(exp.CountIf(this=one), f"b{at}") for at, one in enumerate(reached)])
+        counts = [*row.values(), 0]
+        return tuple(above - below for above, below in pairwise(counts))
+
+    def sample(self) -> list[dict[str, Any]]:
+        """At most `SAMPLE_ROWS` answered exposures, always the same ones: arm, version, score and features."""
+        from sqlglot import exp
+
+        rows = self._rows(_MINE + _SAMPLE, rows=exp.Literal.number(SAMPLE_ROWS))
+        return [{**row, "features": json.loads(row["features"])} for row in rows]
+
+    def _arm_row(self, arm: str, columns: "list[exp.Expr]") -> dict[str, Any]:
+        from sqlglot import exp
+
+        is_arm = exp.EQ(this=exp.column("arm"), expression=exp.Placeholder(this="arm"))
+        named = {"experiment": "experiment", "model": "model"}
+        mine = [exp.EQ(this=exp.column(one), expression=exp.Placeholder(this=at)) for one, at in named.items()]
+        tree = exp.select(*columns).from_("exposures").where(*mine, is_arm)
+        return self._answer(tree, arm=exp.Literal.string(arm))[0]
+
+    def _rows(self, sql: str, **values: "exp.Expr") -> list[dict[str, Any]]:
+        import sqlglot
+
+        return self._answer(sqlglot.parse_one(sql, read="duckdb"), **values)
+
+    def _answer(self, tree: "exp.Expr", **values: "exp.Expr") -> list[dict[str, Any]]:
+        from sqlglot import exp
+
+        named = {name: exp.Literal.string(text) for name, text in self._names.items()}
+        return self._warehouse.rows(exp.replace_placeholders(tree, **named, **values))
+
+
+def _covered(source: str, row: Mapping[str, Any]) -> Covered | None:
+    if not row["hours"]:
+        return None
+    return Covered(source, row["hours"], _moment(row["first_us"]), _moment(row["last_us"]))
+
+
+def _moment(microseconds: int) -> datetime:
+    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)

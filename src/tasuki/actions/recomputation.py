@@ -1,0 +1,82 @@
+"""Computing logged scores again: with the stored artifact, from the logged inputs, in the training's own code path."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from tasuki.actions.exposures import Exposures
+from tasuki.errors import Invalid
+from tasuki.experiments.check import Recomputed, ScoresSeen
+from tasuki.models.artifact import Artifact, score_rows
+
+Sample = Sequence[Mapping[str, Any]]
+BINS = 20
+
+
+def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str]) -> Recomputed:
+    """The largest difference between logged scores and those that their version gives for the logged inputs.
+
+    Args:
+        sample: Rows with `version`, `score` and `features`.
+        artifact_of: The artifact of a version, or why it cannot be read.
+    """
+    by_version: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for row in sample:
+        by_version[row["version"]].append(row)
+    rows, largest, faults = 0, None, []
+    for version, mine in sorted(by_version.items()):
+        artifact = artifact_of(version)
+        if isinstance(artifact, str):
+            faults.append(f"{len(mine):,} scores cannot be computed again: {artifact}")
+            continue
+        try:
+            difference = _largest_difference(artifact, mine)
+        except Invalid as error:
+            said = ", ".join(map(str, error.faults[:3]))
+            faults.append(f"{len(mine):,} scores of {version} cannot be computed again: {said}")
+            continue
+        rows += len(mine)
+        largest = difference if largest is None else max(largest, difference)
+    return Recomputed(rows, largest, "; ".join(faults))
+
+
+def scores_seen(exposures: Exposures, arm: str, artifact: Artifact | None, sample: Sample) -> ScoresSeen | None:
+    """An arm's own scores in bins, against what its training expected or, failing that, the scores computed again."""
+    if artifact is None:
+        return None
+    expected = artifact.training.get("expected_scores")
+    if expected:
+        counts = exposures.score_counts(arm, expected["edges"])
+        return ScoresSeen(counts, tuple(expected["shares"]), "the distribution on its training rows")
+    return _against_recomputed(exposures, arm, artifact, sample)
+
+
+def _against_recomputed(exposures: Exposures, arm: str, artifact: Artifact, sample: Sample) -> ScoresSeen | None:
+    import numpy as np
+
+    mine = [row for row in sample if row["arm"] == arm]
+    if not mine:
+        return None
+    try:
+        again = score_rows(artifact, _columns(artifact, mine))
+    except Invalid:
+        return None
+    edges = np.unique(np.quantile(again, np.linspace(0, 1, BINS + 1)[1:-1]))
+    shares = np.bincount(np.searchsorted(edges, again, side="right"), minlength=len(edges) + 1) / len(again)
+    counts = exposures.score_counts(arm, edges.tolist())
+    source = f"{len(mine):,} scores computed again, since the version does not say what its training expected"
+    return ScoresSeen(counts, tuple(shares.tolist()), source)
+
+
+def _largest_difference(artifact: Artifact, rows: Sample) -> float:
+    import numpy as np
+
+    again = score_rows(artifact, _columns(artifact, rows))
+    logged = np.asarray([row["score"] for row in rows], dtype=float)
+    difference = np.abs(again - logged)
+    # A score that is no number differs from every number.
+    return float(np.where(np.isnan(difference), np.inf, difference).max())
+
+
+def _columns(artifact: Artifact, rows: Sample) -> dict[str, list[Any]]:
+    return {name: [row["features"].get(name) for row in rows] for name in artifact.inputs}
