@@ -1,5 +1,7 @@
 """The mapping file: built-in ones are right, wrong ones are refused with every fault at once."""
 
+from pathlib import Path
+
 import pytest
 
 from tasuki.errors import Invalid, Missing
@@ -36,6 +38,13 @@ def test_the_smallest_mapping_has_defaults_for_the_rest(written):
     mapping = read_mapping(written(GOOD))
     assert mapping.columns == ("when", "who", "hit", "app")
     assert (mapping.label_name, mapping.time.format, mapping.replay.held_out_hours) == ("clicked", "iso", 24.0)
+
+
+def test_the_example_in_the_documents_is_a_valid_mapping(written):
+    document = (Path(__file__).parents[2] / "docs" / "real-logs.md").read_text(encoding="utf-8")
+    example = document.split("```toml\n", maxsplit=1)[1].split("```", maxsplit=1)[0]
+    mapping = read_mapping(written(example))
+    assert [feature.type for feature in mapping.features] == ["category", "category", "number", "earlier_rows"]
 
 
 @pytest.mark.parametrize("name", sorted(built_in_mappings()))
