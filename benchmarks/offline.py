@@ -4,6 +4,7 @@ Run: `python benchmarks/offline.py` (speed), `python benchmarks/offline.py cover
 """
 
 import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -32,32 +33,50 @@ def drawn(rng, users, rows_per_user, intercept):
 
 
 def speed():
-    """One file, each way in turn, best of three."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-    from sklearn.metrics import log_loss, roc_auc_score
-
-    from tasuki.warehouse import Warehouse, source_of
-
+    """One file, each way in a process of its own: seconds of work (best of three) and peak memory."""
     rng = np.random.default_rng(1)
     labels, champion, challenger, units = (column[:1_000_000] for column in drawn(rng, 260_000, 4, 3.0))
+    print(f"{len(labels):,} rows, {len(np.unique(units)):,} users, {int(labels.sum()):,} positives")
     with tempfile.TemporaryDirectory() as folder:
         path = str(Path(folder) / "rows.parquet")
-        pq.write_table(pa.table({"y": labels, "a": champion, "b": challenger, "unit": units}), path)
+        columns = {"y": labels, "a": champion, "b": challenger, "unit": units}
+        write(columns, path)
+        found = {}
+        for way in WAYS:
+            child = subprocess.run(
+                [sys.executable, __file__, "run", way, path], capture_output=True, check=True, text=True
+            )
+            seconds, peak = map(float, child.stdout.split())
+            found[way] = seconds
+            print(f"{way:60} {seconds:6.2f} s   peak {peak:5.0f} MiB")
+    ours, peer = found.values()
+    print(f"ratio {ours / peer:.2f}")
 
-        def ours():
-            columns = Warehouse().read_columns(source_of(path), ["y", "a", "b", "unit"])
-            return compare_scores(Scored(columns["y"], columns["a"], columns["b"], columns["unit"]))
 
-        def peer():
-            found = duckdb.connect().sql(f"select y, a, b from '{path}'").fetchnumpy()
-            return [score(found["y"], found[name]) for name in "ab" for score in (log_loss, roc_auc_score)]
+def write(columns, path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-        mine, before = best(ours), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        theirs = best(peer)
-    print(f"{len(labels):,} rows, {len(np.unique(units)):,} users, {int(labels.sum()):,} positives")
-    print(f"tasuki, all metrics with clustered intervals   {mine:6.2f} s   peak {before:,.0f} MiB")
-    print(f"scikit-learn, log loss and AUC, no intervals   {theirs:6.2f} s   ratio {mine / theirs:.2f}")
+    pq.write_table(pa.table(columns), path)
+
+
+def ours(path):
+    from tasuki.actions.offline import offline_compare
+
+    return offline_compare(path, label="y", champion="a", challenger="b", unit="unit")
+
+
+def peer(path):
+    from sklearn.metrics import log_loss, roc_auc_score
+
+    found = duckdb.connect().sql(f"select y, a, b from '{path}'").fetchnumpy()
+    return [score(found["y"], found[name]) for name in "ab" for score in (log_loss, roc_auc_score)]
+
+
+WAYS = {
+    "tasuki: five metrics with user-clustered intervals, curve": ours,
+    "scikit-learn: log loss and AUC, no intervals": peer,
+}
 
 
 def best(run):
@@ -102,7 +121,10 @@ def average(rng, rows_per_user, intercept):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["coverage"]:
+    if sys.argv[1:2] == ["run"]:
+        took = best(lambda: WAYS[sys.argv[2]](sys.argv[3]))
+        print(took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    elif sys.argv[1:2] == ["coverage"]:
         coverage(int(sys.argv[2]) if len(sys.argv) > 2 else 2_000)
     else:
         speed()
