@@ -80,6 +80,17 @@ def test_a_killed_idea_is_taken_up_again_by_one_who_may_work_there():
     assert (state.status, state.stage, state.holder, state.end_reason) == ("active", "modeling", "mio", "")
 
 
+def test_an_idea_reopened_in_a_skipped_stage_skips_only_the_others():
+    stream = Stream()
+    for stage in ("investigation", "ab_check"):
+        stream.write(decide.skip_stage(stream.state, stream.act("aoi"), stage, "known"))
+    stream.hand_over()
+    stream.write(decide.kill_idea(stream.state, stream.act("aoi"), "no gain"))
+    state = stream.write(decide.reopen_idea(stream.state, stream.act("haru"), "look first", "investigation"))
+    assert state.stage == "investigation"
+    assert [skip.stage for skip in state.skips] == ["ab_check"]
+
+
 def test_a_concluded_idea_stays_as_it_is():
     stream = Stream()
     for _ in range(8):
