@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Fault, Invalid
-from tasuki.experiments.sizing import Baseline, Plan, PlanKind, Wish, size_experiment
+from tasuki.experiments.sizing import Baseline, Plan, PlanKind, Wish, equal_shares, size_experiment
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Covariate, Metric
 from tasuki.metrics.statistics import Sample
@@ -63,7 +63,7 @@ def plan(
         Invalid: What cannot be planned: every fault at once.
         Missing: There is no such file or table.
     """
-    wish = Wish(mde, relative, power, alpha, arms, units, units_per_day, allocation)
+    wish = Wish(mde, relative, power, alpha, equal_shares(arms), units, units_per_day, allocation)
     if data is None:
         if baseline is None:
             raise Invalid("nothing can be planned", [Fault("baseline", "missing", "the metric today, or data")])

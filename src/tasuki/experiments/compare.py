@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.design import Design, arrange
@@ -11,18 +11,22 @@ from tasuki.experiments.effects import Pair, effect_of
 from tasuki.experiments.recommend import recommend
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.concern import Concern
 from tasuki.stats.moments import no_moments
 from tasuki.stats.multiple import benjamini_hochberg, holm
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
 
 
-def compare_arms(statistics: Statistics, metrics: Sequence[BoundMetric], design: Design) -> Comparison:
+def compare_arms(
+    statistics: Statistics, metrics: Sequence[BoundMetric], design: Design, more: Sequence[Concern] = ()
+) -> Comparison:
     """Compares every treatment arm with control on every metric, in all and in each segment.
 
     Args:
         statistics: What an engine counted.
         metrics: The metrics, in the order of the statistics' samples.
         design: What was decided before.
+        more: Doubts that do not come from the numbers.
 
     Raises:
         Invalid: The arms cannot be compared (see `tasuki.experiments.design.arrange`).
@@ -46,6 +50,7 @@ def compare_arms(statistics: Statistics, metrics: Sequence[BoundMetric], design:
         *doubts_about_units(statistics, everyone, srm),
         *doubts_about_metrics(metrics, everyone),
         *doubts_about_results(results),
+        *more,
         *chosen,
     )
     arms = tuple(Arm(cell.arm, cell.units) for cell in everyone)
@@ -76,21 +81,21 @@ def _split_test(everyone: Sequence[Cell], design: Design) -> SplitTest:
 
 
 def _adjusted(results: Sequence[Result], design: Design) -> tuple[Result, ...]:
-    """All metrics and arms are one family; the segments, which nobody bets on, are another.
+    """What decides, over all arms, is one family; what only informs is another, and so are the segments.
 
     Guardrails are not adjusted: several of them make a false alarm likelier, not a false win.
     """
-    adjusted = list(results)
-    for is_segment in (False, True):
-        family = [
-            position
-            for position, one in enumerate(results)
-            if (one.segment is not None) is is_segment and one.margin is None
-        ]
-        p_values = [nan if results[at].p_value is None else float(results[at].p_value or 0.0) for at in family]
-        for position, p in zip(family, _adjust(p_values, design), strict=True):
-            adjusted[position] = replace(results[position], p_value_adjusted=None if isnan(p) else p)
-    return tuple(replace(one, p_value_adjusted=one.p_value) if one.margin is not None else one for one in adjusted)
+    adjusted = [replace(one, p_value_adjusted=one.p_value) for one in results]
+    families: dict[tuple[bool, bool], list[int]] = {}
+    for position, one in enumerate(results):
+        if one.margin is None and one.p_value is not None:
+            family = (one.segment is not None, design.decides(one.metric))
+            families.setdefault(family, []).append(position)
+    for positions in families.values():
+        p_values = [results[position].p_value or 0.0 for position in positions]
+        for position, p in zip(positions, _adjust(p_values, design), strict=True):
+            adjusted[position] = replace(results[position], p_value_adjusted=p)
+    return tuple(adjusted)
 
 
 def _adjust(p_values: Sequence[float], design: Design) -> Sequence[float]:

@@ -30,6 +30,9 @@ class Design:
         tuning: The units at which sequential intervals are narrowest.
         prior: The share of ideas that truly improve, for the false-win risk.
         power: The power the comparison was planned with, for the false-win risk.
+        primary: The registered metrics that decide; all that are no guardrails when nothing was registered.
+        mde: The smallest effect worth finding, as a share of control, where it was registered.
+        days: How long it ran, where that is known.
     """
 
     control: str | None = None
@@ -40,6 +43,13 @@ class Design:
     tuning: int = DEFAULT_TUNING
     prior: float = TYPICAL_PRIOR
     power: float = 0.8
+    primary: tuple[str, ...] = ()
+    mde: float | None = None
+    days: float | None = None
+
+    def decides(self, metric: str) -> bool:
+        """Whether a metric decides."""
+        return not self.primary or metric in self.primary
 
     def faults(self) -> list[Fault]:
         """Everything about the design itself that cannot be."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 
-from tasuki.experiments.comparison import Recommendation, Result
+from tasuki.experiments.comparison import Decision, Recommendation, Result
 from tasuki.experiments.design import Design
 from tasuki.stats.concern import Concern
+from tasuki.stats.distributions import normal_quantile
 from tasuki.stats.false_win import false_win_risk
 
 
@@ -18,10 +20,12 @@ class _Verdict:
 def recommend(results: Sequence[Result], concerns: Sequence[Concern], design: Design) -> Recommendation:
     """The recommendation over all units (segments inform, they do not decide).
 
-    The rule: with an error among the concerns nobody can tell. A significant harm, or a guardrail that is worse by
-    more than its margin, means do not ship. A significant gain whose guardrails all hold means ship. A gain with an
-    open guardrail means extend. Otherwise nobody can tell. Significant is an adjusted p-value below alpha; with several
-    treatment arms it is asked whether there is an arm of which this is true.
+    The rule: with an error among the concerns nobody can tell. A significant harm in a metric that decides, or a
+    guardrail that is worse by more than its margin, means do not ship. A significant gain whose guardrails all hold
+    means ship; with an open guardrail it means extend. Without a gain: do not ship when an effect worth finding is
+    excluded or the planned power was reached, extend when at most as many days again would reach it, and otherwise
+    nobody can tell. Significant is an adjusted p-value below alpha; with several treatment arms it is asked whether
+    there is an arm of which this is true.
     """
     errors = [one for one in concerns if one.severity == "error"]
     if errors:
@@ -57,13 +61,36 @@ def _verdict(one: Result, design: Design) -> _Verdict:
 
 def _of_arm(arm: str, verdicts: Sequence[_Verdict], design: Design) -> Recommendation:
     reasons = tuple(f"{arm}: {_in_words(one)}" for one in verdicts)
-    states = {one.state for one in verdicts}
+    deciding = [one for one in verdicts if one.result.margin is not None or design.decides(one.result.metric)]
+    states = {one.state for one in deciding}
     if states & {"harm", "broken"}:
         return Recommendation("do_not_ship", reasons, None)
     if "gain" not in states:
-        return Recommendation("cannot_tell", (*reasons, f"{arm}: neither a gain nor a harm is shown."), None)
+        undecided = next((one.result for one in deciding if one.state == "undecided"), None)
+        decision, why = _without_gain(undecided, design)
+        return Recommendation(decision, (*reasons, f"{arm}: {why}"), None)
     risk = false_win_risk(design.alpha, design.power, design.prior)
     return Recommendation("extend" if states & {"open", "unknown"} else "ship", reasons, risk)
+
+
+def _without_gain(one: Result | None, design: Design) -> tuple[Decision, str]:
+    if one is None or design.mde is None or one.relative_low is None or one.relative_high is None:
+        return "cannot_tell", "neither a gain nor a harm is shown."
+    best = -one.relative_low if one.direction == "decrease" else one.relative_high
+    if best < abs(design.mde):
+        return "do_not_ship", f"an effect worth finding ({abs(design.mde):.3g}) is excluded."
+    # The interval spans twice the critical value in standard errors; the plan needs that and the power's share.
+    z = normal_quantile(1 - design.alpha / 2)
+    wanted = abs(design.mde) / (z + normal_quantile(design.power))
+    times = ((one.relative_high - one.relative_low) / (2 * z) / wanted) ** 2
+    if times <= 1:
+        return "do_not_ship", "the planned power was reached and no gain was shown."
+    if design.days is None:
+        return "cannot_tell", f"{times:.1f} times as many units would be needed to tell."
+    more = 7 * ceil(design.days * (times - 1) / 7)
+    if more > max(design.days, 7):
+        return "cannot_tell", f"{more} more days would be needed to tell."
+    return "extend", f"{more} more days would tell."
 
 
 def _in_words(verdict: _Verdict) -> str:

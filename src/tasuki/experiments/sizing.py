@@ -7,6 +7,7 @@ from math import ceil, isfinite
 from typing import Any, Literal
 
 from tasuki.errors import Fault, Invalid
+from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.stats.power import Sizing, detectable_effect, power_of, units_needed
 
 SCHEMA = "tasuki.plan/1"
@@ -41,7 +42,7 @@ class Wish:
         is_relative: Whether `mde` is a share.
         power: Chance to find it, in (0, 1).
         alpha: Two-sided level over all arms together, in (0, 1).
-        arms: Arms of equal size, control among them.
+        shares: Each arm's share of the units, control first.
         units: Units of all arms, when they are given and the effect is asked for.
         units_per_day: Units that could take part each day.
         allocation: The share of them that does, in (0, 1].
@@ -51,10 +52,30 @@ class Wish:
     is_relative: bool = False
     power: float = 0.8
     alpha: float = 0.05
-    arms: int = 2
+    shares: tuple[float, ...] = (0.5, 0.5)
     units: int | None = None
     units_per_day: float | None = None
     allocation: float = 1.0
+
+    @property
+    def arms(self) -> int:
+        """How many arms, control among them."""
+        return len(self.shares)
+
+    @property
+    def smallest(self) -> float:
+        """The smallest share of a treatment arm."""
+        return min(self.shares[1:])
+
+    @property
+    def pair(self) -> float:
+        """The share of all units that is in control or in the smallest treatment arm."""
+        return self.shares[0] + self.smallest
+
+
+def equal_shares(arms: int) -> tuple[float, ...]:
+    """The shares of arms of equal size."""
+    return (1 / arms,) * arms if arms > 0 else ()
 
 
 @dataclass(frozen=True)
@@ -80,7 +101,7 @@ class Plan:
         power: The chance to find it.
         alpha: The two-sided level over all arms.
         arms: How many arms.
-        units_per_arm: Units that each arm needs.
+        units_per_arm: Units that the smallest arm needs.
         units: Units that all arms need.
         days: Days until then; None when nobody said how many come each day.
         whole_weeks_days: The same in whole weeks, since weekdays differ from weekends.
@@ -143,7 +164,7 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
     Raises:
         Invalid: What cannot be: every fault at once.
     """
-    faults = [*_baseline_faults(baseline), *_wish_faults(wish)]
+    faults = [*_baseline_faults(baseline), *_wish_faults(wish), *_reach_faults(baseline, wish)]
     if faults:
         raise Invalid("nothing can be planned from this", faults)
     effect = _effect(baseline, wish)
@@ -151,8 +172,8 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
         pair = _pair(baseline, 0.0, wish)
         effect = detectable_effect(pair, _of_a_pair(wish.units or 0, wish))
     pair = _pair(baseline, effect, wish)
-    per_arm = ceil(units_needed(pair, effect) / 2) if wish.units is None else wish.units // wish.arms
-    units = per_arm * wish.arms
+    units = ceil(units_needed(pair, effect) / wish.pair) if wish.units is None else wish.units
+    per_arm = ceil(units * min(wish.shares))
     daily = None if wish.units_per_day is None else wish.units_per_day * wish.allocation
     days = None if daily is None else max(1, ceil(units / daily))
     return Plan(
@@ -161,7 +182,7 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
         variance=pair.variance_control,
         mde=effect,
         relative_mde=effect / baseline.value if baseline.value else None,
-        power=power_of(pair, effect, 2 * per_arm),
+        power=power_of(pair, effect, _of_a_pair(units, wish)),
         alpha=wish.alpha,
         arms=wish.arms,
         units_per_arm=per_arm,
@@ -180,17 +201,17 @@ def _effect(baseline: Baseline, wish: Wish) -> float | None:
 
 def _pair(baseline: Baseline, effect: float, wish: Wish) -> Sizing:
     kept = 1 - baseline.variance_reduction
-    alpha = wish.alpha / (wish.arms - 1)
+    alpha, share = wish.alpha / (wish.arms - 1), wish.shares[0] / wish.pair
     if baseline.kind == "proportion" and baseline.variance is None:
         control, treatment = baseline.value, min(max(baseline.value + effect, 0.0), 1.0)
         variances = control * (1 - control) * kept, treatment * (1 - treatment) * kept
-        return Sizing(*variances, alpha=alpha, power=wish.power)
+        return Sizing(*variances, share, alpha, wish.power)
     variance = (baseline.variance or 0.0) * kept
-    return Sizing(variance, variance, alpha=alpha, power=wish.power)
+    return Sizing(variance, variance, share, alpha, wish.power)
 
 
 def _of_a_pair(units: float, wish: Wish) -> int:
-    return max(2, int(units * 2 / wish.arms))
+    return max(2, int(units * wish.pair))
 
 
 def _detectable(baseline: Baseline, wish: Wish, daily: float) -> tuple[Detectable, ...]:
@@ -232,6 +253,8 @@ def _wish_faults(wish: Wish) -> list[Fault]:
             faults.append(Fault(name, f"{value:g} is no probability", "between 0 and 1"))
     if wish.arms < 2:
         faults.append(Fault("arms", f"{wish.arms} arm(s) cannot be compared", "at least 2"))
+    elif min(wish.shares) <= 0 or abs(sum(wish.shares) - 1) > SHARE_TOLERANCE:
+        faults.append(Fault("arms", f"the shares {wish.shares} are no split", "above 0, adding up to 1"))
     if wish.units is not None and wish.units < 2 * max(wish.arms, 2):
         faults.append(Fault("units", f"{wish.units} unit(s) are too few", "at least two in each arm"))
     if wish.units_per_day is not None and not 0 < wish.units_per_day < float("inf"):
@@ -239,3 +262,17 @@ def _wish_faults(wish: Wish) -> list[Fault]:
     if not 0 < wish.allocation <= 1:
         faults.append(Fault("allocation", f"{wish.allocation:g} is no share", "above 0 and at most 1"))
     return faults
+
+
+def _reach_faults(baseline: Baseline, wish: Wish) -> list[Fault]:
+    effect = _effect(baseline, wish)
+    if effect is None or baseline.kind != "proportion" or 0 < baseline.value + effect < 1:
+        return []
+    reached = f"{baseline.value:g} {effect:+g} is {baseline.value + effect:g}"
+    return [Fault("mde", reached, "a proportion between 0 and 1; --relative for a share of the baseline")]
+
+
+def achieved_power(baseline: Baseline, wish: Wish, units: int) -> float:
+    """The chance that so many units in all find the effect wished for."""
+    effect = _effect(baseline, wish) or 0.0
+    return power_of(_pair(baseline, effect, wish), effect, _of_a_pair(units, wish))

@@ -36,8 +36,8 @@ def exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -
         .from_(_table(EXPOSURES, "e"))
         .where(exp.EQ(this=_column("experiment", "e"), expression=exp.Literal.string(experiment)))
     )
-    if not exposure:
-        exposures = exposures.group_by(_column("unit", "e"), _column("arm", "e"))
+    # An exposure that was logged twice counts once.
+    exposures = exposures.distinct() if exposure else exposures.group_by(_column("unit", "e"), _column("arm", "e"))
     condition: exp.Expr
     if exposure:
         condition = exp.EQ(this=_column(exposure, "m"), expression=_column("exposure", "x"))

@@ -1,0 +1,239 @@
+"""A/B 2 in a workspace: registered before the start, compared on its own exposures, both as evidence."""
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import asdict, replace
+from itertools import groupby
+
+from sqlglot import exp
+
+from tasuki.actions.measure import Asked, measure
+from tasuki.actions.metrics import metric_named
+from tasuki.actions.plan import learn_baseline
+from tasuki.actions.transaction import Request, change_idea, done_before
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Fault, Invalid, Missing
+from tasuki.experiments.compare import compare_arms
+from tasuki.experiments.registered import (
+    PlanRequest,
+    comparison_report,
+    design_of,
+    early_look,
+    experiment_plan,
+)
+from tasuki.experiments.sizing import Baseline
+from tasuki.flow import decide
+from tasuki.flow.event import NewEvent
+from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, read_evidence, to_body
+from tasuki.flow.records import ComparisonReport, ExperimentPlan
+from tasuki.flow.rights import Act, require_at_work
+from tasuki.flow.state import Experiment, IdeaState
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
+from tasuki.metrics.metric import Margin, Metric
+from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.warehouse import Warehouse, source_of
+from tasuki.warehouse.engine import quoted
+
+__all__ = ["PlanRequest", "compare_experiment", "plan_experiment"]
+
+DAY_S = 86_400
+
+
+def plan_experiment(
+    workspace: Workspace, idea: str, request: PlanRequest, *, actor: str, key: str | None = None
+) -> ExperimentPlan:
+    """Registers an A/B 2: sizes it on the team's own data and attaches the plan as evidence.
+
+    Args:
+        workspace: Whose metrics and tables are read.
+        idea: The idea that is to be tested.
+        request: What shall be found, at what risk.
+        actor: Who registers it.
+        key: Idempotency key: the plan that was attached first is given again.
+
+    Raises:
+        Missing: A metric is not declared, or its table is not there.
+        Invalid: What cannot be planned: every fault at once.
+        Refused: The member may not attach evidence to the present stage.
+    """
+    asked = Request("plan_experiment", actor, asdict(request), key)
+    earlier = done_before(workspace, idea, asked)
+    if earlier:
+        return _plan_in(earlier[0].body["evidence"])
+    faults = request.faults()
+    if faults:
+        raise Invalid("the experiment cannot be registered", faults)
+    for name in (*request.secondary, *request.guardrails):
+        metric_named(workspace.folder, name)
+    baseline, daily = _learn(workspace, metric_named(workspace.folder, request.primary), request)
+    plan = experiment_plan(request, baseline, daily)
+    evidence = evidence_of(plan, "tasuki experiment plan", workspace.clock())
+    _attach(workspace, idea, asked, evidence)
+    return plan
+
+
+def compare_experiment(
+    workspace: Workspace, idea: str, experiment: str, *, actor: str, key: str | None = None
+) -> ComparisonReport:
+    """Compares the arms on the registered metrics, records the look and attaches the report as evidence.
+
+    Every unit that the service exposed counts in the arm it was assigned, whatever answered it.
+
+    Args:
+        workspace: Whose exposures and tables are read.
+        idea: The idea whose experiment it is.
+        experiment: Its name.
+        actor: Who looks.
+        key: Idempotency key: the report that was attached first is given again.
+
+    Raises:
+        Missing: The experiment was not planned or not started, or a table is not there.
+        Invalid: The metrics do not fit the tables.
+        Refused: The member may not attach evidence to the present stage.
+    """
+    asked = Request("compare_experiment", actor, {"experiment": experiment}, key)
+    earlier = done_before(workspace, idea, asked)
+    if earlier:
+        return _report_in(earlier[0].body["evidence"])
+    state = workspace.ledger.state(idea)
+    require_at_work(state, workspace.act(actor), state.stage, f"compare {experiment}")
+    plan, run = _registered(state, experiment), _started(state, experiment)
+    started, ended = run.started_at or workspace.clock(), run.stopped_at or workspace.clock()
+    days = (ended - started).total_seconds() / DAY_S
+    design = design_of(plan, _prior(state), days)
+    metrics = [_as_planned(workspace, one.name, one.role, one.margin) for one in plan.metrics]
+    with closing(Warehouse(_tables(workspace))) as warehouse:
+        statistics, bound = _measured(warehouse, experiment, metrics, plan.alpha)
+    comparison = compare_arms(statistics, bound, design, early_look(plan, design))
+    report = comparison_report(plan, comparison, days)
+    window = DataWindow(started, ended) if started < ended else None
+    evidence = evidence_of(report, "tasuki experiment compare", workspace.clock(), window)
+    _attach(workspace, idea, asked, evidence, look_at=experiment)
+    return report
+
+
+def _attach(workspace: Workspace, idea: str, asked: Request, evidence: Evidence, look_at: str | None = None) -> None:
+    body = to_body(evidence)
+
+    def decided(state: IdeaState, act: Act) -> list[NewEvent]:
+        attached = decide.attach_evidence(state, act, body, evidence.content_hash, None)
+        return [attached] if look_at is None else [attached, decide.look_at_experiment(state, act, look_at)]
+
+    change_idea(workspace, idea, asked, decided)
+
+
+def _plan_in(body: dict[str, object]) -> ExperimentPlan:
+    record = read_evidence(body).record
+    assert isinstance(record, ExperimentPlan)
+    return record
+
+
+def _report_in(body: dict[str, object]) -> ComparisonReport:
+    record = read_evidence(body).record
+    assert isinstance(record, ComparisonReport)
+    return record
+
+
+def _tables(workspace: Workspace) -> dict[str, str]:
+    logged = {name: str(workspace.folder / "logs" / name / "*.parquet") for name in ("exposures", "outcomes")}
+    return {**logged, **workspace.tables}
+
+
+def _registered(state: IdeaState, experiment: str) -> ExperimentPlan:
+    entries = [one for one in state.evidence if one.kind == "experiment_plan"]
+    entry = next((one for one in reversed(entries) if one.record["experiment"] == experiment), None)
+    if entry is None:
+        raise Missing(
+            f"{experiment} was not planned",
+            expected="a registered plan: metrics, smallest effect, days and rule",
+            next_step=f"tasuki experiment plan {experiment} --idea {state.idea}",
+        )
+    return _plan_in(dict(entry.body))
+
+
+def _started(state: IdeaState, experiment: str) -> Experiment:
+    run = next((one for one in state.experiments if one.name == experiment), None)
+    if run is None or run.started_at is None:
+        raise Missing(
+            f"{experiment} was not started",
+            expected="an experiment that runs or ran",
+            next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
+        )
+    return run
+
+
+def _prior(state: IdeaState) -> float | None:
+    brief = state.latest("hypothesis_brief")
+    return None if brief is None else float(brief.record["prior_probability"])
+
+
+def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None) -> Metric:
+    metric = metric_named(workspace.folder, name)
+    guarded = Margin(margin, is_relative=True) if role == "guardrail" and margin is not None else None
+    return replace(metric, margin=guarded)
+
+
+def _measured(
+    warehouse: Warehouse, experiment: str, metrics: Sequence[Metric], alpha: float
+) -> tuple[Statistics, tuple[BoundMetric, ...]]:
+    """One grouped query for each table and way of joining it, put together in the order of the metrics."""
+    faults = [
+        Fault(
+            f"metric.{metric.name}", "nothing ties its rows to exposures", "exposure = …, or unit = … in metrics.toml"
+        )
+        for metric in metrics
+        if not (metric.exposure or metric.unit)
+    ]
+    if faults:
+        raise Invalid("the metrics cannot be compared", faults)
+    parts: dict[str, tuple[Statistics, int, BoundMetric]] = {}
+    ordered = sorted(metrics, key=_join_key)
+    for _, same in groupby(ordered, key=_join_key):
+        group = tuple(same)
+        columns = warehouse.columns(source_of(group[0].table or ""))
+        table = exposed_table(group[0], experiment, columns)
+        asked = Asked(ARM, UNIT, (), group, PRESENT)
+        statistics, bound = measure(warehouse, table, columns, asked, alpha)
+        parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
+    chosen = [parts[metric.name] for metric in metrics]
+    first = chosen[0][0]
+    cells = tuple(
+        Cell(cell.arm, cell.segment, cell.units, tuple(_sample_of(part, i, cell) for part, i, _ in chosen))
+        for cell in first.cells
+    )
+    return replace(first, cells=cells), tuple(bound for _, _, bound in chosen)
+
+
+def _join_key(metric: Metric) -> tuple[str, ...]:
+    return (metric.table or "", *(one or "" for one in link_of(metric)))
+
+
+def _sample_of(part: Statistics, i: int, cell: Cell) -> Sample:
+    return next(one.samples[i] for one in part.cells if (one.arm, one.segment) == (cell.arm, cell.segment))
+
+
+def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> tuple[Baseline, float]:
+    with closing(Warehouse(_tables(workspace))) as warehouse:
+        source = source_of(metric.table or "")
+        columns = warehouse.columns(source)
+        table = warehouse.table(source)
+        baseline = learn_baseline(warehouse, table, columns, (replace(metric, margin=None), metric.unit))
+        daily = request.units_per_day or _units_per_day(warehouse, table, metric)
+    if daily is None:
+        fault = Fault(
+            "units_per_day", f"cannot be learnt from {metric.table}", "a number, or unit and time in metrics.toml"
+        )
+        raise Invalid("the days cannot be planned", [fault])
+    return baseline, daily
+
+
+def _units_per_day(warehouse: Warehouse, table: exp.Expr, metric: Metric) -> float | None:
+    """Distinct units over the days that the metric's table has: cautious where units come back."""
+    if metric.unit is None or metric.time is None:
+        return None
+    day = exp.cast(quoted(metric.time), exp.DType.DATE)
+    counts = {"units": quoted(metric.unit), "days": day}
+    chosen = [exp.alias_(exp.Count(this=exp.Distinct(expressions=[one])), name) for name, one in counts.items()]
+    row = warehouse.rows(exp.select(*chosen).from_(table.copy()))[0]
+    return row["units"] / row["days"] if row["days"] else None
