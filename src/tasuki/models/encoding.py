@@ -151,7 +151,7 @@ def distinct_texts(column: str, values: Column, nullable: bool) -> tuple[npt.NDA
         except TypeError:
             raise WrongValue(column, "holds lists or objects", "a text, a number or true/false") from None
         raw, codes = list(places), np.asarray(found, dtype=np.int64)
-    texts = [None if _is_null(value) else category_text(column, value, nullable) for value in raw]
+    texts = [None if is_null(value) else category_text(column, value, nullable) for value in raw]
     if None in texts:
         _null(column, nullable)
     return codes.astype(np.int64), texts
@@ -196,7 +196,7 @@ def as_moments(column: str, values: Column, nullable: bool) -> npt.NDArray[np.da
 
 def to_raw(kind: InputType, value: object) -> str | int | float | None:
     """A table's value in the form a request gives it: the inputs of golden examples and exposures."""
-    if _is_null(value):
+    if is_null(value):
         return None
     match kind:
         case "time":
@@ -215,7 +215,8 @@ def _null(column: str, nullable: bool) -> str:
     return NULL
 
 
-def _is_null(value: object) -> bool:
+def is_null(value: object) -> bool:
+    """Whether a table's value stands for nothing: None, NaN or NaT."""
     return value is None or (isinstance(value, float) and math.isnan(value)) or bool(_is_nat(value))
 
 

@@ -27,7 +27,7 @@ from tasuki.models.artifact import (
     to_json,
 )
 from tasuki.models.definition import Feature, Model
-from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, slot_of, to_raw
+from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null, slot_of, to_raw
 from tasuki.models.linear import Linear, Scale, plain_numbers
 from tasuki.models.trees import Trees, dense, is_plain
 
@@ -183,6 +183,7 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
         "metrics": metrics,
         "libraries": libraries,
         "expected_scores": expected_scores(scores),
+        "null_shares": null_shares(model, rows),
     }
     golden = golden_file(_golden(draft, rows, scores))
     files = {**drafted, "golden.json": golden, "training.json": to_json(training)}
@@ -212,6 +213,12 @@ def expected_scores(scores: npt.NDArray[np.float64]) -> dict[str, list[float]]:
     edges = np.unique(np.quantile(scores, np.linspace(0, 1, EXPECTED_BINS + 1)[1:-1]))
     counts = np.bincount(np.searchsorted(edges, scores, side="right"), minlength=len(edges) + 1)
     return {"edges": edges.tolist(), "shares": (counts / len(scores)).tolist()}
+
+
+def null_shares(model: Model, rows: TrainingRows) -> dict[str, float]:
+    """The share of rows that lack each input."""
+    columns = {name: rows.columns[name] for name in model.inputs}
+    return {name: sum(map(is_null, column.tolist())) / len(column) for name, column in columns.items()}
 
 
 def _labels(
