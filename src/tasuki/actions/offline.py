@@ -1,6 +1,7 @@
 """Which model deserves an A/B test: the comparison on a file, and the validation of two versions as evidence."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,20 +53,12 @@ def offline_compare(
     from tasuki.warehouse import Warehouse, source_of
 
     chosen = [label, champion, challenger, *(one for one in (unit, time) if one), *segments]
-    warehouse = Warehouse(tables)
-    try:
+    with closing(Warehouse(tables)) as warehouse:
         columns = warehouse.read_columns(source_of(data), chosen)
-    finally:
-        warehouse.close()
+    chosen_segments = {name: columns[name] for name in segments}
+    scores = (columns[label], columns[champion], columns[challenger])
     return compare_scores(
-        Scored(
-            labels=columns[label],
-            champion=columns[champion],
-            challenger=columns[challenger],
-            units=columns[unit] if unit else None,
-            times=columns[time] if time else None,
-            segments={name: columns[name] for name in segments},
-        )
+        Scored(*scores, columns[unit] if unit else None, columns[time] if time else None, chosen_segments)
     )
 
 

@@ -114,11 +114,7 @@ def prepare_real_log(workspace: Workspace, logs: str | Path, mapping: Path | Non
     files = _files_of(described, logs)
     table, concerns = read_log(described, files)
     models = [path.parent / name for name in (described.models.champion, described.models.challenger)]
-    champion, challenger = (_checked_model(file, table) for file in models)
-    if champion.name != challenger.name:
-        pairs = zip(models, (champion, challenger), strict=True)
-        faults = [Fault(str(file), f"names its model {one.name!r}") for file, one in pairs]
-        raise Invalid("the two model files name different models", faults, expected="the same name in both")
+    champion, challenger = _checked_models(models, table)
     since, until = _held_out(described, table)
     _write_table(_impressions(workspace, described.name), table)
     copied = [_copied(workspace, file) for file in models]
@@ -266,13 +262,17 @@ def package_files(package: str, names: tuple[str, ...]) -> tuple[Path, ...]:
     return paths
 
 
-def _checked_model(file: Path, table: "pa.Table") -> "Model":
-    """The definition in a model file, checked against the columns there will be."""
+def _checked_models(files: list[Path], table: "pa.Table") -> "list[Model]":
+    """The definitions in both model files, checked against the columns there will be and against each other."""
     from tasuki.models.file import check_model_file, load_model_file
 
-    loaded = load_model_file(file)
-    check_model_file(loaded, table.column_names)
-    return loaded.model
+    loaded = [load_model_file(file) for file in files]
+    for one in loaded:
+        check_model_file(one, table.column_names)
+    if len({one.model.name for one in loaded}) > 1:
+        faults = [Fault(str(one.path), f"names its model {one.model.name!r}") for one in loaded]
+        raise Invalid("the two model files name different models", faults, expected="the same name in both")
+    return [one.model for one in loaded]
 
 
 def _held_out(mapping: "LogMapping", table: "pa.Table") -> tuple[datetime, datetime]:
