@@ -103,6 +103,9 @@ def test_folders_of_logs_are_tables_and_named_tables_go_first(folder):
         "clicks": str(folder / "logs/clicks/*.parquet"),
         "shops": str(folder / "shops/*.parquet"),
     }
+    (folder / "logs" / "exposures").mkdir()
+    assert workspace.tables["exposures"] == str(folder / "logs/exposures/*.parquet")
+    assert len(workspace.tables) == 3
     workspace.close()
 
 

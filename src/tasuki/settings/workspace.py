@@ -2,7 +2,7 @@
 
 import json
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -138,12 +138,38 @@ def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Wor
         flow=read.texts["flow"],
         formation=read.texts["formation"],
         member=read.texts["member"],
-        tables={**log_tables(place), **read.tables},
+        tables=Tables(place, read.tables),
         webhooks=read.webhooks,
         artifacts_location=read.texts["artifacts"],
         serving_host=read.host,
         serving_port=read.port,
     )
+
+
+class Tables(Mapping[str, str]):
+    """The warehouse's tables as they are now: those named in the settings, and every folder below `logs/`.
+
+    Looked up anew each time, since a service that is started later makes the folders it logs into.
+    """
+
+    def __init__(self, folder: Path, named: Mapping[str, str]) -> None:
+        self._folder = folder
+        self._named = named
+
+    def __getitem__(self, name: str) -> str:
+        return self._now()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._now())
+
+    def __len__(self) -> int:
+        return len(self._now())
+
+    def __repr__(self) -> str:
+        return f"Tables({self._now()!r})"
+
+    def _now(self) -> dict[str, str]:
+        return {**log_tables(self._folder), **self._named}
 
 
 def log_tables(folder: Path) -> dict[str, str]:
