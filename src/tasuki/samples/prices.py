@@ -141,7 +141,7 @@ def price_distribution(shape: PriceShape) -> NDArray[np.float64]:
     reached = body / body[-1] * (1 - sum(shape.spikes.values()))
     for price, share in shape.spikes.items():
         reached[price:] += share
-    return reached
+    return np.asarray(reached)
 
 
 @cache

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Any, Literal
 
 Outcome = Literal["ship", "do_not_ship", "adopt", "drop", "killed"]
 Mishap = Literal["return", "late_return", "debt", "skip"]
@@ -66,7 +66,9 @@ class Topic:
 def all_topics() -> tuple[Topic, ...]:
     """The forty topics, in the order of the file."""
     text = (files("tasuki.samples") / "files" / "history.toml").read_text(encoding="utf-8")
-    return tuple(
-        Topic(**{name: tuple(value) if isinstance(value, list) else value for name, value in entry.items()})
-        for entry in tomllib.loads(text)["idea"]
-    )
+    return tuple(_topic(entry) for entry in tomllib.loads(text)["idea"])
+
+
+def _topic(entry: dict[str, Any]) -> Topic:
+    values: dict[str, Any] = {name: tuple(one) if isinstance(one, list) else one for name, one in entry.items()}
+    return Topic(**values)
