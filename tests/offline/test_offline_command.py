@@ -161,3 +161,8 @@ def test_the_ipinyou_file_gives_its_known_figures(capsys):
     assert (loss["difference_high"] - loss["difference_low"]) / 2 / 1.95997 == pytest.approx(1.98e-5, abs=5e-8)
     ratio = found["calibration_ratio"]
     assert (round(ratio["champion"], 3), round(ratio["challenger"], 3)) == (1.156, 1.045)
+
+
+def test_a_report_without_failure_cases_says_where_it_was_looked(scored):
+    plain = offline_compare(scored, label="click", champion="a", challenger="b")
+    assert failure_cases(plain) == ("not looked for: no segment has enough positives to tell",)

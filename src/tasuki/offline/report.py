@@ -61,9 +61,7 @@ def _nothing_seen(segments: int) -> str:
     """Says where it was looked, so that a reader can tell 'none' from 'nobody looked'."""
     if not segments:
         return "not looked for: no segment has enough positives to tell"
-    return (
-        f"none seen: {segments} segment(s) with at least {FEWEST_POSITIVES} positives: no worse, well calibrated"
-    )
+    return f"none seen: {segments} segment(s) with at least {FEWEST_POSITIVES} positives: no worse, well calibrated"
 
 
 def _miscalibration(one: OfflineMetric) -> float:
