@@ -82,7 +82,7 @@ def check(
     """A/B 1: does it behave as designed? Asks every probe and attaches the report to the idea."""
     from tasuki.actions.check import Thresholds, check_experiment, idea_of_experiment
 
-    limits = Thresholds() if days_required is None else Thresholds(days_required=days_required)
+    limits = Thresholds() if days_required is None else replace(Thresholds(), days_required=days_required)
     counts = None if sent is None else {name: int(count) for name, count in _numbers("--sent", sent).items()}
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)

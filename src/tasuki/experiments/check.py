@@ -5,9 +5,11 @@ A probe without data fails: "nothing was seen" is never "it behaves".
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from math import isnan, nan
+from dataclasses import dataclass, field, fields
+from math import isfinite, isnan, nan
+from typing import Any
 
+from tasuki.errors import Fault, Invalid
 from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import TREATMENT
 from tasuki.flow.records import Probe
@@ -148,9 +150,35 @@ class Seen:
 Design = Mapping[str, ArmDesign]
 
 
+@dataclass(frozen=True)
+class _Case:
+    design: Design
+    seen: Seen
+    limits: Thresholds
+
+
+def thresholds_of(values: Mapping[str, object]) -> Thresholds:
+    """Thresholds from a team's own table; what it does not name keeps its default.
+
+    Raises:
+        Invalid: Naming every entry that is unknown, or no number of 0 or more.
+    """
+    known = {one.name for one in fields(Thresholds)}
+    faults = [Fault(name, "is no threshold", ", ".join(sorted(known))) for name in values if name not in known]
+    numbers: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and value >= 0):
+            faults.append(Fault(name, f"{value!r} is no threshold", "a number, 0 or more"))
+        numbers[name] = value
+    if faults:
+        raise Invalid("the thresholds of A/B 1 cannot be used", faults)
+    return Thresholds(**numbers)
+
+
 def run_probes(design: Design, seen: Seen, limits: Thresholds) -> tuple[Probe, ...]:
     """The verdict of every probe, in the order in which an engineer would look for the cause."""
-    return tuple(probe(design, seen, limits) for probe in PROBES)
+    case = _Case(design, seen, limits)
+    return tuple(probe(case) for probe in PROBES)
 
 
 def incidents_of(seen: Seen) -> tuple[str, ...]:
@@ -162,19 +190,19 @@ def incidents_of(seen: Seen) -> tuple[str, ...]:
     return tuple(f"{arm}: {count:,} × {reason or 'no reason given'}" for (arm, reason), count in sorted(counts.items()))
 
 
-def _training_succeeded(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    faults = [f"{arm}: {one.training_fault}" for arm, one in design.items() if one.training_fault]
+def _training_succeeded(case: _Case) -> Probe:
+    faults = [f"{arm}: {one.training_fault}" for arm, one in case.design.items() if one.training_fault]
     told = "; ".join(faults) or "the version of each arm is whole and says what it was trained on"
     return Probe("training_succeeded", not faults, None, "every arm's version is whole, with its training record", told)
 
 
-def _version_published(design: Design, seen: Seen, limits: Thresholds) -> Probe:
+def _version_published(case: _Case) -> Probe:
     threshold = "every arm is answered by the version its channel points to"
-    faults = {arm: fault for arm, meant in design.items() if (fault := _version_fault(arm, meant, seen))}
+    faults = {arm: fault for arm, meant in case.design.items() if (fault := _version_fault(arm, meant, case.seen))}
     told = "; ".join(f"{arm}: {fault}" for arm, fault in faults.items())
-    told = told or ", ".join(f"{arm} {_last(one)}" for arm, one in design.items())
-    own = [one for one in seen.answers if one.arm in design and not one.fallback and one.version is not None]
-    wrong = sum(one.exposures for one in own if one.version not in design[one.arm].versions)
+    told = told or ", ".join(f"{arm} {_last(one)}" for arm, one in case.design.items())
+    own = [one for one in case.seen.answers if one.arm in case.design and not one.fallback and one.version is not None]
+    wrong = sum(one.exposures for one in own if one.version not in case.design[one.arm].versions)
     share = _share(wrong, sum(one.exposures for one in own))
     return Probe("version_published", not faults, share, threshold, told)
 
@@ -198,154 +226,158 @@ def _last(meant: ArmDesign) -> str:
     return meant.versions[-1] if meant.versions else "nothing"
 
 
-def _parameters_fetched(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    mine = [one for one in seen.answers if one.arm == TREATMENT]
+def _parameters_fetched(case: _Case) -> Probe:
+    mine = [one for one in case.seen.answers if one.arm == TREATMENT]
     own = sum(one.exposures for one in mine if not one.fallback and one.version is not None)
     share = _share(own, sum(one.exposures for one in mine))
-    threshold = f"at least {limits.min_fetched_share:.2%} of the treatment's answers come from its own parameters"
+    threshold = f"at least {case.limits.min_fetched_share:.2%} of the treatment's answers come from its own parameters"
     if share is None:
         return _no_data("parameters_fetched", threshold, "the treatment")
     told = f"{share:.2%} of the treatment's answers came from its own parameters"
-    return Probe("parameters_fetched", share >= limits.min_fetched_share, share, threshold, told)
+    return Probe("parameters_fetched", share >= case.limits.min_fetched_share, share, threshold, told)
 
 
-def _fallback_rate(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"at most {limits.max_fallback_rate:.2%} in each arm"
+def _fallback_rate(case: _Case) -> Probe:
+    threshold = f"at most {case.limits.max_fallback_rate:.2%} in each arm"
     rates = {}
-    for arm in design:
-        mine = [one for one in seen.answers if one.arm == arm]
+    for arm in case.design:
+        mine = [one for one in case.seen.answers if one.arm == arm]
         rate = _share(sum(one.exposures for one in mine if one.fallback), sum(one.exposures for one in mine))
         if rate is None:
             return _no_data("fallback_rate", threshold, arm)
         rates[arm] = rate
     told = ", ".join(f"{arm} {rate:.2%}" for arm, rate in rates.items())
-    why = "; ".join(incidents_of(seen))
+    why = "; ".join(incidents_of(case.seen))
     worst = max(rates.values())
-    passed = worst <= limits.max_fallback_rate
+    passed = worst <= case.limits.max_fallback_rate
     return Probe("fallback_rate", passed, worst, threshold, f"{told} ({why})" if why else told)
 
 
-def _latency(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"treatment p99 at most {limits.latency_factor:g} × control's + {limits.latency_allowance_ms:g} ms"
-    control, treatment = seen.arms.get(CONTROL), seen.arms.get(TREATMENT)
+def _latency(case: _Case) -> Probe:
+    threshold = (
+        f"treatment p99 at most {case.limits.latency_factor:g} × control's + {case.limits.latency_allowance_ms:g} ms"
+    )
+    control, treatment = case.seen.arms.get(CONTROL), case.seen.arms.get(TREATMENT)
     if control is None or treatment is None:
         return _no_data("latency", threshold, CONTROL if control is None else TREATMENT)
-    allowed = limits.latency_factor * control.latency_p99_ms + limits.latency_allowance_ms
+    allowed = case.limits.latency_factor * control.latency_p99_ms + case.limits.latency_allowance_ms
     told = ", ".join(
-        f"{arm} p50 {one.latency_p50_ms:.2f} ms, p99 {one.latency_p99_ms:.2f} ms" for arm, one in seen.arms.items()
+        f"{arm} p50 {one.latency_p50_ms:.2f} ms, p99 {one.latency_p99_ms:.2f} ms" for arm, one in case.seen.arms.items()
     )
     value = treatment.latency_p99_ms
     return Probe("latency", value <= allowed, value, threshold, f"{told}; allowed {allowed:.2f} ms")
 
 
-def _volume(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"at least {limits.exposures_required:,} exposures in each arm"
-    counts = {arm: seen.arms[arm].exposures if arm in seen.arms else 0 for arm in design}
+def _volume(case: _Case) -> Probe:
+    threshold = f"at least {case.limits.exposures_required:,} exposures in each arm"
+    counts = {arm: case.seen.arms[arm].exposures if arm in case.seen.arms else 0 for arm in design}
     fewest = min(counts.values())
-    if not seen.exposures:
+    if not case.seen.exposures:
         return _no_data("volume", threshold, "any arm")
     told = ", ".join(f"{arm} {count:,}" for arm, count in counts.items())
-    return Probe("volume", fewest >= limits.exposures_required, float(fewest), threshold, told)
+    return Probe("volume", fewest >= case.limits.exposures_required, float(fewest), threshold, told)
 
 
-def _split(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"p-value of the split at least {limits.min_split_p_value:g}"
-    counts = {arm: seen.arms[arm].units if arm in seen.arms else 0 for arm in design}
-    p_value = split_p_value(list(counts.values()), [one.share for one in design.values()])
+def _split(case: _Case) -> Probe:
+    threshold = f"p-value of the split at least {case.limits.min_split_p_value:g}"
+    counts = {arm: case.seen.arms[arm].units if arm in case.seen.arms else 0 for arm in design}
+    p_value = split_p_value(list(counts.values()), [one.share for one in case.design.values()])
     if isnan(p_value):
         return _no_data("split", threshold, "any arm")
-    strangers = sorted(set(seen.arms) - set(design))
-    told = ", ".join(f"{arm} {count:,} units for a share of {design[arm].share:g}" for arm, count in counts.items())
+    strangers = sorted(set(case.seen.arms) - set(case.design))
+    told = ", ".join(
+        f"{arm} {count:,} units for a share of {case.design[arm].share:g}" for arm, count in counts.items()
+    )
     if strangers:
         told += f"; arms that were not designed: {', '.join(strangers)}"
-    return Probe("split", p_value >= limits.min_split_p_value and not strangers, p_value, threshold, told)
+    return Probe("split", p_value >= case.limits.min_split_p_value and not strangers, p_value, threshold, told)
 
 
-def _assignment_recomputed(design: Design, seen: Seen, limits: Thresholds) -> Probe:
+def _assignment_recomputed(case: _Case) -> Probe:
     threshold = "every unit is in the arm that salt and shares give it"
-    share = _share(seen.misassigned_units, seen.units)
+    share = _share(case.seen.misassigned_units, case.seen.units)
     if share is None:
         return _no_data("assignment_recomputed", threshold, "any arm")
-    told = f"{seen.misassigned_units:,} of {seen.units:,} units were answered in another arm than their hash says"
-    return Probe("assignment_recomputed", not seen.misassigned_units, share, threshold, told)
+    told = f"{case.seen.misassigned_units:,} of {case.seen.units:,} units were answered in another arm than their hash says"
+    return Probe("assignment_recomputed", not case.seen.misassigned_units, share, threshold, told)
 
 
-def _units_in_one_arm(design: Design, seen: Seen, limits: Thresholds) -> Probe:
+def _units_in_one_arm(case: _Case) -> Probe:
     threshold = "no unit is in two arms"
-    share = _share(seen.units_in_several_arms, seen.units)
+    share = _share(case.seen.units_in_several_arms, case.seen.units)
     if share is None:
         return _no_data("units_in_one_arm", threshold, "any arm")
-    told = f"{seen.units_in_several_arms:,} of {seen.units:,} units were answered in more than one arm"
-    return Probe("units_in_one_arm", not seen.units_in_several_arms, share, threshold, told)
+    told = f"{case.seen.units_in_several_arms:,} of {case.seen.units:,} units were answered in more than one arm"
+    return Probe("units_in_one_arm", not case.seen.units_in_several_arms, share, threshold, told)
 
 
-def _exposures_complete(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"the log differs from the client's count by at most {limits.max_count_difference:.2%}"
-    known = [one for one in seen.counted if one.sent]
-    if not known or not seen.exposures:
-        what = "the client's count (--sent, or a table outcomes)" if seen.exposures else "any arm"
+def _exposures_complete(case: _Case) -> Probe:
+    threshold = f"the log differs from the client's count by at most {case.limits.max_count_difference:.2%}"
+    known = [one for one in case.seen.counted if one.sent]
+    if not known or not case.seen.exposures:
+        what = "the client's count (--sent, or a table outcomes)" if case.seen.exposures else "any arm"
         return _no_data("exposures_complete", threshold, what)
     worst = max(abs(one.sent - one.logged) / one.sent for one in known)
     told = "; ".join(f"{one.name}: {one.logged:,} logged of {one.sent:,} counted" for one in known)
-    return Probe("exposures_complete", worst <= limits.max_count_difference, 1 - worst, threshold, told)
+    return Probe("exposures_complete", worst <= case.limits.max_count_difference, 1 - worst, threshold, told)
 
 
-def _exposures_unique(design: Design, seen: Seen, limits: Thresholds) -> Probe:
+def _exposures_unique(case: _Case) -> Probe:
     threshold = "no exposure is in the log twice"
-    doubled = seen.exposures - seen.distinct_exposures
-    share = _share(doubled, seen.exposures)
+    doubled = case.seen.exposures - case.seen.distinct_exposures
+    share = _share(doubled, case.seen.exposures)
     if share is None:
         return _no_data("exposures_unique", threshold, "any arm")
-    told = f"{doubled:,} of {seen.exposures:,} rows repeat another"
+    told = f"{doubled:,} of {case.seen.exposures:,} rows repeat another"
     return Probe("exposures_unique", not doubled, share, threshold, told)
 
 
-def _features_present(design: Design, seen: Seen, limits: Thresholds) -> Probe:
+def _features_present(case: _Case) -> Probe:
     threshold = (
-        f"each input is absent or null in at most {limits.max_null_share:.2%} of the exposures "
-        f"(null in at most {limits.max_nullable_null_share:.0%} where the model allows null)"
+        f"each input is absent or null in at most {case.limits.max_null_share:.2%} of the exposures "
+        f"(null in at most {case.limits.max_nullable_null_share:.0%} where the model allows null)"
     )
-    if not any(one.exposures for one in seen.inputs):
-        what = "the inputs of a model that can be read" if seen.exposures else "any arm"
+    if not any(one.exposures for one in case.seen.inputs):
+        what = "the inputs of a model that can be read" if case.seen.exposures else "any arm"
         return _no_data("features_present", threshold, what)
     faults, worst = [], 0.0
-    for one in seen.inputs:
+    for one in case.seen.inputs:
         absent, null = (_share(count, one.exposures) or 0.0 for count in (one.absent, one.null))
         worst = max(worst, absent if one.nullable else absent + null)
-        allowed = limits.max_nullable_null_share if one.nullable else limits.max_null_share
-        if absent > limits.max_null_share or absent + null > allowed:
+        allowed = case.limits.max_nullable_null_share if one.nullable else case.limits.max_null_share
+        if absent > case.limits.max_null_share or absent + null > allowed:
             faults.append(f"{one.arm}: {one.name} is absent in {absent:.2%} and null in {null:.2%}")
-    told = "; ".join(faults) or f"{len({one.name for one in seen.inputs})} inputs are there"
+    told = "; ".join(faults) or f"{len({one.name for one in case.seen.inputs})} inputs are there"
     return Probe("features_present", not faults, worst, threshold, told)
 
 
-def _score_distribution(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"population stability index at most {limits.max_stability_index:g}"
-    index = population_stability(seen.scores.counts, seen.scores.expected) if seen.scores else nan
-    if seen.scores is None or isnan(index):
+def _score_distribution(case: _Case) -> Probe:
+    threshold = f"population stability index at most {case.limits.max_stability_index:g}"
+    index = population_stability(case.seen.scores.counts, case.seen.scores.expected) if case.seen.scores else nan
+    if case.seen.scores is None or isnan(index):
         return _no_data("score_distribution", threshold, "the treatment's own scores, or what to expect of them")
-    told = f"the treatment's {sum(seen.scores.counts):,} own scores have an index of {index:.3f} against "
-    passed = index <= limits.max_stability_index
-    return Probe("score_distribution", passed, index, threshold, told + seen.scores.source)
+    told = f"the treatment's {sum(case.seen.scores.counts):,} own scores have an index of {index:.3f} against "
+    passed = index <= case.limits.max_stability_index
+    return Probe("score_distribution", passed, index, threshold, told + case.seen.scores.source)
 
 
-def _scores_recomputed(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"scores computed again from the logged inputs differ by at most {limits.max_score_difference:g}"
-    again = seen.recomputed
+def _scores_recomputed(case: _Case) -> Probe:
+    threshold = f"scores computed again from the logged inputs differ by at most {case.limits.max_score_difference:g}"
+    again = case.seen.recomputed
     if again is None or (not again.rows and not again.fault):
         return _no_data("scores_recomputed", threshold, "any version that answered")
-    passed = not again.fault and again.difference is not None and again.difference <= limits.max_score_difference
+    passed = not again.fault and again.difference is not None and again.difference <= case.limits.max_score_difference
     difference = "" if again.difference is None else f"{again.rows:,} scores, largest difference {again.difference:.3g}"
     told = "; ".join(filter(None, (difference, again.fault)))
     return Probe("scores_recomputed", passed, again.difference, threshold, told)
 
 
-def _days_covered(design: Design, seen: Seen, limits: Thresholds) -> Probe:
-    threshold = f"at least {limits.days_required:g} days"
-    if not seen.exposures:
+def _days_covered(case: _Case) -> Probe:
+    threshold = f"at least {case.limits.days_required:g} days"
+    if not case.seen.exposures:
         return _no_data("days_covered", threshold, "any arm")
-    told = f"{seen.days:.2f} days by {seen.days_source}"
-    return Probe("days_covered", seen.days >= limits.days_required, seen.days, threshold, told)
+    told = f"{case.seen.days:.2f} days by {case.seen.days_source}"
+    return Probe("days_covered", case.seen.days >= case.limits.days_required, case.seen.days, threshold, told)
 
 
 def _no_data(name: str, threshold: str, what: str) -> Probe:
@@ -356,7 +388,7 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-PROBES: tuple[Callable[[Design, Seen, Thresholds], Probe], ...] = (
+PROBES: tuple[Callable[[_Case], Probe], ...] = (
     _training_succeeded,
     _version_published,
     _parameters_fetched,
