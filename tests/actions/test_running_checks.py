@@ -14,8 +14,8 @@ from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
 from tasuki.flow.evidence import to_body
 from tasuki.flow.plan import Contract
-from tasuki.titles import Titles
 from tasuki.flow.state import EvidenceEntry, IdeaState
+from tasuki.titles import Titles
 
 MODEL = """\
 from sklearn.linear_model import LogisticRegression
