@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from tasuki.experiments.assignment import assign_many
 from tasuki.experiments.assigned import Assigned, Assignments
+from tasuki.experiments.assignment import assign_many
 
 
 def assign(units: Iterable[object], *, salt: str, arms: Mapping[str, float]) -> Assignments:

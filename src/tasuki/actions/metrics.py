@@ -9,12 +9,10 @@ from tasuki.actions.measure import is_number
 from tasuki.errors import Fault, Invalid, Missing, TasukiError
 from tasuki.metrics.bound import bind
 from tasuki.metrics.compile import types_tree
-from tasuki.metrics.declared import read_metrics
+from tasuki.metrics.declared import FILE, read_metrics
 from tasuki.metrics.metric import Metric
 from tasuki.warehouse import Warehouse, source_of
 from tasuki.warehouse.nearest import nearest
-
-FILE = "metrics.toml"
 
 
 def declared_metrics(folder: Path) -> dict[str, Metric]:
@@ -23,7 +21,7 @@ def declared_metrics(folder: Path) -> dict[str, Metric]:
     Raises:
         Invalid: `metrics.toml` has faults; all of them at once.
     """
-    return read_metrics(folder / FILE)
+    return read_metrics(folder)
 
 
 def metric_named(folder: Path, name: str) -> Metric:
