@@ -14,7 +14,7 @@ from tasuki.actions.relay import open_idea
 from tasuki.actions.transaction import Request, change_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
-from tasuki.errors import Invalid, Missing, Refused
+from tasuki.errors import Invalid, Missing
 from tasuki.flow import decide
 from tasuki.flow.records import ComparisonReport
 
@@ -253,7 +253,7 @@ def test_what_cannot_be_planned_changes_nothing_and_names_every_fault(workspace:
     with pytest.raises(Missing, match="no metric 'clicks_per_use'") as missing:
         plan_experiment(workspace, idea, request(primary="clicks_per_use"), actor="aoi")
     assert "clicks_per_user" in missing.value.next_step
-    with pytest.raises(Refused):
+    with pytest.raises(Missing, match="no member"):
         plan_experiment(workspace, idea, request(), actor="stranger")
     assert workspace.ledger.state(idea).sequence == before
 

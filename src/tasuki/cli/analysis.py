@@ -1,5 +1,211 @@
-"""`tasuki compare …`."""
+"""`tasuki compare`, `tasuki plan` and `tasuki assign`: analysis of a file without any set-up."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tasuki.cli.options import JsonOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.parts import Parts
+
+if TYPE_CHECKING:
+    from tasuki.experiments.comparison import Comparison
+
 app = typer.Typer(no_args_is_help=True)
+
+FILE_HELP = "CSV (also .gz), Parquet (also a glob or folder), or a table of the workspace."
+STYLES = {"error": "red", "warning": "yellow", "info": "dim"}
+
+
+@app.command()
+def compare(
+    file: Annotated[str, typer.Argument(help=FILE_HELP)],
+    *,
+    variant: Annotated[str, typer.Option("--variant", help="Column that says which arm a unit was in.")],
+    control: Annotated[str | None, typer.Option("--control", help="Its value for control; guessed otherwise.")] = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="Column of the unit, when rows are events.")] = None,
+    mean: Annotated[list[str] | None, typer.Option("--mean", help="Column whose mean is compared.")] = None,
+    proportion: Annotated[list[str] | None, typer.Option("--proportion", help="Column of 0/1 or true/false.")] = None,
+    ratio: Annotated[list[str] | None, typer.Option("--ratio", metavar="NUM/DEN", help="Ratio of two sums.")] = None,
+    quantile: Annotated[
+        list[str] | None, typer.Option("--quantile", metavar="COL@Q", help="Quantile, as revenue@0.9.")
+    ] = None,
+    covariate: Annotated[
+        list[str] | None,
+        typer.Option("--covariate", metavar="METRIC=COL", help="Known before the experiment; takes variance out."),
+    ] = None,
+    margin: Annotated[
+        list[str] | None,
+        typer.Option("--margin", metavar="METRIC=VALUE", help="Guardrail: the loss accepted, as 0.01 or 2%."),
+    ] = None,
+    decrease: Annotated[list[str] | None, typer.Option("--decrease", help="Metric that is better lower.")] = None,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME=SHARE,…", help="Planned shares; equal otherwise.")
+    ] = None,
+    segment: Annotated[list[str] | None, typer.Option("--segment", help="Column to repeat the comparison by.")] = None,
+    alpha: Annotated[float, typer.Option("--alpha", help="Two-sided level.")] = 0.05,
+    adjust: Annotated[
+        Literal["none", "holm", "bh"], typer.Option("--adjust", help="For several metrics and arms.")
+    ] = "holm",
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Intervals that stay right however often you look.")
+    ] = False,
+    memory: Annotated[
+        int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
+    ] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare the arms of an A/B test: is it better, how sure is it, and can the data be trusted?"""
+    from tasuki.actions.compare import compare as compare_arms
+
+    parts = Parts()
+    margins = {name: values[-1] for name, values in parts.by_metric("--margin", margin or ()).items()}
+    covariates = parts.by_metric("--covariate", covariate or ())
+    ratios, quantiles = parts.ratios(ratio or ()), parts.quantiles(quantile or ())
+    shares = parts.shares("--split", split) if split is not None else None
+    parts.check()
+    comparison = compare_arms(
+        file,
+        variant=variant,
+        control=control,
+        unit=unit,
+        means=mean or (),
+        proportions=proportion or (),
+        ratios=ratios,
+        quantiles=quantiles,
+        covariates=covariates,
+        margins=margins,
+        decrease=decrease or (),
+        segments=segment or (),
+        split=shares,
+        alpha=alpha,
+        adjust=adjust,
+        sequential=sequential,
+        tables=tables_for(file, workspace),
+        memory_limit_mb=memory,
+    )
+    emit("compare/1", comparison.to_dict(), as_json=as_json, for_people=lambda: show_comparison(comparison))
+
+
+@app.command()
+def plan(
+    *,
+    kind: Annotated[Literal["mean", "proportion", "ratio"], typer.Option("--kind", help="Of the metric.")],
+    baseline: Annotated[float | None, typer.Option("--baseline", help="The metric today.")] = None,
+    variance: Annotated[float | None, typer.Option("--variance", help="Variance of a unit.")] = None,
+    mde: Annotated[float | None, typer.Option("--mde", help="Smallest effect worth finding.")] = None,
+    relative: Annotated[bool, typer.Option("--relative", help="The effect is a share of the baseline.")] = False,
+    power: Annotated[float, typer.Option("--power", help="Chance to find it.")] = 0.8,
+    alpha: Annotated[float, typer.Option("--alpha", help="Two-sided level over all arms.")] = 0.05,
+    arms: Annotated[int, typer.Option("--arms", help="Arms of equal size, with control.")] = 2,
+    units: Annotated[int | None, typer.Option("--units", help="Ask what so many units can find.")] = None,
+    units_per_day: Annotated[float | None, typer.Option("--units-per-day", help="Units that come each day.")] = None,
+    allocation: Annotated[float, typer.Option("--allocation", help="Share of them that takes part.")] = 1.0,
+    source: Annotated[str | None, typer.Option("--from", help="Past data to learn from. " + FILE_HELP)] = None,
+    numerator: Annotated[str | None, typer.Option("--numerator", help="Its column of the metric.")] = None,
+    denominator: Annotated[str | None, typer.Option("--denominator", help="Its column below the line.")] = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="Its column of the unit, when rows are events.")] = None,
+    covariate: Annotated[list[str] | None, typer.Option("--covariate", help="Its columns to adjust for.")] = None,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Plan an A/B test: units and days that an effect needs, or the effect that so many units can find."""
+    from tasuki.actions.plan import plan as plan_size
+    from tasuki.experiments.sizing import plan_lines
+
+    sized = plan_size(
+        kind=kind,
+        baseline=baseline,
+        variance=variance,
+        mde=mde,
+        relative=relative,
+        power=power,
+        alpha=alpha,
+        arms=arms,
+        units=units,
+        units_per_day=units_per_day,
+        allocation=allocation,
+        data=source,
+        numerator=numerator,
+        denominator=denominator,
+        unit=unit,
+        covariates=covariate or (),
+        tables=tables_for(source, workspace) if source else None,
+    )
+    emit("plan/1", sized.to_dict(), as_json=as_json, for_people=lambda: print_table(("", ""), plan_lines(sized)))
+
+
+@app.command()
+def assign(
+    units: Annotated[
+        list[str], typer.Argument(metavar="UNIT…", help="The units; - reads them from stdin, a line each.")
+    ],
+    *,
+    salt: Annotated[str, typer.Option("--salt", help="The experiment's salt.")],
+    arms: Annotated[str, typer.Option("--arms", metavar="NAME=SHARE,…", help="Shares that add up to 1.")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say which arm each unit belongs to, exactly as the inference service does."""
+    from tasuki.actions.assign import assign as assign_units
+
+    parts = Parts()
+    shares = parts.shares("--arms", arms)
+    parts.check()
+    named = _lines() if units == ["-"] else units
+    found = assign_units(named, salt=salt, arms=shares)
+
+    def show() -> None:
+        rows = ((one.unit, one.arm, f"{one.bucket:.6f}") for one in found.assignments)
+        print_table(("unit", "arm", "bucket#"), rows)
+
+    emit("assign/1", found.to_dict(), as_json=as_json, for_people=show)
+
+
+def _lines() -> list[str]:
+    import sys
+
+    return [line.rstrip("\r\n") for line in sys.stdin if line.strip()]
+
+
+def tables_for(file: str, workspace: Path | None) -> dict[str, str] | None:
+    """The workspace's tables when the name may be one of them; none for a path, or outside a workspace."""
+    if Path(file).exists() or Path(file).suffix or not ((workspace or Path()) / "tasuki.toml").exists():
+        return None
+    from tasuki.cli.opened import opened
+
+    with opened(workspace) as here:
+        return dict(here.tables)
+
+
+def show_comparison(comparison: "Comparison") -> None:
+    """The comparison for people: arms, results, concerns and what the rule says."""
+    from tasuki.experiments.comparison import COLUMNS, result_cells
+
+    arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in comparison.arms)
+    p = comparison.srm.p_value
+    verdict = "as planned" if comparison.srm.passed else "NOT as planned"
+    console.print(
+        f"units: {arms}; split {verdict}" + ("" if p is None else f" (p = {p:.3g})"), markup=False, soft_wrap=True
+    )
+    rows = [result_cells(one) for one in comparison.results]
+    used = [at for at, name in enumerate(COLUMNS) if name != "segment" or any(row[at] for row in rows)]
+    texts = ("metric", "segment", "arm")
+    columns = [COLUMNS[at] + ("" if COLUMNS[at] in texts else "#") for at in used]
+    print_table(columns, ([row[at] for at in used] for row in rows))
+    level, methods = f"{100 * (1 - comparison.alpha):g} %", dict.fromkeys(one.method for one in comparison.results)
+    note = f"relative = treatment / control − 1, low and high its {level} interval; {', '.join(methods)}"
+    console.print(note, style="dim", soft_wrap=True)
+    for one in comparison.concerns:
+        console.print(f"{one.severity}: {one.message}", style=STYLES[one.severity], markup=False, soft_wrap=True)
+    said = comparison.recommendation
+    console.print(f"\nrecommendation: {said.decision}", style="bold")
+    for reason in said.reasons:
+        console.print(f"  - {reason}", markup=False, soft_wrap=True)
+    if said.false_win_risk is not None:
+        console.print(
+            f"  - {said.false_win_risk:.0%} of such gains are chance where 15 % of ideas work",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -139,11 +139,11 @@ class Comparison:
         )
 
 
-COLUMNS = ("metric", "segment", "arm", "control", "treatment", "relative", "interval", "p", "p adjusted", "method")
+COLUMNS = ("metric", "segment", "arm", "control", "treatment", "relative", "low", "high", "p", "adjusted")
 
 
 def result_cells(one: Result) -> tuple[str, ...]:
-    """A result as the texts of a table's row, under `COLUMNS`."""
+    """A result as the texts of a table's row, under `COLUMNS`: relative effect and its interval, as percentages."""
     shown = _percent if one.kind == "proportion" else _value
     return (
         one.metric,
@@ -151,11 +151,11 @@ def result_cells(one: Result) -> tuple[str, ...]:
         one.treatment_arm,
         shown(one.control),
         shown(one.treatment),
-        _percent(one.relative, sign="+"),
-        f"{_percent(one.relative_low, sign='+')} … {_percent(one.relative_high, sign='+')}",
+        _percent(one.relative, "+.3g"),
+        _percent(one.relative_low, "+.3g"),
+        _percent(one.relative_high, "+.3g"),
         _p_value(one.p_value),
         _p_value(one.p_value_adjusted),
-        one.method,
     )
 
 
@@ -163,8 +163,8 @@ def _value(number: float | None) -> str:
     return "–" if number is None else f"{number:.5g}"
 
 
-def _percent(number: float | None, sign: str = "") -> str:
-    return "–" if number is None else f"{100 * number:{sign}.4g} %"
+def _percent(number: float | None, form: str = ".4g") -> str:
+    return "–" if number is None else f"{100 * number:{form}}%"
 
 
 def _p_value(number: float | None) -> str:

@@ -1,0 +1,69 @@
+"""Options whose text has parts: NAME=VALUE, NUM/DEN, COL@Q. Faults are collected and told together."""
+
+from collections.abc import Iterable, Sequence
+
+from tasuki.errors import Fault, Invalid
+
+
+class Parts:
+    """Reads options and remembers what was wrong with any of them."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+
+    def check(self) -> None:
+        """Raises `Invalid` with every fault that was seen."""
+        if self._faults:
+            raise Invalid("an option cannot be read", self._faults)
+
+    def pair(self, option: str, text: str, separator: str, expected: str) -> tuple[str, str]:
+        """Both sides of the last separator."""
+        left, found, right = text.rpartition(separator)
+        if not (found and left.strip() and right.strip()):
+            self._faults.append(Fault(option, f"{text!r} has no two sides", expected))
+        return left.strip(), right.strip()
+
+    def number(self, option: str, text: str, expected: str) -> float:
+        """A number, also as a fraction like 1/3."""
+        over, slash, under = text.partition("/")
+        try:
+            return float(over) / float(under) if slash else float(over)
+        except (ValueError, ZeroDivisionError):
+            self._faults.append(Fault(option, f"{text!r} is no number", expected))
+            return 0.0
+
+    def shares(self, option: str, text: str) -> dict[str, float]:
+        """`NAME=SHARE,…` as shares by name; a comma inside a name is not possible."""
+        found: dict[str, float] = {}
+        for part in filter(None, (one.strip() for one in text.split(","))):
+            name, share = self.pair(option, part, "=", "NAME=SHARE,…")
+            if name in found:
+                self._faults.append(Fault(option, f"{name!r} is named twice", "each arm once"))
+            if name and share:
+                found[name] = self.number(option, share, "a share, as 0.5 or 1/3")
+        return found
+
+    def ratios(self, texts: Iterable[str], known: Sequence[str] = ()) -> list[tuple[str, str]]:
+        """`NUM/DEN` as pairs. A column whose own name holds a slash is recognised where the columns are known."""
+        found = []
+        for text in texts:
+            splits = [(text[:at], text[at + 1 :]) for at, sign in enumerate(text) if sign == "/"]
+            exact = [one for one in splits if set(one) <= set(known)]
+            found.append(exact[0] if exact else self.pair("--ratio", text, "/", "NUM/DEN"))
+        return found
+
+    def quantiles(self, texts: Iterable[str]) -> list[tuple[str, float]]:
+        """`COL@Q` as column and quantile."""
+        found = []
+        for text in texts:
+            column, q = self.pair("--quantile", text, "@", "COL@Q, as revenue@0.9")
+            found.append((column, self.number("--quantile", q, "a quantile, as 0.9") if q else 0.5))
+        return found
+
+    def by_metric(self, option: str, texts: Iterable[str]) -> dict[str, list[str]]:
+        """`METRIC=VALUE` as values by metric."""
+        found: dict[str, list[str]] = {}
+        for text in texts:
+            name, value = self.pair(option, text, "=", "METRIC=VALUE")
+            found.setdefault(name, []).append(value)
+        return found
