@@ -10,7 +10,7 @@ from tasuki.samples.exchange import World
 from tasuki.samples.logs import IMPRESSIONS, LogWriter
 from tasuki.samples.training import training_log
 
-WORLD = World(seed=4, users=10_000)
+WORLD = World(seed=4, users=10_000, install_rate=0.6)
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def run_idea(story: Story, topic: Topic, calendar: Calendar, similar: tuple[str,
     Args:
         story: Where it is told.
         topic: What it is about.
-        calendar: The slots for A/B 2, in which it books its own.
+        calendar: The slot for A/B 2, in which it books its days.
         similar: What was looked up first, and the cases that were found.
     """
     run = _Run(story, topic, calendar, papers.draw_numbers(topic, story.rng), similar)
@@ -170,11 +170,11 @@ def _compare(run: _Run) -> None:
     story, holder, numbers = run.story, run.holder, run.numbers
     name = f"{story.idea}-ab"
     story.attach(papers.experiment_plan(name, run.topic, numbers), holder)
-    lane, start = run.calendar.book((story.now + timedelta(days=1)).date(), numbers.days)
-    booking = decide.Booking(name, "comparison", lane, start, numbers.days)
+    start = run.calendar.book((story.now + timedelta(days=1)).date(), numbers.days)
+    booking = decide.Booking(name, "comparison", "ab2", start, numbers.days)
     story.write(decide.book_experiment(story.state, story.act(holder), booking))
     story.now = max(story.now, _morning(start))
-    story.write(decide.start_experiment(story.state, story.act(holder), name, "comparison", lane))
+    story.write(decide.start_experiment(story.state, story.act(holder), name, "comparison", "ab2"))
     story.now = _morning(start + timedelta(days=numbers.days)) + timedelta(minutes=30)
     story.write(decide.stop_experiment(story.state, story.act(holder), name))
     story.rest(0.5)

@@ -22,27 +22,23 @@ _FIRST_HOUR, _LAST_HOUR = 1, 9
 
 @dataclass
 class Calendar:
-    """The slots for A/B 2: two lanes, one experiment at a time in each."""
+    """The slot for A/B 2: one experiment at a time."""
 
-    lanes: dict[str, list[tuple[date, date]]] = field(default_factory=lambda: {"ab2-a": [], "ab2-b": []})
+    slots: list[tuple[date, date]] = field(default_factory=list)
 
-    def book(self, ready: date, days: int) -> tuple[str, date]:
-        """The lane and day of the earliest free slot."""
-        found = min((self._earliest(lane, ready, days), lane) for lane in self.lanes)
-        self.lanes[found[1]].append((found[0], found[0] + timedelta(days=days)))
-        return found[1], found[0]
-
-    def copy(self) -> "Calendar":
-        """The same bookings, to be changed on their own."""
-        return Calendar({lane: list(slots) for lane, slots in self.lanes.items()})
-
-    def _earliest(self, lane: str, ready: date, days: int) -> date:
+    def book(self, ready: date, days: int) -> date:
+        """The first day from which so many days are free."""
         start = ready
-        for begun, ended in sorted(self.lanes[lane]):
+        for begun, ended in sorted(self.slots):
             if start + timedelta(days=days) <= begun:
                 break
             start = max(start, ended)
+        self.slots.append((start, start + timedelta(days=days)))
         return start
+
+    def copy(self) -> "Calendar":
+        """The same bookings, to be changed on their own."""
+        return Calendar(list(self.slots))
 
 
 @dataclass(frozen=True)
