@@ -51,9 +51,10 @@ def test_typed_columns_of_a_table_match_the_request_made_of_them(numbers: list[i
         codes, keys = codes_and_keys(feature, columns)
         requests = [to_raw(kind, value) for value in columns["a"]]  # type: ignore[arg-type]  # both are input types
         assert [keys[code] for code in codes] == [key_of(feature, {"a": one}) for one in requests]
-    codes, keys = codes_and_keys(hour_of_day("at", utc_offset_hours=9), columns)
+    tokyo = hour_of_day("at", utc_offset_hours=9)
+    codes, keys = codes_and_keys(tokyo, columns)
     requests = [to_raw("time", value) for value in columns["at"]]
-    assert [keys[code] for code in codes] == [key_of(hour_of_day("at", utc_offset_hours=9), {"at": r}) for r in requests]
+    assert [keys[code] for code in codes] == [key_of(tokyo, {"at": one}) for one in requests]
 
 
 def test_hour_is_that_of_the_clock_people_live_by() -> None:

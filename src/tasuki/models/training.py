@@ -29,6 +29,7 @@ from tasuki.models.artifact import (
 from tasuki.models.definition import Feature, Model
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null, slot_of, to_raw
 from tasuki.models.linear import Linear, Scale, plain_numbers
+from tasuki.models.tree_text import trimmed
 from tasuki.models.trees import Trees, dense, is_plain
 
 LINEAR = ("LogisticRegression", "SGDClassifier")
@@ -306,7 +307,7 @@ def _fit_trees(model: Model, rows: TrainingRows, estimator: Any) -> Trees:
     keyed = [place for place, feature in enumerate(model.features) if not is_plain(feature)]
     estimator.set_params(n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1)
     estimator.fit(matrix, rows.labels, categorical_feature=keyed or "auto")
-    return Trees(model.features, vocabularies, estimator.booster_.model_to_string(num_iteration=-1))
+    return Trees(model.features, vocabularies, trimmed(estimator.booster_.model_to_string(num_iteration=-1)))
 
 
 def _vocabulary(feature: Feature, columns: Mapping[str, Column]) -> dict[str, int]:

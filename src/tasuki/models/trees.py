@@ -1,7 +1,7 @@
 """LightGBM models kept as text: checked before they are loaded, scored through the shared library without its package.
 
 Importing `lightgbm` takes seconds because it pulls pandas and scikit-learn; the inference service needs neither. The
-text runs no code, but its parser trusts the indices in it, so every index is checked first.
+text runs no code, but its parser trusts what is in it, so `tasuki.models.tree_text` checks every line first.
 """
 
 import ctypes
@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.errors import Fault, Invalid, Unavailable
+from tasuki.errors import Invalid, Unavailable
 from tasuki.models.definition import Feature, Number
 from tasuki.models.encoding import Column, RawValue, as_numbers, codes_and_keys, keyer, number_value
+from tasuki.models.tree_text import check_text
 
 _FLOAT64, _ROW_MAJOR, _NORMAL = 1, 1, 0
 _ONE_THREAD = b"num_threads=1"
@@ -126,78 +127,6 @@ def dense(
         of_key = np.asarray([vocabulary.get(key, len(vocabulary)) for key in keys], dtype=np.float64)
         parts.append(of_key[codes])
     return np.column_stack(parts)
-
-
-def check_text(text: str, width: int) -> None:
-    """Checks every index of a LightGBM model text, so that its parser cannot be led outside its arrays.
-
-    Raises:
-        Invalid: Naming each tree whose indices do not fit.
-    """
-    header, *trees = text.split("\nTree=")
-    fields = _fields(header)
-    faults = []
-    if fields.get("max_feature_idx") != str(width - 1):
-        faults.append(Fault("max_feature_idx", f"is {fields.get('max_feature_idx')}", f"{width - 1}"))
-    if fields.get("num_class") != "1" or not fields.get("objective", "").startswith("binary"):
-        faults.append(Fault("objective", "is not binary"))
-    for place, tree in enumerate(trees):
-        faults.extend(_tree_faults(place, _fields(tree.split("\nend of trees")[0]), width))
-    if not trees:
-        faults.append(Fault("model text", "holds no tree"))
-    if faults:
-        raise Invalid("the LightGBM text cannot be trusted", faults[:20])
-
-
-def _tree_faults(place: int, fields: Mapping[str, str], width: int) -> list[Fault]:
-    where = f"tree {place}"
-    try:
-        leaves, categorical = int(fields["num_leaves"]), int(fields["num_cat"])
-        nodes = leaves - 1
-        if leaves < 1 or len(fields["leaf_value"].split()) != leaves:
-            return [Fault(where, "leaf_value does not fit num_leaves")]
-        if nodes == 0:
-            return []
-        wanted = {
-            name: _integers(fields[name]) for name in ("split_feature", "decision_type", "left_child", "right_child")
-        }
-        if len(fields["threshold"].split()) != nodes or any(len(one) != nodes for one in wanted.values()):
-            return [Fault(where, "an array does not fit num_leaves")]
-        faults = []
-        if any(not 0 <= one < width for one in wanted["split_feature"]):
-            faults.append(Fault(where, "splits on a feature that does not exist", f"0 to {width - 1}"))
-        if not _is_tree(wanted["left_child"], wanted["right_child"], leaves):
-            faults.append(Fault(where, "a child index does not lead to each node and leaf once"))
-        return [*faults, *_category_faults(where, fields, wanted["decision_type"], categorical)]
-    except (KeyError, ValueError) as error:
-        return [Fault(where, f"cannot be read: {error}")]
-
-
-def _is_tree(left: list[int], right: list[int], leaves: int) -> bool:
-    """Whether the children are each leaf and each node but the root once, a node always after its parent."""
-    children = sorted([*left, *right])
-    ascending = all(one < 0 or one > node for node, one in [*enumerate(left), *enumerate(right)])
-    return ascending and children == [*range(-leaves, 0), *range(1, leaves - 1)]
-
-
-def _category_faults(where: str, fields: Mapping[str, str], decisions: list[int], categorical: int) -> list[Fault]:
-    thresholds = fields["threshold"].split()
-    chosen = [float(limit) for limit, decision in zip(thresholds, decisions, strict=True) if decision & 1]
-    if not chosen and categorical == 0:
-        return []
-    bounds, bits = _integers(fields["cat_boundaries"]), _integers(fields["cat_threshold"])
-    rising = bounds == sorted(bounds) and bounds[0] == 0 and bounds[-1] == len(bits)
-    if len(bounds) != categorical + 1 or not rising or any(not 0 <= one < categorical for one in chosen):
-        return [Fault(where, "a category's index does not fit its table")]
-    return []
-
-
-def _integers(text: str) -> list[int]:
-    return [int(one) for one in text.split()]
-
-
-def _fields(block: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in block.splitlines() if "=" in line)
 
 
 @cache
