@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from tasuki.cli import comparison
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from tasuki.flow.state import IdeaState
 
 app = typer.Typer(no_args_is_help=True)
+app.command("plan")(comparison.plan)
+app.command("compare")(comparison.compare)
 
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
 IdeaOption = Annotated[str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")]
@@ -80,12 +83,16 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """A/B 1: does it behave as designed? Asks every probe and attaches the report to the idea."""
-    from tasuki.actions.check import Thresholds, check_experiment, idea_of_experiment
+    from dataclasses import replace
 
-    limits = Thresholds() if days_required is None else replace(Thresholds(), days_required=days_required)
+    from tasuki.actions.check import check_experiment, idea_of_experiment, read_thresholds
+
     counts = None if sent is None else {name: int(count) for name, count in _numbers("--sent", sent).items()}
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
+        limits = read_thresholds(here)
+        if days_required is not None:
+            limits = replace(limits, days_required=days_required)
         actor = actor_of(here, member)
         report = check_experiment(
             here, whose, experiment, actor=actor, sent=counts, days=days, thresholds=limits, key=key

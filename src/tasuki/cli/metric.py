@@ -1,5 +1,69 @@
-"""`tasuki metric …`."""
+"""`tasuki metric …`: the metrics that the workspace declares in metrics.toml."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasuki.cli.opened import opened
+from tasuki.cli.options import JsonOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from tasuki.metrics.metric import Metric
+
 app = typer.Typer(no_args_is_help=True)
+
+
+@app.command("list")
+def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """List the declared metrics."""
+    from tasuki.actions.metrics import declared_metrics
+
+    with opened(workspace) as here:
+        metrics, language = declared_metrics(here.folder), here.language
+
+    def show() -> None:
+        rows = [
+            (one.name, one.titles.in_language(language), one.kind, one.direction, one.table or "", one.parent or "")
+            for one in metrics.values()
+        ]
+        print_table(("metric", "title", "kind", "better", "table", "parent"), rows)
+
+    emit("metric_list/1", {"metrics": _documents(metrics.values())}, as_json=as_json, for_people=show)
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str, typer.Argument(help="The metric's name.")],
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one declared metric."""
+    from tasuki.actions.metrics import metric_named
+
+    with opened(workspace) as here:
+        metric = metric_named(here.folder, name)
+    document = asdict(metric)
+    rows = [(key, str(value)) for key, value in document.items() if value not in (None, "", ())]
+    emit("metric/1", document, as_json=as_json, for_people=lambda: print_table(("", ""), rows))
+
+
+@app.command()
+def check(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+    """Check every declared metric against the tables there are; says every fault at once."""
+    from tasuki.actions.metrics import check_metrics
+
+    with opened(workspace) as here:
+        metrics = check_metrics(here.folder, here.tables)
+
+    def show() -> None:
+        console.print(f"{len(metrics)} metric(s) fit their tables.", markup=False)
+
+    emit("metric_check/1", {"metrics": [one.name for one in metrics]}, as_json=as_json, for_people=show)
+
+
+def _documents(metrics: "Iterable[Metric]") -> list[dict[str, Any]]:
+    return [asdict(one) for one in metrics]
