@@ -126,7 +126,7 @@ class Exposures:
     def arms(self) -> dict[str, ArmSeen]:
         """Exposures, units and latency of each arm."""
         return {
-            row["arm"]: ArmSeen(row["exposures"], row["units"], float(row["p50"]), float(row["p99"]))
+            row["arm"]: ArmSeen(row["exposures"], row["units"], row["p50"], row["p99"])
             for row in self._rows(_MINE + _ARMS)
         }
 
@@ -174,7 +174,7 @@ class Exposures:
                 this="json_type", expressions=[exp.column("features"), exp.Literal.string(f"$.{json.dumps(name)}")]
             )
             absent = exp.Is(this=kind, expression=exp.Null())
-            null = exp.EQ(this=kind.copy(), expression=exp.Literal.string("NULL"))
+            null = exp.func("coalesce", exp.EQ(this=kind.copy(), expression=exp.Literal.string("NULL")), exp.false())
             counts += [exp.alias_(exp.CountIf(this=absent), f"absent_{place}")]
             counts += [exp.alias_(exp.CountIf(this=null), f"null_{place}")]
         row = self._arm_row(arm, counts)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from math import isnan
 from typing import Any
 
 from tasuki.actions.exposures import Exposures
@@ -34,6 +35,9 @@ def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str]) -> R
         except Invalid as error:
             said = ", ".join(map(str, error.faults[:3]))
             faults.append(f"{len(mine):,} scores of {version} cannot be computed again: {said}")
+            continue
+        if isnan(difference):
+            faults.append(f"a score of {version} is no number")
             continue
         rows += len(mine)
         largest = difference if largest is None else max(largest, difference)
@@ -73,9 +77,7 @@ def _largest_difference(artifact: Artifact, rows: Sample) -> float:
 
     again = score_rows(artifact, _columns(artifact, rows))
     logged = np.asarray([row["score"] for row in rows], dtype=float)
-    difference = np.abs(again - logged)
-    # A score that is no number differs from every number.
-    return float(np.where(np.isnan(difference), np.inf, difference).max())
+    return float(np.abs(again - logged).max())
 
 
 def _columns(artifact: Artifact, rows: Sample) -> dict[str, list[Any]]:

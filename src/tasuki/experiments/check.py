@@ -69,12 +69,12 @@ class ArmDesign:
 
 @dataclass(frozen=True)
 class ArmSeen:
-    """An arm as the exposure log shows it."""
+    """An arm as the exposure log shows it; the latencies are None where none was logged."""
 
     exposures: int
     units: int
-    latency_p50_ms: float
-    latency_p99_ms: float
+    latency_p50_ms: float | None
+    latency_p99_ms: float | None
 
 
 @dataclass(frozen=True)
@@ -254,23 +254,21 @@ def _fallback_rate(case: _Case) -> Probe:
 
 
 def _latency(case: _Case) -> Probe:
-    threshold = (
-        f"treatment p99 at most {case.limits.latency_factor:g} × control's + {case.limits.latency_allowance_ms:g} ms"
-    )
-    control, treatment = case.seen.arms.get(CONTROL), case.seen.arms.get(TREATMENT)
-    if control is None or treatment is None:
-        return _no_data("latency", threshold, CONTROL if control is None else TREATMENT)
-    allowed = case.limits.latency_factor * control.latency_p99_ms + case.limits.latency_allowance_ms
-    told = ", ".join(
-        f"{arm} p50 {one.latency_p50_ms:.2f} ms, p99 {one.latency_p99_ms:.2f} ms" for arm, one in case.seen.arms.items()
-    )
-    value = treatment.latency_p99_ms
+    limits = case.limits
+    threshold = f"treatment p99 at most {limits.latency_factor:g} × control's + {limits.latency_allowance_ms:g} ms"
+    seen = {arm: (one.latency_p50_ms, one.latency_p99_ms) for arm, one in case.seen.arms.items()}
+    known = {arm: (p50, p99) for arm, (p50, p99) in seen.items() if p50 is not None and p99 is not None}
+    if not {CONTROL, TREATMENT} <= set(known):
+        return _no_data("latency", threshold, CONTROL if CONTROL not in known else TREATMENT)
+    allowed = limits.latency_factor * known[CONTROL][1] + limits.latency_allowance_ms
+    told = ", ".join(f"{arm} p50 {p50:.2f} ms, p99 {p99:.2f} ms" for arm, (p50, p99) in known.items())
+    value = known[TREATMENT][1]
     return Probe("latency", value <= allowed, value, threshold, f"{told}; allowed {allowed:.2f} ms")
 
 
 def _volume(case: _Case) -> Probe:
     threshold = f"at least {case.limits.exposures_required:,} exposures in each arm"
-    counts = {arm: case.seen.arms[arm].exposures if arm in case.seen.arms else 0 for arm in design}
+    counts = {arm: case.seen.arms[arm].exposures if arm in case.seen.arms else 0 for arm in case.design}
     fewest = min(counts.values())
     if not case.seen.exposures:
         return _no_data("volume", threshold, "any arm")
@@ -280,7 +278,7 @@ def _volume(case: _Case) -> Probe:
 
 def _split(case: _Case) -> Probe:
     threshold = f"p-value of the split at least {case.limits.min_split_p_value:g}"
-    counts = {arm: case.seen.arms[arm].units if arm in case.seen.arms else 0 for arm in design}
+    counts = {arm: case.seen.arms[arm].units if arm in case.seen.arms else 0 for arm in case.design}
     p_value = split_p_value(list(counts.values()), [one.share for one in case.design.values()])
     if isnan(p_value):
         return _no_data("split", threshold, "any arm")
@@ -298,7 +296,8 @@ def _assignment_recomputed(case: _Case) -> Probe:
     share = _share(case.seen.misassigned_units, case.seen.units)
     if share is None:
         return _no_data("assignment_recomputed", threshold, "any arm")
-    told = f"{case.seen.misassigned_units:,} of {case.seen.units:,} units were answered in another arm than their hash says"
+    wrong, units = case.seen.misassigned_units, case.seen.units
+    told = f"{wrong:,} of {units:,} units were answered in another arm than their hash says"
     return Probe("assignment_recomputed", not case.seen.misassigned_units, share, threshold, told)
 
 

@@ -1,0 +1,508 @@
+"""Experiments on a real workspace: starts that are refused change nothing, and A/B 1 finds each injected fault."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from relay_play import evidence_body
+from tasuki.actions import check as actions
+from tasuki.actions import observation
+from tasuki.actions.artifacts import read_version, store_of
+from tasuki.actions.check import StartRequest, check_experiment, list_experiments, start_experiment, stop_experiment
+from tasuki.actions.evidence import attach_evidence
+from tasuki.actions.members import add_member
+from tasuki.actions.models import publish_model, train_model
+from tasuki.actions.relay import kill_idea, open_idea
+from tasuki.actions.workspace import Workspace
+from tasuki.cli.main import main
+from tasuki.clock import MovableClock
+from tasuki.errors import Invalid, Missing, Refused, TasukiError
+from tasuki.experiments.assignment import assign
+from tasuki.flow.plan import Flow, Titles
+from tasuki.flow.records import CheckReport
+from tasuki.models.artifact import Artifact, score_rows
+from tasuki.settings.workspace import Choices, init_workspace, open_workspace
+from tasuki.store.routing import load_routing
+
+START = datetime(2026, 4, 1, 9, tzinfo=UTC)
+SHARES = {"control": 0.6, "treatment": 0.4}
+MODEL = """\
+from sklearn.linear_model import LogisticRegression
+from tasuki.models import Model, Target, category, hour_of_day, number
+model = Model(
+    name="ctr", table="impressions", unit="user", time="at", target=Target("clicked", delay_hours=1),
+    features=(category("app"), hour_of_day("at"){more}), estimator=LogisticRegression(C={c}, max_iter=50),
+    buckets=2**10, intended_use="bids", unsuitable_use="billing", baseline="the click rate",
+)
+"""
+STAGES = {"check": ("ab_check", "evaluation"), "comparison": ("ab_comparison", "evaluation")}
+Row = dict[str, Any]
+
+
+def draw(rows: int, seed: int, hours: int) -> list[Row]:
+    rng = np.random.default_rng(seed)
+    seconds = np.sort(rng.integers(0, hours * 3600, rows)).tolist()
+    return [
+        {
+            "at": (START + timedelta(seconds=second)).isoformat(),
+            "app": f"app{rng.integers(0, 6)}",
+            "minutes": round(float(rng.exponential(60)), 3),
+        }
+        for second in seconds
+    ]
+
+
+def write_impressions(folder: Path) -> None:
+    rng = np.random.default_rng(7)
+    rows = draw(3_000, 1, 96)
+    chances = [1 / (1 + np.exp(2 - 0.3 * int(one["app"][3:]) + 0.01 * one["minutes"])) for one in rows]
+    table = {
+        "at": [datetime.fromisoformat(one["at"]) - timedelta(days=10) for one in rows],
+        "user": [f"u{number % 400}" for number in range(len(rows))],
+        "app": [one["app"] for one in rows],
+        "minutes": [one["minutes"] for one in rows],
+        "clicked": (rng.random(len(rows)) < chances).tolist(),
+    }  # fmt: skip
+    folder.mkdir(parents=True)
+    pq.write_table(pa.table(table), folder / "part-0.parquet")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """A workspace with a champion, a challenger and a version that came before it."""
+
+    workspace: Workspace
+    clock: MovableClock
+    champion: Artifact
+    challenger: Artifact
+    old: Artifact
+
+    def request(self, name: str = "e1", **changes: Any) -> StartRequest:
+        return replace(StartRequest(name, "check", "ctr", SHARES, self.workspace.artifacts_location), **changes)
+
+    def idea(self, kind: str = "check", actor: str = "yui") -> str:
+        return open_idea(self.workspace, "recency", actor=actor, flow=f"only_{kind}").idea
+
+    def answers(self, rows: list[Row], name: str = "e1") -> list[Row]:
+        """The exposures of a service that behaves, for rows one hour after another."""
+        exposures = []
+        for number, features in enumerate(rows):
+            unit = f"u{number % 900}"
+            arm = assign(unit, name, SHARES)[0]
+            exposures.append(self.answer({"exposure": f"x{number}", "unit": unit, "features": features}, arm, name))
+        return exposures
+
+    def answer(self, row: Row, arm: str, name: str = "e1") -> Row:
+        artifact = self.champion if arm == "control" else self.challenger
+        scored = {
+            "at": datetime.fromisoformat(row["features"].get("at") or START.isoformat()),
+            "experiment": name,
+            "model": "ctr",
+            "arm": arm,
+            "version": artifact.version,
+            "score": score(artifact, row["features"]),
+            "fallback": False,
+            "reason": None,
+            "latency_us": 800 + len(row["exposure"]),
+        }
+        return {**row, **scored}
+
+    def log(self, rows: list[Row]) -> None:
+        table = pa.Table.from_pylist([{**row, "features": json.dumps(row["features"])} for row in rows])
+        folder = self.workspace.folder / "logs" / "exposures"
+        folder.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table, folder / "segment-0.parquet")
+
+    def check(self, rows: list[Row], sent: int | None = None, **more: Any) -> CheckReport:
+        idea = self.idea()
+        start_experiment(self.workspace, idea, self.request(), actor="yui")
+        self.clock.advance(days=2)
+        if rows:
+            self.log(rows)
+        stop_experiment(self.workspace, idea, "e1", actor="yui")
+        return check_experiment(self.workspace, idea, "e1", actor="yui", sent={"all": sent or len(rows)}, **more)
+
+
+def score(artifact: Artifact, features: Row) -> float:
+    return float(score_rows(artifact, {name: [features.get(name)] for name in artifact.inputs})[0])
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("desk") / "workspace"
+    clock = MovableClock(START)
+    init_workspace(folder, Choices(formation="planner_maker_evaluator", language="en"), clock).close()
+    write_impressions(folder / "logs" / "impressions")
+    with closing(open_workspace(folder, clock)) as workspace:
+        for name, role in (("yui", "ml_engineer"), ("mio", "data_scientist"), ("aoi", "analyst")):
+            add_member(workspace, name, actor=name if name == "yui" else "yui", roles=[role])
+        for name, channel, more, c in (
+            ("champion", "champion", "", 1.0),
+            ("old", "challenger", ', number("minutes")', 0.001),
+            ("new", "challenger", ', number("minutes")', 1.0),
+        ):
+            path = folder / "models" / f"{name}.py"
+            path.write_text(MODEL.format(more=more, c=c), encoding="utf-8")
+            version = train_model(workspace, path, actor="mio").version
+            publish_model(workspace, "ctr", version, channel=channel, actor="yui")
+            clock.advance(minutes=1)
+    return folder
+
+
+@pytest.fixture
+def desk(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    monkeypatch.setattr(observation, "LOG_DELAY_S", 0.0)
+    folder, clock = tmp_path / "workspace", MovableClock(START + timedelta(hours=1))
+    shutil.copytree(template, folder)
+    with closing(open_workspace(folder, clock)) as opened:
+        flows = {
+            f"only_{kind}": Flow(f"only_{kind}", Titles("only", "のみ"), stages) for kind, stages in STAGES.items()
+        }
+        playbook = replace(opened.playbook, flows={**opened.playbook.flows, **flows})
+        store = store_of(opened)
+        old, new = (one.version for one in store.history("ctr", "challenger"))
+        champion = str(store.current("ctr", "champion"))
+        versions = [read_version(store, "ctr", version) for version in (champion, new, old)]
+        yield Desk(replace(opened, playbook=playbook), clock, *versions)
+
+
+ROWS = draw(3_000, 2, 48)
+
+
+def failed(report: CheckReport) -> set[str]:
+    assert report.passed == all(one.passed for one in report.probes)
+    return {one.name for one in report.probes if not one.passed}
+
+
+def test_a_service_that_behaves_passes_every_probe_and_the_report_is_evidence(desk: Desk) -> None:
+    report = desk.check(desk.answers(ROWS))
+    assert failed(report) == set()
+    assert report.days == pytest.approx(2.0)
+    state = desk.workspace.ledger.state("idea-1")
+    entry = state.latest("check_report")
+    assert entry is not None
+    assert entry.body["producer"] == "tasuki experiment check"
+    assert entry.body["data_window"]["start"] < entry.body["data_window"]["end"]
+    assert len(state.experiments[0].looks) == 1
+
+
+def fall_back(desk: Desk, rows: list[Row]) -> list[Row]:
+    reason = {"fallback": True, "reason": "parameters_unavailable", "version": desk.champion.version}
+    return [
+        {**one, **reason, "score": score(desk.champion, one["features"])} if one["arm"] == "treatment" else one
+        for one in rows
+    ]
+
+
+def treat(rows: list[Row], change: Callable[[Row], Row]) -> list[Row]:
+    return [{**one, **change(one)} if one["arm"] == "treatment" else one for one in rows]
+
+
+def other_arm(arm: str) -> str:
+    return "control" if arm == "treatment" else "treatment"
+
+
+def nine_hours_off(row: Row) -> Row:
+    at = (datetime.fromisoformat(row["features"]["at"]) + timedelta(hours=9)).isoformat()
+    return {"features": {**row["features"], "at": at}}
+
+
+def other_version(desk: Desk, version: Artifact, label: bool) -> Callable[[Row], Row]:
+    said = {"version": version.version} if label else {}
+    return lambda row: {"score": score(version, row["features"]), **said}
+
+
+FAULTS: dict[str, tuple[Callable[[Desk, list[Row]], list[Row]], set[str]]] = {
+    "parameters cannot be fetched": (
+        fall_back,
+        {"version_published", "parameters_fetched", "fallback_rate", "score_distribution"},
+    ),
+    "stale pointer": (
+        lambda desk, rows: treat(rows, other_version(desk, desk.old, True)),
+        {"version_published", "score_distribution"},
+    ),
+    "lost exposures": (lambda desk, rows: rows[:-10], {"exposures_complete"}),
+    "sampled log": (lambda desk, rows: rows[::3], {"exposures_complete"}),
+    "arm swap": (
+        lambda desk, rows: [desk.answer(one, other_arm(one["arm"])) for one in rows],
+        {"assignment_recomputed", "split"},
+    ),
+    "arms' labels swapped in the log": (
+        lambda desk, rows: [{**one, "arm": other_arm(one["arm"])} for one in rows],
+        {"assignment_recomputed", "split", "version_published", "score_distribution"},
+    ),
+    "sticky arm": (
+        lambda desk, rows: [desk.answer(one, "treatment") if int(one["unit"][1:]) < 200 else one for one in rows],
+        {"assignment_recomputed", "split"},
+    ),
+    "slow arm": (lambda desk, rows: treat(rows, lambda one: {"latency_us": 40_000}), {"latency"}),
+    "shifted scores": (
+        lambda desk, rows: treat(rows, lambda one: {"score": min(1.0, one["score"] * 3)}),
+        {"score_distribution", "scores_recomputed"},
+    ),
+    "time zone off by nine hours in the log": (
+        lambda desk, rows: treat(rows, nine_hours_off),
+        {"scores_recomputed"},
+    ),
+    "feature renamed": (
+        lambda desk, rows: treat(
+            rows,
+            lambda one: {"features": {key.replace("minutes", "elapsed"): v for key, v in one["features"].items()}},
+        ),
+        {"features_present", "scores_recomputed"},
+    ),
+    "feature null": (
+        lambda desk, rows: treat(rows, lambda one: {"features": {**one["features"], "minutes": None}}),
+        {"features_present", "scores_recomputed"},
+    ),
+    "scored by another version's parameters": (
+        lambda desk, rows: treat(rows, other_version(desk, desk.old, False)),
+        {"scores_recomputed", "score_distribution"},
+    ),
+    "exposures twice": (lambda desk, rows: [*rows, *rows[:5]], {"exposures_unique"}),
+    "a unit in two arms": (
+        lambda desk, rows: [desk.answer(rows[0], other_arm(rows[0]["arm"])), *rows[1:]],
+        {"units_in_one_arm", "assignment_recomputed"},
+    ),
+    "no number for a score": (
+        lambda desk, rows: treat(rows, lambda one: {"score": float("nan")} if int(one["unit"][1:]) < 30 else {}),
+        {"scores_recomputed"},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_an_injected_fault_fails_the_probe_that_names_it_and_nothing_else(desk: Desk, fault: str) -> None:
+    inject, expected = FAULTS[fault]
+    assert failed(desk.check(inject(desk, desk.answers(ROWS)), len(ROWS))) == expected
+
+
+def test_other_traffic_than_trained_on_moves_the_distribution_and_still_recomputes(desk: Desk) -> None:
+    rows = [{**one, "app": "app5", "minutes": 0.5} for one in ROWS]
+    assert failed(desk.check(desk.answers(rows))) == {"score_distribution"}
+
+
+def test_without_exposures_nothing_about_the_log_passes(desk: Desk) -> None:
+    report = desk.check([], 100)
+    assert not report.passed
+    assert {one.name for one in report.probes if one.passed} == {"training_succeeded"}
+
+
+def test_a_location_without_the_version_is_named_though_training_succeeded(desk: Desk) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(treatment_location="staging"), actor="yui")
+    rows = fall_back(desk, desk.answers(ROWS))
+    desk.log(rows)
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui", sent={"all": len(rows)})
+    told = {one.name: one.explanation for one in report.probes if not one.passed}
+    assert {"version_published", "parameters_fetched", "fallback_rate"} <= set(told)
+    assert "staging" in told["version_published"]
+    assert "training_succeeded" not in told
+    assert report.incidents == (f"treatment: {sum(one['fallback'] for one in rows):,} × parameters_unavailable",)
+
+
+def test_a_damaged_artifact_is_named(desk: Desk) -> None:
+    rows = desk.answers(ROWS)
+    weights = desk.workspace.folder / "artifacts" / "ctr" / "versions" / desk.challenger.version / "weights.npy"
+    weights.write_bytes(weights.read_bytes()[:-8])
+    assert {"training_succeeded", "scores_recomputed"} <= failed(desk.check(rows))
+
+
+def test_days_come_from_outcomes_when_traffic_was_replayed_and_lost_exposures_show(desk: Desk) -> None:
+    rows = desk.answers(ROWS)
+    outcomes = [{"exposure": one["exposure"], "at": one["at"]} for one in rows]
+    folder = desk.workspace.folder / "logs" / "outcomes"
+    folder.mkdir()
+    pq.write_table(pa.Table.from_pylist(outcomes), folder / "day-0.parquet")
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    replayed = [{**one, "at": START + timedelta(microseconds=number)} for number, one in enumerate(rows)]
+    desk.log(replayed)
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui")
+    assert failed(report) == set()
+    assert report.days == pytest.approx(2.0)
+    desk.log([one for number, one in enumerate(replayed) if number % 100 != 50])
+    assert failed(check_experiment(desk.workspace, idea, "e1", actor="yui")) == {"exposures_complete"}
+    assert failed(check_experiment(desk.workspace, idea, "e1", actor="yui", days=0.5, sent={"all": 2970})) == {
+        "days_covered"
+    }
+
+
+def test_a_check_asked_twice_under_one_key_is_attached_once(desk: Desk) -> None:
+    first = desk.check(desk.answers(ROWS), key="k")
+    again = check_experiment(desk.workspace, "idea-1", "e1", actor="yui", sent={"all": len(ROWS)}, key="k")
+    assert again == first
+    assert [one.kind for one in desk.workspace.ledger.state("idea-1").evidence] == ["check_report"]
+
+
+def test_thresholds_are_the_teams_own_data(desk: Desk) -> None:
+    (desk.workspace.folder / "playbook" / "check.toml").write_text("days_required = 3\n", encoding="utf-8")
+    report = desk.check(desk.answers(ROWS))
+    assert failed(report) == {"days_covered"}
+    assert report.days_required == 3
+
+
+def test_a_start_routes_and_a_stop_routes_back(desk: Desk) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(treatment_location="other"), actor="yui")
+    routing = load_routing(desk.workspace.folder)
+    assert routing is not None
+    assert [(one.name, one.share, one.channel, one.location) for one in routing.arms] == [
+        ("control", 0.6, "champion", "artifacts"),
+        ("treatment", 0.4, "challenger", "other"),
+    ]
+    assert (routing.experiment, routing.kind, routing.salt) == ("e1", "check", "e1")
+    assert [(one.name, one.routed, one.model) for one in list_experiments(desk.workspace)] == [("e1", True, "ctr")]
+    stop_experiment(desk.workspace, idea, "e1", actor="yui")
+    plain = load_routing(desk.workspace.folder)
+    assert plain is not None
+    assert (plain.experiment, [one.name for one in plain.arms]) == (None, ["control"])
+    assert not list_experiments(desk.workspace)[0].routed
+
+
+def test_a_start_that_crashed_before_the_routing_is_completed_by_the_same_call(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idea = desk.idea()
+
+    def crash(*_: object) -> None:
+        raise OSError("power cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(actions, "save_routing", crash)
+        with pytest.raises(OSError, match="power"):
+            start_experiment(desk.workspace, idea, desk.request(), actor="yui", key="s")
+    assert load_routing(desk.workspace.folder) is None
+    before = desk.workspace.ledger.state(idea)
+    for key in ("s", None):
+        assert start_experiment(desk.workspace, idea, desk.request(), actor="yui", key=key) == before
+        routing = load_routing(desk.workspace.folder)
+        assert routing is not None
+        assert routing.experiment == "e1"
+
+
+def test_a_stop_that_crashed_before_the_ledger_leaves_nobody_in_an_arm(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+
+    def crash(*_: object, **__: object) -> None:
+        raise OSError("power cut")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(type(desk.workspace.ledger), "append", crash)
+        with pytest.raises(OSError, match="power"):
+            stop_experiment(desk.workspace, idea, "e1", actor="yui")
+    routing = load_routing(desk.workspace.folder)
+    assert routing is not None
+    assert routing.experiment is None
+    assert stop_experiment(desk.workspace, idea, "e1", actor="yui").experiments[0].stopped_at is not None
+
+
+def test_an_experiment_that_outlived_its_idea_can_be_stopped(desk: Desk) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    kill_idea(desk.workspace, idea, actor="yui", reason="the partner left")
+    stop_experiment(desk.workspace, idea, "e1", actor="yui")
+    assert not list_experiments(desk.workspace)[0].routed
+
+
+REFUSALS: dict[str, tuple[Callable[[Desk], tuple[str, StartRequest, str]], type[TasukiError], str]] = {
+    "wrong role": (lambda desk: (desk.idea(), desk.request(), "aoi"), Refused, "ml_engineer"),
+    "wrong stage": (lambda desk: (desk.idea("comparison", "mio"), desk.request(), "mio"), Refused, "ab_check"),
+    "no plan": (
+        lambda desk: (desk.idea("comparison", "mio"), desk.request(kind="comparison"), "mio"), Refused, "no plan",
+    ),
+    "shares": (
+        lambda desk: (desk.idea(), desk.request(shares={"control": 0.7, "treatment": 0.2}), "yui"), Invalid, "0.9",
+    ),
+    "arms": (lambda desk: (desk.idea(), desk.request(shares={"a": 0.7, "b": 0.3}), "yui"), Invalid, "treatment"),
+    "no name": (lambda desk: (desk.idea(), desk.request(" "), "yui"), Invalid, "experiment"),
+    "no champion": (lambda desk: (desk.idea(), desk.request(model="cvr"), "yui"), Missing, "champion"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+def test_a_refused_start_changes_nothing_and_says_why(desk: Desk, case: str) -> None:
+    arrange, kind, said = REFUSALS[case]
+    idea, request, actor = arrange(desk)
+    before = desk.workspace.ledger.state(idea)
+    with pytest.raises(kind, match=said):
+        start_experiment(desk.workspace, idea, request, actor=actor)
+    assert desk.workspace.ledger.state(idea) == before
+    assert load_routing(desk.workspace.folder) is None
+
+
+def test_no_second_experiment_starts_on_a_model_nor_under_a_name_that_is_taken(desk: Desk) -> None:
+    first, second = desk.idea(), desk.idea()
+    start_experiment(desk.workspace, first, desk.request(), actor="yui")
+    routing = load_routing(desk.workspace.folder)
+    for request in (desk.request("e2"), desk.request("e1")):
+        with pytest.raises(Refused, match="e1"):
+            start_experiment(desk.workspace, second, request, actor="yui")
+    with pytest.raises(Refused, match="e1"):
+        start_experiment(desk.workspace, first, desk.request(salt="other"), actor="yui")
+    assert load_routing(desk.workspace.folder) == routing
+    stop_experiment(desk.workspace, first, "e1", actor="yui")
+    with pytest.raises(Refused, match="other settings"):
+        start_experiment(desk.workspace, first, desk.request(treatment_location="mended"), actor="yui")
+    start_experiment(desk.workspace, second, desk.request("e2"), actor="yui")
+
+
+def test_a_comparison_runs_as_it_was_registered(desk: Desk) -> None:
+    idea = desk.idea("comparison", "mio")
+    attach_evidence(desk.workspace, idea, evidence_body("experiment_plan", experiment="e1"), actor="mio")
+    with pytest.raises(Refused, match=r"control=0\.5"):
+        start_experiment(desk.workspace, idea, desk.request(kind="comparison"), actor="mio")
+    planned = desk.request(kind="comparison", shares={"control": 0.5, "treatment": 0.5})
+    start_experiment(desk.workspace, idea, planned, actor="mio")
+    routing = load_routing(desk.workspace.folder)
+    assert routing is not None
+    assert (routing.kind, routing.salt) == ("comparison", "s")
+
+
+def test_what_was_never_started_is_missing(desk: Desk) -> None:
+    idea = desk.idea()
+    for act in (stop_experiment, check_experiment):
+        with pytest.raises(Missing):
+            act(desk.workspace, idea, "e9", actor="yui")
+    with pytest.raises(Invalid):
+        check_experiment(desk.workspace, idea, "e9", actor="yui", sent={"all": -1})
+
+
+def test_the_commands_start_check_list_and_stop(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
+    idea, folder = desk.idea(), str(desk.workspace.folder)
+    common = ["--workspace", folder, "--json"]
+
+    def run(*words: str) -> dict[str, Any]:
+        assert main(["experiment", *words, *common]) == 0
+        found: dict[str, Any] = json.loads(capsys.readouterr().out)
+        return found
+
+    split = ["--split", "control=0.6,treatment=0.4", "--as", "yui"]
+    started = run("start", "e1", "--idea", idea, "--kind", "check", "--model", "ctr", *split)
+    assert (started["schema"], started["experiment"], started["stopped_at"]) == (
+        "tasuki.experiment_start/1",
+        "e1",
+        None,
+    )
+    desk.log(desk.answers(ROWS))
+    checked = run("check", "e1", "--sent", f"all={len(ROWS)}", "--days", "2", "--as", "yui")
+    assert (checked["schema"], checked["days"]) == ("tasuki.experiment_check/1", 2)
+    assert {"name", "passed", "value", "threshold", "explanation"} == set(checked["probes"][0])
+    assert run("list")["experiments"][0]["routed"]
+    assert run("stop", "e1", "--as", "yui")["stopped_at"]
+    assert main(["experiment", "start", "e2", "--idea", idea, "--kind", "check", "--model", "ctr", "--split", "x"]) == 5
+    assert main(["experiment", "check", "e9", "--workspace", folder, "--as", "yui"]) == 5
+    assert main(["experiment", "stop", "e1", "--workspace", folder, "--as", "aoi"]) == 4
