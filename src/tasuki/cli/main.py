@@ -9,6 +9,7 @@ from tasuki.cli import (
     account,
     analysis,
     case,
+    demo,
     doctor,
     evidence,
     experiment,
@@ -30,7 +31,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for module in (analysis, workspace, serve, doctor):
+for module in (analysis, workspace, serve, demo, doctor):
     app.add_typer(module.app)
 app.add_typer(idea.app, name="idea", help="Open, list, show, end and reopen ideas.")
 app.add_typer(handoff.app, name="handoff", help="Offer, pick up, accept and return.")

@@ -1,1 +1,1 @@
-"""The tour of the whole relay: a script that calls the same actions as its users, on a simulated world or on real logs."""
+"""The tour of the whole relay: it calls the same actions as users do, on a simulated world or on real logs."""
