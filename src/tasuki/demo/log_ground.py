@@ -13,18 +13,15 @@ from tasuki.demo.ground import Ground, Investigation, Phase, Played, Question
 from tasuki.demo.narrator import Narrator
 from tasuki.samples.client import ServiceAddress, ServiceClient
 
-CHECK_SHARE = 0.15
-"""Each A/B 1 replays this share of the held-out time; A/B 2 all of it."""
-
 
 @dataclass
 class _Replays:
-    """Replays held-out parts one after the other; each under a name of its own."""
+    """Replays the held-out time, each time under a name of its own."""
 
     workspace: Workspace
     log: RealLog
     narrator: Narrator
-    checks: int = field(default=0)
+    plays: int = field(default=0)
     caveats: list[str] = field(default_factory=list)
 
     def play(self, phase: Phase, address: str) -> Played:
@@ -45,12 +42,9 @@ class _Replays:
         return Played({name: arm.opportunities for name, arm in summary.arms.items()}, days)
 
     def _part(self, phase: Phase) -> ReplayPart:
-        since, until = self.log.held_out_since, self.log.held_out_until
-        if phase == "comparison":
-            return ReplayPart("comparison", since, until)
-        self.checks += 1
-        step = (until - since) * CHECK_SHARE
-        return ReplayPart(f"check-{self.checks}", since + step * (self.checks - 1), since + step * self.checks)
+        """All of the held-out time, under a new name: A/B 1 asks for whole days, and the log has no more of them."""
+        self.plays += 1
+        return ReplayPart(f"{phase}-{self.plays}", self.log.held_out_since, self.log.held_out_until)
 
 
 def log_ground(
