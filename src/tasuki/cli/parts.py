@@ -24,9 +24,11 @@ class Parts:
         return left.strip(), right.strip()
 
     def number(self, option: str, text: str, expected: str) -> float:
-        """A number, also as a fraction like 1/3."""
+        """A number, also as a fraction like 1/3 or a percentage like 5%."""
         over, slash, under = text.partition("/")
         try:
+            if text.endswith("%"):
+                return float(text.removesuffix("%")) / 100
             return float(over) / float(under) if slash else float(over)
         except (ValueError, ZeroDivisionError):
             self._faults.append(Fault(option, f"{text!r} is no number", expected))
