@@ -86,6 +86,8 @@ def moment_value(column: str, value: object, nullable: bool) -> datetime | None:
         raise WrongValue(column, f"a {type(value).__name__} is no moment", "ISO 8601 text with a time zone")
     if value.tzinfo is None:
         raise WrongValue(column, "the moment has no time zone", "an offset or Z at its end")
+    if not 1 < value.year < 9999:
+        raise WrongValue(column, "the moment is out of range", "a year from 2 to 9998")
     return value.astimezone(UTC)
 
 
@@ -239,16 +241,9 @@ def _hour_keyer(column: str, offset_hours: float, nullable: bool) -> Callable[[o
 
     def make(value: object) -> str:
         moment = moment_value(column, value, nullable)
-        return f"{column}@{NULL}" if moment is None else f"{column}@{_shifted(column, moment, offset).hour}"
+        return f"{column}@{NULL}" if moment is None else f"{column}@{(moment + offset).hour}"
 
     return make
-
-
-def _shifted(column: str, moment: datetime, offset: timedelta) -> datetime:
-    try:
-        return moment + offset
-    except OverflowError:
-        raise WrongValue(column, "the moment is out of range", "a year from 2 to 9998") from None
 
 
 def _number_keyer(column: str, bins: tuple[float, ...], nullable: bool) -> Callable[[object], str]:

@@ -15,6 +15,9 @@ from tasuki.serving.plan import ServingPlan, Slot
 from tasuki.serving.request import LARGEST_BODY, Asked, AskedColumns, check_row, checked_columns, read_body, refuse_rows
 from tasuki.serving.watch import Watcher
 
+LARGEST_DISCARDED = 64 * 1024 * 1024
+"""How much of a body that is too large is read and thrown away before the connection is given up."""
+
 _JSON = [("content-type", "application/json")]
 _START, _END = "/v1/models/", "/score"
 _encode = msgspec.json.Encoder().encode
@@ -169,20 +172,24 @@ class ScoringApp:
 
 
 async def _read(scope: Any, protocol: Any) -> bytes | None:
-    """The body; None for one that is too large, of which no more than the limit is kept."""
+    """The body; None for one that is too large, of which nothing is kept.
+
+    What is too large is still taken in, up to a limit: a client that is cut off while it sends never reads the answer.
+    """
     length = scope.headers.get("content-length")
-    if length is not None and length.isdigit():
-        if int(length) > LARGEST_BODY:
-            return None
+    if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
         body: bytes = await protocol()
         return body
     parts, size = [], 0
     async for part in protocol:
         size += len(part)
-        if size > LARGEST_BODY:
-            return None
-        parts.append(part)
-    return b"".join(parts)
+        if size <= LARGEST_BODY:
+            parts.append(part)
+        else:
+            parts.clear()
+        if size > LARGEST_DISCARDED:
+            break
+    return b"".join(parts) if size <= LARGEST_BODY else None
 
 
 def _said(exposure: str, asked: Asked, answer: Answer) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def _extra(plan: ServingPlan, names: Mapping[str, Any], where: str) -> list[Faul
 def _decoded(body: bytes) -> Any:
     try:
         return msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # JSON has no NaN; a body that is wrong only in that is read on, so that the field can be named.
         try:
             return json.loads(body)
