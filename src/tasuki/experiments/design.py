@@ -15,6 +15,7 @@ Adjustment = Literal["none", "holm", "bh"]
 ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
 MOST_ARMS = 20
 _USUAL_NAMES = ("control", "champion", "baseline", "対照", "コントロール", "a", "off", "no", "0", "false")
+_USUAL_FIRST_WORDS = ("control", "champion", "baseline", "no")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
     if design.control is not None:
         return design.control, tuple(name for name in names if name != design.control), ()
     usual = [name for wanted in _USUAL_NAMES for name in names if name.lower() == wanted]
+    usual += [name for name in names if name.lower().split(" ")[0] in _USUAL_FIRST_WORDS]
     control = usual[0] if usual else names[0]
     why = "by its name" if usual else "as the first by name"
     chosen = Concern("control_guessed", "info", f"No control was named; {control!r} was taken {why}.")
