@@ -58,7 +58,10 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], title: st
     """A table for people. Columns whose name ends in `#` are numbers and stand to the right; cells are plain text."""
     table = Table(title=title, title_justify="left", header_style="bold", box=None, pad_edge=False)
     for column in columns:
-        table.add_column(column.removesuffix("#"), justify="right" if column.endswith("#") else "left", overflow="fold")
+        is_number = column.endswith("#")
+        table.add_column(
+            column.removesuffix("#"), justify="right" if is_number else "left", overflow="fold", no_wrap=is_number
+        )
     for row in rows:
         table.add_row(*(escape(cell) for cell in row))
     console.print(table)
