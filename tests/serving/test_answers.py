@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import desk
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import model_desk
 from tasuki.clock import system_clock
 from tasuki.errors import Invalid
 from tasuki.experiments.routing import RoutedArm, Routing, read_routing, routing_to_json
@@ -25,9 +25,9 @@ from tasuki.store.routing import save_routing
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringApp]:
     folder = tmp_path_factory.mktemp("answers") / "w"
-    workspace = desk.new_workspace(folder)
-    desk.train_and_publish(workspace, "champion", desk.CHAMPION, "champion")
-    desk.train_and_publish(workspace, "challenger", desk.CHALLENGER, "challenger")
+    workspace = model_desk.new_workspace(folder)
+    model_desk.train_and_publish(workspace, "champion", model_desk.CHAMPION, "champion")
+    model_desk.train_and_publish(workspace, "challenger", model_desk.CHALLENGER, "challenger")
     arms = (RoutedArm("control", 0.4, "champion", "artifacts"), RoutedArm("treatment", 0.6, "challenger", "artifacts"))
     save_routing(folder, Routing("ctr", "e", "check", "e", arms))
     watcher = Watcher(folder, "artifacts", None, system_clock)
@@ -165,16 +165,16 @@ ARMS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4, 
 @given(names=ARMS, experiment=st.one_of(st.none(), st.text(min_size=1)), salt=st.text())
 def test_routing_is_read_as_it_was_written(names: list[str], experiment: str | None, salt: str) -> None:
     arms = tuple(RoutedArm(name, 1 / len(names), "champion", "artifacts") for name in names)
-    routing = Routing("ctr", experiment, "check", salt, arms, datetime(2026, 3, 1, tzinfo=UTC))
+    routing = Routing("ctr", experiment, "check", salt, arms)
     assert read_routing(routing_to_json(routing)) == routing
 
 
 def test_every_fault_of_a_routing_is_named_at_once() -> None:
     arms = [{"name": "a", "share": "x", "channel": "c", "location": ""}, 3]
     with pytest.raises(Invalid) as refused:
-        read_routing(json.dumps({"model": "", "kind": "other", "salt": None, "arms": arms, "started": "noon"}).encode())
+        read_routing(json.dumps({"model": "", "kind": "other", "salt": None, "arms": arms}).encode())
     where = {fault.where for fault in refused.value.faults}
-    assert where == {"model", "kind", "salt", "arms.0.share", "arms.0.location", "arms.1", "started"}
+    assert where == {"model", "kind", "salt", "arms.0.share", "arms.0.location", "arms.1"}
     one = {"name": "a", "share": 0.4, "channel": "c", "location": "l"}
     with pytest.raises(Invalid, match="add up"):
         read_routing(json.dumps({"model": "m", "salt": "", "arms": [one]}).encode())

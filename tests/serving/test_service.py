@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import desk
 import pytest
 
+import model_desk
 from tasuki.actions.artifacts import read_version, store_of
 from tasuki.actions.models import publish_model, roll_back_model
 from tasuki.actions.workspace import Workspace
@@ -35,7 +35,7 @@ SHARES = {"control": 0.5, "treatment": 0.5}
 @dataclass
 class Desk:
     workspace: Workspace
-    service: desk.Running
+    service: model_desk.Running
     champion: str
     challenger: str
 
@@ -65,10 +65,10 @@ class Desk:
 @pytest.fixture(scope="module")
 def at(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
     folder = tmp_path_factory.mktemp("serving") / "w"
-    workspace = desk.new_workspace(folder)
-    champion = desk.train_and_publish(workspace, "champion", desk.CHAMPION, "champion")
-    challenger = desk.train_and_publish(workspace, "challenger", desk.CHALLENGER, "challenger")
-    service = desk.start_service(folder)
+    workspace = model_desk.new_workspace(folder)
+    champion = model_desk.train_and_publish(workspace, "champion", model_desk.CHAMPION, "champion")
+    challenger = model_desk.train_and_publish(workspace, "challenger", model_desk.CHALLENGER, "challenger")
+    service = model_desk.start_service(folder)
     try:
         yield Desk(workspace, service, champion, challenger)
     finally:
@@ -281,7 +281,7 @@ class Load(threading.Thread):
 
 def test_swaps_under_load_fail_no_request_and_mix_no_versions(at: Desk) -> None:
     others = [
-        desk.train_and_publish(at.workspace, f"c{place}", desk.CHALLENGER, "challenger", c=0.1 * place)
+        model_desk.train_and_publish(at.workspace, f"c{place}", model_desk.CHALLENGER, "challenger", c=0.1 * place)
         for place in (1, 2, 3)
     ]
     at.route("swaps")
@@ -328,8 +328,8 @@ SPOILS = {
 
 @pytest.mark.parametrize("name", SPOILS)
 def test_damaged_version_never_serves_and_the_old_one_goes_on(at: Desk, name: str) -> None:
-    version = desk.train_and_publish(
-        at.workspace, "spoilt", desk.CHAMPION, "spare", c=0.01 * (1 + list(SPOILS).index(name))
+    version = model_desk.train_and_publish(
+        at.workspace, "spoilt", model_desk.CHAMPION, "spare", c=0.01 * (1 + list(SPOILS).index(name))
     )
     path = at.folder / "artifacts" / "ctr" / "versions" / version / name
     spoil = SPOILS[name]
@@ -418,19 +418,19 @@ def test_feature_that_only_the_treatment_needs_falls_back_when_it_is_not_sent(at
 
 
 def test_rollback_reaches_the_service(at: Desk) -> None:
-    newer = desk.train_and_publish(at.workspace, "newer", desk.CHAMPION, "champion", c=7.0)
+    newer = model_desk.train_and_publish(at.workspace, "newer", model_desk.CHAMPION, "champion", c=7.0)
     at.service.wait(lambda health: health["models"]["ctr"]["arms"]["control"]["version"] == newer)
     assert roll_back_model(at.workspace, "ctr", actor="sota").version == at.champion
     at.service.wait(lambda health: health["models"]["ctr"]["arms"]["control"]["version"] == at.champion)
 
 
 def test_trees_are_served_as_they_score_offline(at: Desk) -> None:
-    path = desk.write_model(at.workspace, "trees", desk.CHALLENGER)
+    path = model_desk.write_model(at.workspace, "trees", model_desk.CHALLENGER)
     text = path.read_text().replace(
         "from sklearn.linear_model import LogisticRegression", "from lightgbm import LGBMClassifier"
     )
     path.write_text(text.replace("LogisticRegression(C=1.0, max_iter=50)", "LGBMClassifier(n_estimators=8)"))
-    version = desk.train_model(at.workspace, path, actor="ren").version
+    version = model_desk.train_model(at.workspace, path, actor="ren").version
     publish_model(at.workspace, "ctr", version, channel="challenger", actor="sota")
     at.route("trees")
     at.service.wait(lambda health: health["models"]["ctr"]["arms"]["treatment"]["version"] == version)
@@ -471,8 +471,8 @@ def test_service_of_a_linear_model_loads_no_training_library(at: Desk) -> None:
 
 def test_service_without_a_published_model_is_not_ready_and_answers_by_default(tmp_path: Path) -> None:
     folder = tmp_path / "w"
-    desk.new_workspace(folder).close()
-    service = desk.start_service(folder, "--model", "ctr")
+    model_desk.new_workspace(folder).close()
+    service = model_desk.start_service(folder, "--model", "ctr")
     try:
         assert service.ask("GET", "/ready")[0] == 503
         status, answer = service.score({"unit": "u", "features": FEATURES})
@@ -481,7 +481,7 @@ def test_service_without_a_published_model_is_not_ready_and_answers_by_default(t
         assert said == (None, 0.0, True, "parameters_unavailable")
     finally:
         assert service.stop() == 0
-    assert [row["version"] for row in desk.exposures(folder)] == [None]
+    assert [row["version"] for row in model_desk.exposures(folder)] == [None]
 
 
 def test_folder_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
@@ -491,12 +491,12 @@ def test_folder_that_is_no_workspace_is_refused(tmp_path: Path) -> None:
     assert "no workspace" in ended.stderr
 
 
-def second_service(at: Desk, folder: Path) -> desk.Running:
+def second_service(at: Desk, folder: Path) -> model_desk.Running:
     """A service of a copy of the workspace, which a test may end as it likes."""
     shutil.copytree(at.folder, folder, ignore=shutil.ignore_patterns("exposures", "artifacts-staging"))
     arms = (RoutedArm("control", 0.5, "champion", "artifacts"), RoutedArm("treatment", 0.5, "challenger", "artifacts"))
     save_routing(folder, Routing("ctr", "logged", "check", "logged", arms))
-    return desk.start_service(folder)
+    return model_desk.start_service(folder)
 
 
 def test_every_answer_is_in_the_log_after_a_graceful_stop_and_can_be_recomputed(at: Desk, tmp_path: Path) -> None:
@@ -507,7 +507,7 @@ def test_every_answer_is_in_the_log_after_a_graceful_stop_and_can_be_recomputed(
     answers += service.score({"rows": rows[50:100]})[1]["answers"]
     columns = service.score(as_columns(rows[100:]))[1]
     assert service.stop() == 0
-    logged = {row["exposure"]: row for row in desk.exposures(tmp_path / "w")}
+    logged = {row["exposure"]: row for row in model_desk.exposures(tmp_path / "w")}
     told = [(one["exposure"], one["arm"], one["version"], one["score"]) for one in answers]
     told += list(zip(*(columns[name] for name in ("exposures", "arms", "versions", "scores")), strict=True))
     assert len(told) == len(logged) == 150
@@ -533,6 +533,6 @@ def test_killed_service_leaves_whole_segments_that_hold_what_is_older_than_a_sec
     service.process.kill()
     killed = time.monotonic()
     service.process.wait(10)
-    logged = [row["exposure"] for row in desk.exposures(tmp_path / "w")]
+    logged = [row["exposure"] for row in model_desk.exposures(tmp_path / "w")]
     assert len(logged) == len(set(logged))
     assert {exposure for when, exposure in told if when < killed - 1.5} <= set(logged) <= {one for _, one in told}

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -164,6 +165,14 @@ def test_channel_remembers_everything_it_pointed_to(store: ArtifactStore) -> Non
         (one, "sota"),
     ]
     assert store.channels("ctr") == ("champion",)
+
+
+def test_publishing_at_the_same_time_forgets_nobody(store: ArtifactStore) -> None:
+    version = store.put("ctr", FILES)
+    people = [f"p{number}" for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda by: ArtifactStore(store.location).publish("ctr", "champion", version, AT, by), people))
+    assert sorted(one.by for one in store.history("ctr", "champion")) == sorted(people)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"version": "x", "history": []}', b'{"history": [{}]}'])

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table, progress_console
 
@@ -23,10 +24,9 @@ IdeaOption = Annotated[str | None, typer.Option("--idea", help="Attach the evide
 def validate(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Runs a model file and reports every fault with its line."""
     from tasuki.actions.models import validate_model
-    from tasuki.settings.workspace import open_workspace
 
-    opened = open_workspace(workspace)
-    model = validate_model(opened, file)
+    with opened(workspace) as here:
+        model = validate_model(here, file)
     payload = {
         "model": model.name,
         "table": model.table,
@@ -34,7 +34,7 @@ def validate(file: FileArgument, workspace: WorkspaceOption = None, as_json: Jso
         "features": [{"name": one.name, "online": one.online} for one in model.features],
     }
     emit(
-        "model_validate/1",
+        "model-validate/1",
         payload,
         as_json=as_json,
         for_people=lambda: console.print(f"{file} is sound: {model.name} with {len(model.features)} features"),
@@ -49,18 +49,16 @@ def train(
     ] = None,
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
-    actor: AsOption = None,
+    member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Trains the model of a file and keeps the artifact; the same inputs give the same version."""
     from tasuki.actions.models import train_model
-    from tasuki.settings.workspace import open_workspace
 
     moment = _moment(until)
-    opened = open_workspace(workspace)
-    with progress_console.status("training"):
-        trained = train_model(opened, file, until=moment, actor=actor or opened.member, idea=idea, key=key)
+    with opened(workspace) as here, progress_console.status("training"):
+        trained = train_model(here, file, until=moment, actor=actor_of(here, member), idea=idea, key=key)
     payload = {
         "model": trained.model,
         "version": trained.version,
@@ -77,7 +75,7 @@ def train(
         console.print(f"left out as immature: {trained.immature_share:.1%}; {trained.duration_s:.1f} s")
         print_table(("metric", "value#"), [(name, f"{value:.6g}") for name, value in trained.metrics.items()])
 
-    emit("model_train/1", payload, as_json=as_json, for_people=show)
+    emit("model-train/1", payload, as_json=as_json, for_people=show)
 
 
 @app.command()
@@ -87,17 +85,17 @@ def publish(
     channel: ChannelOption = "champion",
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
-    actor: AsOption = None,
+    member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Proves a version on its golden examples and points the channel at it."""
     from tasuki.actions.models import publish_model
-    from tasuki.settings.workspace import open_workspace
 
-    opened = open_workspace(workspace)
-    who = actor or opened.member
-    _emit_published(publish_model(opened, model, version, channel=channel, actor=who, idea=idea, key=key), as_json)
+    with opened(workspace) as here:
+        who = actor_of(here, member)
+        published = publish_model(here, model, version, channel=channel, actor=who, idea=idea, key=key)
+    _emit_published(published, as_json)
 
 
 @app.command()
@@ -106,26 +104,26 @@ def rollback(
     channel: ChannelOption = "champion",
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
-    actor: AsOption = None,
+    member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Points the channel back at the version it had before."""
     from tasuki.actions.models import roll_back_model
-    from tasuki.settings.workspace import open_workspace
 
-    opened = open_workspace(workspace)
-    who = actor or opened.member
-    _emit_published(roll_back_model(opened, model, channel=channel, actor=who, idea=idea, key=key), as_json)
+    with opened(workspace) as here:
+        who = actor_of(here, member)
+        published = roll_back_model(here, model, channel=channel, actor=who, idea=idea, key=key)
+    _emit_published(published, as_json)
 
 
 @app.command("list")
 def list_models(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """Lists the models, their versions and what each channel points to."""
     from tasuki.actions.artifacts import describe_models
-    from tasuki.settings.workspace import open_workspace
 
-    models = describe_models(open_workspace(workspace))
+    with opened(workspace) as here:
+        models = describe_models(here)
     rows = [
         (one.name, version, ", ".join(channel for channel, at in one.channels.items() if at == version))
         for one in models
@@ -133,7 +131,7 @@ def list_models(workspace: WorkspaceOption = None, as_json: JsonOption = False) 
     ]
     payload = {"models": models}
     emit(
-        "model_list/1",
+        "model-list/1",
         payload,
         as_json=as_json,
         for_people=lambda: print_table(("model", "version", "channels"), rows),
@@ -149,9 +147,9 @@ def show(
 ) -> None:
     """Shows what a version was made from, what it needs and where it is published."""
     from tasuki.actions.artifacts import describe_version
-    from tasuki.settings.workspace import open_workspace
 
-    described = describe_version(open_workspace(workspace), model, version)
+    with opened(workspace) as here:
+        described = describe_version(here, model, version)
 
     def print_it() -> None:
         console.print(f"{described.model} version [bold]{described.version}[/]")
@@ -163,7 +161,7 @@ def show(
         history = [(channel, one.version, f"{one.at:%Y-%m-%d %H:%M}", one.by) for channel, one in described.published]
         print_table(("channel", "version", "since (UTC)", "by"), history)
 
-    emit("model_show/1", _described(described), as_json=as_json, for_people=print_it)
+    emit("model-show/1", _described(described), as_json=as_json, for_people=print_it)
 
 
 @app.command()
@@ -208,7 +206,7 @@ def _emit_published(published: "Published", as_json: bool) -> None:
     }
     before = f" (before: {published.previous})" if published.previous else ""
     text = f"{published.model} {published.channel} is now [bold]{published.version}[/]{before}"
-    emit("model_publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))
+    emit("model-publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))
 
 
 def _described(described: Any) -> dict[str, Any]:

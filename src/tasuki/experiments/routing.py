@@ -4,10 +4,8 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
 
-from tasuki.clock import from_text, to_text
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.assignment import Split, split_of
 
@@ -35,7 +33,6 @@ class Routing:
         kind: Whether it is an A/B 1 or an A/B 2.
         salt: What the units are hashed with.
         arms: In the order in which they take consecutive shares.
-        started: When the experiment started, by the machine's own time, which is also the inference service's.
     """
 
     model: str
@@ -43,7 +40,6 @@ class Routing:
     kind: ExperimentKind | None
     salt: str
     arms: tuple[RoutedArm, ...]
-    started: datetime | None = None
 
     @property
     def control(self) -> RoutedArm:
@@ -68,7 +64,6 @@ def routing_to_json(routing: Routing) -> bytes:
         "experiment": routing.experiment,
         "kind": routing.kind,
         "salt": routing.salt,
-        "started": None if routing.started is None else to_text(routing.started),
         "arms": [
             {"name": arm.name, "share": arm.share, "channel": arm.channel, "location": arm.location}
             for arm in routing.arms
@@ -99,10 +94,9 @@ def read_routing(content: bytes) -> Routing:
     if not isinstance(salt, str):
         faults.append(Fault("salt", f"{salt!r} is no salt", "a text"))
     arms = _arms(document.get("arms"), faults)
-    started = _moment(document.get("started"), faults)
     if faults or model is None:
         raise Invalid("the routing cannot be used", faults)
-    routing = Routing(model, experiment, kind, str(salt), arms, started)
+    routing = Routing(model, experiment, kind, str(salt), arms)
     _ = routing.split  # raises when the shares do not add up
     return routing
 
@@ -126,16 +120,6 @@ def _arms(value: Any, faults: list[Fault]) -> tuple[RoutedArm, ...]:
     if len({arm.name for arm in arms}) < len(arms):
         faults.append(Fault("arms", "two arms have the same name"))
     return tuple(arms)
-
-
-def _moment(value: Any, faults: list[Fault]) -> datetime | None:
-    if value is None:
-        return None
-    try:
-        return from_text(str(value))
-    except ValueError as error:
-        faults.append(Fault("started", str(error), "ISO 8601 with a time zone, or null"))
-        return None
 
 
 def _text(document: Mapping[str, Any], name: str, faults: list[Fault], where: str = "") -> str | None:

@@ -23,7 +23,7 @@ from typing import Any
 from tasuki.clock import from_text, to_text
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.models.definition import is_plain_name
-from tasuki.store.files import replace_file, sync_folder, write_synced
+from tasuki.store.files import held, replace_file, sync_folder, write_synced
 
 FORMAT = "tasuki.artifact/1"
 MANIFEST = "manifest.json"
@@ -113,17 +113,18 @@ class ArtifactStore:
                 "the channel has no plain name", [Fault("channel", f"{channel!r}", "letters, digits, - and _")]
             )
         self.load(model, version)
-        history = self.history(model, channel)
-        earlier = history[-1].version if history else None
-        pointers = [*history, Pointer(version, at, by)]
-        document = {
-            "version": version,
-            "at": to_text(at),
-            "by": by,
-            "history": [{"version": one.version, "at": to_text(one.at), "by": one.by} for one in pointers],
-        }
-        replace_file(self._pointer_path(model, channel), json.dumps(document, ensure_ascii=False, indent=1).encode())
-        return earlier
+        path = self._pointer_path(model, channel)
+        with held(path.with_name(f".{channel}.lock")):
+            history = self.history(model, channel)
+            pointers = [*history, Pointer(version, at, by)]
+            document = {
+                "version": version,
+                "at": to_text(at),
+                "by": by,
+                "history": [{"version": one.version, "at": to_text(one.at), "by": one.by} for one in pointers],
+            }
+            replace_file(path, json.dumps(document, ensure_ascii=False, indent=1).encode())
+        return history[-1].version if history else None
 
     def current(self, model: str, channel: str) -> str | None:
         """The version the channel points to, or None when nothing was ever published there.

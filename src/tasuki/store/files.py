@@ -1,7 +1,10 @@
 """Writing files so that a reader, or a machine that loses power, sees the old content or the new, never a part."""
 
+import fcntl
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -32,3 +35,12 @@ def sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Holds a lock file for one who reads, decides and writes; others on this machine wait their turn."""
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -1,12 +1,10 @@
 """The routing's file: replaced as a whole, so that the inference service never reads a part of it."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from tasuki.experiments.routing import Routing, read_routing, routing_to_json
-from tasuki.store.files import replace_file
+from tasuki.store.files import held, replace_file
 
 
 def routing_path(folder: Path) -> Path:
@@ -32,11 +30,6 @@ def save_routing(folder: Path, routing: Routing) -> None:
     replace_file(routing_path(folder), routing_to_json(routing))
 
 
-@contextmanager
-def changing_routing(folder: Path) -> Iterator[None]:
+def changing_routing(folder: Path) -> AbstractContextManager[None]:
     """Holds the workspace's routing for one who reads, decides and writes; others on this machine wait their turn."""
-    path = routing_path(folder).with_suffix(".lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+    return held(routing_path(folder).with_suffix(".lock"))
