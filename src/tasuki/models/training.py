@@ -218,8 +218,18 @@ def expected_scores(scores: npt.NDArray[np.float64]) -> dict[str, list[float]]:
 
 def null_shares(model: Model, rows: TrainingRows) -> dict[str, float]:
     """The share of rows that lack each input."""
-    columns = {name: rows.columns[name] for name in model.inputs}
-    return {name: sum(map(is_null, column.tolist())) / len(column) for name, column in columns.items()}
+    return {name: float(_nulls(rows.columns[name]).mean()) for name in model.inputs}
+
+
+def _nulls(column: Column) -> npt.NDArray[np.bool_]:
+    match column.dtype.kind:
+        case "M":
+            return np.isnat(column)
+        case "f":
+            return np.isnan(column)
+        case "O":
+            return np.asarray([is_null(value) for value in column.tolist()])
+    return np.zeros(len(column), dtype=np.bool_)
 
 
 def _labels(

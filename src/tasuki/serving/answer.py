@@ -76,32 +76,40 @@ def answer_columns(plan: ServingPlan, asked: AskedColumns, checked: dict[tuple[s
     for name, slot in plan.slots.items():
         places = [place for place, arm in enumerate(arms) if arm == name]
         if places:
-            _answer_arm(plan, slot, places, checked, answers, shared_us)
+            began = time.perf_counter_ns()
+            scored = _score_arm(plan, slot, checked, np.asarray(places))
+            taken_us = round(shared_us + (time.perf_counter_ns() - began) / 1000 / len(places))
+            _put(answers, places, scored, taken_us)
     return answers
 
 
-def _answer_arm(  # noqa: PLR0917
-    plan: ServingPlan,
-    slot: Slot,
-    places: Sequence[int],
-    checked: dict[tuple[str, str], Column],
-    answers: Answers,
-    shared_us: float,
-) -> None:
-    began = time.perf_counter_ns()
-    at = np.asarray(places)
-    artifact = slot.artifact
-    scores, reason = _score_columns(artifact, checked, at)
-    if scores is None and plan.control is not slot:
-        artifact = plan.control.artifact
-        scores, _ = _score_columns(artifact, checked, at)
-    taken_us = round(shared_us + (time.perf_counter_ns() - began) / 1000 / len(places))
-    version = None if artifact is None or scores is None else artifact.version
-    for place, score in zip(places, [DEFAULT_SCORE] * len(places) if scores is None else scores, strict=True):
+@dataclass(frozen=True)
+class _Scored:
+    """The scores of one arm's rows, the version that gave them, and why it was not the arm's own."""
+
+    scores: Sequence[float]
+    version: str | None
+    reason: str | None
+
+
+def _score_arm(plan: ServingPlan, slot: Slot, checked: dict[tuple[str, str], Column], at: Column) -> _Scored:
+    scores, reason = _score_columns(slot.artifact, checked, at)
+    if scores is not None and slot.artifact is not None:
+        return _Scored(scores, slot.artifact.version, None)
+    control = plan.control
+    if control is not slot and control.artifact is not None:
+        scores, _ = _score_columns(control.artifact, checked, at)
+        if scores is not None:
+            return _Scored(scores, control.artifact.version, reason)
+    return _Scored([DEFAULT_SCORE] * len(at), None, reason)
+
+
+def _put(answers: Answers, places: Sequence[int], scored: _Scored, taken_us: int) -> None:
+    for place, score in zip(places, scored.scores, strict=True):
         answers.scores[place] = score
-        answers.versions[place] = version
-        answers.fallbacks[place] = reason is not None
-        answers.reasons[place] = reason
+        answers.versions[place] = scored.version
+        answers.fallbacks[place] = scored.reason is not None
+        answers.reasons[place] = scored.reason
         answers.latencies_us[place] = taken_us
 
 
