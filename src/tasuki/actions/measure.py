@@ -112,7 +112,7 @@ def _require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> No
             faults.append(Fault(bound.metric.name, what, "one value per unit, known before the experiment"))
     if faults:
         raise Invalid("the values are not what the metrics say", faults)
-    if not statistics.cells and not statistics.units_without_arm:
+    if not statistics.cells:
         raise Invalid("there is no row to compare", expected="at least one unit in each arm")
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import isnan
 
+from tasuki.errors import Invalid
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.design import Design, arrange
 from tasuki.experiments.doubts import doubts_about_metrics, doubts_about_results, doubts_about_units
@@ -32,6 +33,9 @@ def compare_arms(
         Invalid: The arms cannot be compared (see `tasuki.experiments.design.arrange`).
     """
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
+    if len(totals) < 2 and statistics.units_in_several_arms:
+        count = f"{statistics.units_in_several_arms:,} unit(s) were seen in several arms"
+        raise Invalid(f"nothing is left to compare: {count}", expected="each unit in one arm")
     control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
     names = (control, *treatments)
     empty = tuple(_nobody(bound) for bound in metrics)

@@ -102,11 +102,10 @@ def fieller(control: Estimate, treatment: Estimate, critical: float) -> tuple[fl
     Source: Fieller (1954), "Some problems in interval estimation", eq. 9.
     Checked against: the quadratic solved by numpy.roots; simulated coverage.
     """
-    if control.value == 0:
+    reach, square = critical**2 * control.variance, control.value**2
+    if reach >= square:
         return -inf, inf
-    g = critical**2 * control.variance / control.value**2
-    if g >= 1:
-        return -inf, inf
+    g = reach / square
     ratio = treatment.value / control.value
     half = critical / abs(control.value) * sqrt(treatment.variance * (1 - g) + ratio**2 * control.variance)
     return (ratio - half) / (1 - g) - 1, (ratio + half) / (1 - g) - 1

@@ -9,7 +9,7 @@ def holm(p_values: Sequence[float]) -> tuple[float, ...]:
 
     Formula: sorted ascending, p̃₍ᵢ₎ = max over j ≤ i of min(1, (m − j + 1)·p₍ⱼ₎).
     Source: Holm (1979), "A simple sequentially rejective multiple test procedure".
-    Checked against: tea-tasting 1.14 `adjust_fwer(method="holm-bonferroni")` (1e-9), worked example of the paper.
+    Checked against: tea-tasting 1.14 `adjust_fwer(arbitrary_dependence=True)` (1e-9), worked example of the paper.
     """
     order = _ascending(p_values)
     adjusted, reached = [nan] * len(p_values), 0.0
