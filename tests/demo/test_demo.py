@@ -97,3 +97,20 @@ def test_the_demo_leaves_a_workspace_of_others_alone(tmp_path):
     refused = run_tasuki("demo", "--no-serve", "--workspace", str(tmp_path / "ours"))
     assert refused.returncode == 4
     assert before == sorted((path, path.stat().st_size) for path in (tmp_path / "ours").rglob("*") if path.is_file())
+
+
+@pytest.mark.parametrize(
+    ("log", "mapping"), [("at,user,label\n1,u,0\n", "nonsense = 3\n"), ("a,b\n1,2\n", None), (None, None), ("", None)]
+)
+def test_a_log_that_cannot_be_read_leaves_nothing_behind(tmp_path, log, mapping):
+    options = ["--logs", str(tmp_path / "log.csv")]
+    if log is not None:
+        (tmp_path / "log.csv").write_text(log)
+    if mapping is not None:
+        (tmp_path / "mapping.toml").write_text(mapping)
+        options += ["--mapping", str(tmp_path / "mapping.toml")]
+    refused = run_tasuki("demo", "--no-serve", "--workspace", str(tmp_path / "new"), *options)
+    assert refused.returncode in (3, 5), refused.stderr
+    assert "Next:" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    assert not (tmp_path / "new").exists()

@@ -117,3 +117,16 @@ def test_a_secret_is_not_shown_when_a_workspace_is_printed(folder):
     assert workspace.webhooks[0].secret == "hush"
     assert "hush" not in repr(workspace)
     workspace.close()
+
+
+@pytest.mark.parametrize("left", [None, b""])
+def test_a_lost_ledger_is_missed_and_not_made_anew(tmp_path, left):
+    init_workspace(tmp_path / "ours").close()
+    for file in (tmp_path / "ours").glob("ledger.db*"):
+        file.unlink()
+    ledger = tmp_path / "ours" / "ledger.db"
+    if left is not None:
+        ledger.write_bytes(left)
+    with pytest.raises(Missing, match="ledger"):
+        open_workspace(tmp_path / "ours")
+    assert (ledger.read_bytes() if ledger.exists() else None) == left

@@ -7,6 +7,7 @@ from pathlib import Path
 from tasuki.clock import Clock, system_clock
 from tasuki.errors import Fault, Invalid, Refused
 from tasuki.store.backup import Backup, write_backup
+from tasuki.store.database import require_there
 from tasuki.store.ledger import Ledger, open_ledger
 from tasuki.store.restore import Restored, restore
 from tasuki.store.verify import Finding
@@ -49,6 +50,7 @@ def examine(url: str, *, rebuild: bool = False, force: bool = False) -> Examinat
     Raises:
         Refused: Rebuilding was asked for, but something is wrong with the events themselves.
     """
+    require_there(url)
     with closing(open_ledger(url)) as ledger:
         findings, rebuilt = ledger.verify(), None
         if rebuild:
@@ -61,6 +63,7 @@ def examine(url: str, *, rebuild: bool = False, force: bool = False) -> Examinat
 
 def back_up(url: str, file: Path, clock: Clock = system_clock) -> Backup:
     """Writes the ledger to a file of JSON lines and proves the file whole. Others may go on writing meanwhile."""
+    require_there(url)
     with closing(open_ledger(url)) as ledger:
         return write_backup(ledger, file, clock())
 

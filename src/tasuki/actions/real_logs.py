@@ -136,6 +136,16 @@ def prepare_real_log(workspace: Workspace, logs: str | Path, mapping: Path | Non
     )
 
 
+def check_real_log(logs: str | Path, mapping: Path | None = None) -> None:
+    """Raises what `prepare_real_log` would of a log, its mapping and its model files, before there is a workspace."""
+    from tasuki.samples.mapping import read_mapping
+
+    path = mapping_for(logs, mapping)
+    described = read_mapping(path)
+    table, _ = read_log(described, _files_of(described, logs))
+    _checked_models([path.parent / name for name in (described.models.champion, described.models.challenger)], table)
+
+
 def _contents_of(table: "pa.Table", label: str, concerns: tuple[Concern, ...], sources: tuple[str, ...]) -> LogContents:
     return LogContents(
         rows=table.num_rows,

@@ -179,7 +179,7 @@ def serve(
 
     folder = (workspace or Path()).resolve()
     service = Service(folder, artifacts_of(folder), tuple(model) if model else None, host, port)
-    progress_console.print(f"serving on http://{host}:{port}")
+    progress_console.print(f"starting on http://{host}:{port}")
     run(service)
 
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tasuki.actions.history import seed_history
 from tasuki.actions.models import publish_model, train_model
+from tasuki.actions.real_logs import check_real_log
 from tasuki.actions.relay import open_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock, system_clock
@@ -61,6 +62,8 @@ def run_demo(show: Show, narrator: Narrator) -> list[str]:
     if ended is not None:
         narrator.say(f"the demo has run in {show.folder} already; remove the folder to run it anew")
         return _summary(show.folder, ended, ())
+    if show.logs != "exchange":
+        check_real_log(show.logs, show.mapping)
     folder = _cleared(show.folder, narrator)
     today = system_clock().replace(hour=0, minute=0, second=0, microsecond=0)
     clock = MovableClock(today - timedelta(days=STORY_DAYS))

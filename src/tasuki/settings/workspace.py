@@ -63,7 +63,7 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
         )
     text = _settings_text(chosen, chosen.name or folder.resolve().name)
     faults: list[Fault] = []
-    _Settings(tomllib.loads(text), faults).read(folder, default_playbook())
+    read = _Settings(tomllib.loads(text), faults).read(folder.resolve(), default_playbook())
     if chosen.roles:
         faults += member_faults(Member(chosen.member, chosen.roles))
     if faults:
@@ -76,11 +76,18 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
         _write_new(folder / "playbook" / name, content)
     _write_new(folder / "metrics.toml", _METRICS)
     _write_new(folder / FILE, text)
+    _make_ledger(read.ledger, clock)
     made = open_workspace(folder, clock)
     if chosen.roles:
         speaks: Literal["ja", "en"] = "en" if chosen.language == "en" else "ja"
         add_member(made, chosen.member, actor=chosen.member, roles=chosen.roles, language=speaks)
     return made
+
+
+def _make_ledger(url: str, clock: Clock) -> None:
+    from tasuki.store.ledger import open_ledger
+
+    open_ledger(url, clock).close()
 
 
 def _make_folder(folder: Path) -> None:
@@ -126,8 +133,10 @@ def open_workspace(folder: Path | None = None, clock: Clock = system_clock) -> W
 
 
 def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Workspace:
+    from tasuki.store.database import require_there
     from tasuki.store.ledger import open_ledger
 
+    require_there(read.ledger)
     return Workspace(
         folder=place,
         name=read.texts["name"],

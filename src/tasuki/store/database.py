@@ -9,13 +9,14 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from tasuki.errors import Invalid, Stale, TasukiError, Unavailable
+from tasuki.errors import Invalid, Missing, Stale, TasukiError, Unavailable
 
 WRITER_LOCK = 0x7461_7375_6B69
 """The advisory lock that PostgreSQL writers take ("tasuki" in ASCII)."""
@@ -40,6 +41,23 @@ _MEANINGS: dict[str, tuple[type[Invalid] | type[Unavailable], str, str]] = {
     "3D": (Unavailable, "the PostgreSQL database does not exist", "create it, then try again"),
     "42501": (Unavailable, "this PostgreSQL user lacks a permission", "grant it on the ledger's schema"),
 }
+
+
+def require_there(url: str) -> None:
+    """Raises `Missing` when the file of a ledger on SQLite is gone or empty; a server answers for itself.
+
+    Only a new workspace makes a ledger: a lost one that quietly came back empty would look healthy.
+    """
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return
+    file = Path(address.database)
+    if not file.is_file() or file.stat().st_size == 0:
+        raise Missing(
+            f"the ledger {file} is {'empty' if file.is_file() else 'not there'}",
+            expected="the file with everything the team wrote down",
+            next_step="put it back, or: tasuki restore BACKUP",
+        )
 
 
 def open_engine(url: str, timeout_s: float) -> Engine:
