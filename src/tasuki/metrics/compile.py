@@ -72,10 +72,15 @@ def statistics_tree(reading: Reading) -> exp.Select:
     rows = _rows(reading)
     level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
     clean = _clean(reading, level)
-    keys = [_column("arm"), _column("mixed")]
+    keys = [_column("arm"), *([] if reading.unit is None else [_column("mixed")])]
     segments = [_column(f"s{k}") for k in range(len(reading.segments))]
     grouped = [_named(exp.Grouping(expressions=[one.copy()]), f"g{k}") for k, one in enumerate(segments)]
-    counts = [_named(exp.Count(this=exp.Star()), "units"), _named(exp.Sum(this=_column("events")), "events")]
+    units: exp.Expr = exp.Count(this=exp.Star())
+    counts = [_named(units, "units"), _named(units.copy(), "events")]
+    if reading.unit is None:
+        counts.append(_named(exp.Literal.number(0), "mixed"))
+    else:
+        counts[1] = _named(exp.Sum(this=_column("events")), "events")
     tree = exp.select(*keys, *segments, *grouped, *counts)
     for i, bound in enumerate(reading.metrics):
         tree = tree.select(*_statistics(reading, i, bound))
@@ -113,7 +118,9 @@ def quantile_tree(
         for quantile in quantiles:
             ordered = exp.Order(expressions=[exp.Ordered(this=value.copy())])
             quantile.set("this", exp.WithinGroup(this=quantile.this, expression=ordered))
-        where = [exp.EQ(this=_column("arm"), expression=exp.Literal.string(arm)), _equals(_column("mixed"), 0)]
+        where = [exp.EQ(this=_column("arm"), expression=exp.Literal.string(arm))]
+        if reading.unit is not None:
+            where.append(_equals(_column("mixed"), 0))
         if segment is not None:
             where.append(exp.EQ(this=_column(f"s{segment[0]}"), expression=exp.Literal.string(segment[1])))
         where.append(exp.not_(exp.Is(this=value.copy(), expression=exp.Null())))
@@ -125,9 +132,7 @@ def quantile_tree(
 def _rows(reading: Reading) -> exp.Select:
     chosen: list[exp.Expr] = [_named(text_of(reading.variant, reading.types), "arm")]
     chosen += [_named(text_of(name, reading.types), f"s{k}") for k, name in enumerate(reading.segments)]
-    if reading.unit is None:
-        chosen += [_named(exp.Literal.number(0), "mixed"), _named(exp.Literal.number(1), "events")]
-    else:
+    if reading.unit is not None:
         chosen.append(_named(_column(reading.unit), "unit"))
     for i, bound in enumerate(reading.metrics):
         for j, variable in enumerate(bound.variables):
@@ -183,7 +188,8 @@ def _clean(reading: Reading, level: exp.Select) -> exp.Select:
         for j, column in enumerate(columns):
             value: exp.Expr = column
             if bound.variables[j].role == "covariate":
-                value = exp.func("coalesce", _finite(column), exp.Literal.number(0))
+                known = column if reading.is_whole(i, j) else _finite(column)
+                value = exp.func("coalesce", known.copy(), exp.Literal.number(0))
             needed = usable if len(columns) > 1 or not reading.is_whole(i, j) else []
             chosen.append(_named(_when(exp.and_(*usable), value) if needed else value.copy(), f"y{i}_{j}"))
     return exp.select(exp.Star(), *chosen).from_(level.subquery("l"))
@@ -201,6 +207,8 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
         off = exp.not_(exp.In(this=values[0].copy(), expressions=[exp.Literal.number(0), exp.Literal.number(1)]))
         chosen.append(_named(exp.Sum(this=_flag(off)), f"m{i}_off"))
     chosen += [_named(exp.Avg(this=value.copy()), f"m{i}_a{j}") for j, value in enumerate(values)]
+    if is_binary and len(values) == 1:
+        return chosen  # the variance of 0 and 1 follows from their mean
     for j, k in combinations_with_replacement(range(len(values)), 2):
         if j == k:
             spread: exp.Expr = exp.Variance(this=values[j].copy())

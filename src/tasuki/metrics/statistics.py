@@ -93,6 +93,9 @@ def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
     if not n:
         return Sample(no_moments(size), lost, off, varying)
     means = tuple(_number(row[f"m{i}_a{j}"]) for j in range(size))
+    if f"m{i}_c0_0" not in row:
+        variance = means[0] * (1 - means[0]) * n / (n - 1) if n > 1 else 0.0
+        return Sample(Moments(n, means, ((variance,),)), lost, off, varying)
     covariances = tuple(
         tuple(_number(row[f"m{i}_c{min(j, k)}_{max(j, k)}"]) if n > 1 else 0.0 for k in range(size))
         for j in range(size)
