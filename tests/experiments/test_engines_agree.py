@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from oracle import cells_of
 
+from tasuki.actions.compare import compare
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Invalid
 from tasuki.metrics.metric import Covariate, Metric
@@ -55,14 +56,22 @@ SCHEMA = pa.schema(
 )
 
 
+def units_of_one_arm(rows: list[dict], unit: str | None) -> set[object]:
+    """The units that are left when those that were seen in several arms are gone."""
+    arms: dict[object, set[object]] = {}
+    for number, row in enumerate(rows):
+        arms.setdefault(number if unit is None else row[unit], set()).add(row["arm"])
+    return {unit for unit, seen in arms.items() if unit is not None and len(seen - {None}) == 1}
+
+
 def assert_agree(rows: list[dict], metrics: list[Metric], unit: str | None, segment: str | None) -> None:
     warehouse = Warehouse()
     try:
         source = source_of(pa.Table.from_pylist(rows, schema=SCHEMA))
         columns = warehouse.columns(source)
         asked = Asked("arm", unit, (segment,) if segment else (), tuple(metrics))
-        if not any(row["arm"] is not None and (unit is None or row[unit] is not None) for row in rows):
-            with pytest.raises(Invalid, match="no row to compare"):
+        if not units_of_one_arm(rows, unit):
+            with pytest.raises(Invalid, match=r"no row to compare|more than one arm"):
                 measure(warehouse, warehouse.table(source), columns, asked, 0.05)
             return
         statistics, bound = measure(warehouse, warehouse.table(source), columns, asked, 0.05)
@@ -94,6 +103,12 @@ def test_rows_that_are_units(rows: list[dict], metrics: list[Metric], segment: s
 @given(ROWS, METRICS, st.sampled_from([None, "app"]))
 def test_events_that_are_summed_to_units(rows: list[dict], metrics: list[Metric], segment: str | None) -> None:
     assert_agree(rows, metrics, "user id", segment)
+
+
+def test_units_that_were_all_in_two_arms_are_said_to_be(tmp_path) -> None:
+    (tmp_path / "events.csv").write_text("user,arm,x\na,control,1\na,treatment,2\n")
+    with pytest.raises(Invalid, match="more than one arm"):
+        compare(tmp_path / "events.csv", variant="arm", unit="user", means=["x"])
 
 
 @RUNS

@@ -113,7 +113,9 @@ def _require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> No
     if faults:
         raise Invalid("the values are not what the metrics say", faults)
     if not statistics.cells:
-        raise Invalid("there is no row to compare", expected="at least one unit in each arm")
+        left_out = statistics.units_in_several_arms
+        what = f"all {left_out:,} unit(s) were seen in more than one arm" if left_out else "there is no row to compare"
+        raise Invalid(what, expected="at least one unit in each arm")
 
 
 def _with_quantiles(warehouse: Warehouse, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:
