@@ -118,7 +118,7 @@ def quantile_tree(
         for quantile in quantiles:
             ordered = exp.Order(expressions=[exp.Ordered(this=value.copy())])
             quantile.set("this", exp.WithinGroup(this=quantile.this, expression=ordered))
-        where = [exp.EQ(this=_column("arm"), expression=exp.Literal.string(arm))]
+        where: list[exp.Expr] = [exp.EQ(this=_column("arm"), expression=exp.Literal.string(arm))]
         if reading.unit is not None:
             where.append(_equals(_column("mixed"), 0))
         if segment is not None:
