@@ -33,7 +33,7 @@ check: $(VENV)/.developed ## format, lint, types and room contracts
 lock: ## pin the dependencies anew (hashes, no addresses)
 	@test -x .uv/bin/uv || { $(PYTHON) -m venv .uv && .uv/bin/pip install --quiet "uv$(UV_VERSION)"; }
 	.uv/bin/uv lock --upgrade
-	.uv/bin/uv export --quiet --format requirements.txt --no-header --no-annotate --all-extras --no-default-groups --group build --no-emit-project -o requirements/run.txt
+	.uv/bin/uv export --quiet --format requirements.txt --no-header --no-annotate --extra postgres --extra obd --no-default-groups --group build --no-emit-project -o requirements/run.txt
 	.uv/bin/uv export --quiet --format requirements.txt --no-header --no-annotate --all-extras --no-default-groups --group dev --no-emit-project -o requirements/dev.txt
 	rm -f uv.lock
 
