@@ -7,6 +7,7 @@ from html import escape
 from math import isfinite
 from typing import Any, Literal
 
+from tasuki.experiments.daily import DayEffect
 from tasuki.stats.concern import Concern
 
 SCHEMA = "tasuki.compare/1"
@@ -107,7 +108,10 @@ class Recommendation:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Is it better? The arms, their split, each metric's effect, every doubt and the recommendation."""
+    """Is it better? The arms, their split, each metric's effect, every doubt and the recommendation.
+
+    `daily` holds the path of each effect day by day, where a column of time is known.
+    """
 
     arms: tuple[Arm, ...]
     srm: SplitTest
@@ -115,6 +119,7 @@ class Comparison:
     concerns: tuple[Concern, ...]
     recommendation: Recommendation
     alpha: float = 0.05
+    daily: tuple[DayEffect, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values, without the schema's name; what is not finite is None."""
