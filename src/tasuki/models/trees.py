@@ -6,10 +6,11 @@ text runs no code, but its parser trusts what is in it, so `tasuki.models.tree_t
 
 import ctypes
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ import numpy.typing as npt
 from tasuki.errors import Invalid, Unavailable
 from tasuki.models.definition import Feature, Number
 from tasuki.models.encoding import Column, RawValue, as_numbers, codes_and_keys, keyer, number_value
+from tasuki.models.single_row import SingleRow, plain_scorer
 from tasuki.models.tree_text import check_text
 
 _FLOAT64, _ROW_MAJOR, _NORMAL = 1, 1, 0
@@ -51,8 +53,12 @@ class TreesScorer:
             model.text.encode(), ctypes.byref(rounds), ctypes.byref(self._handle)
         )
         self._check(loaded)
+        self._single = SingleRow(self._library._name, self._handle, len(model.features))
 
     def __del__(self) -> None:
+        # The single row's configuration refers to the booster: it goes first.
+        if hasattr(self, "_single"):
+            self._single.close()
         if getattr(self, "_handle", None):
             self._library.LGBM_BoosterFree(self._handle)
 
@@ -63,7 +69,33 @@ class TreesScorer:
             WrongValue: When a value cannot be taken.
             KeyError: When a column is not there.
         """
-        return float(self._predict(np.asarray([[self._value(one, row) for one in self._features]]))[0])
+        return self._single.predict([self._value(one, row) for one in self._features])
+
+    def from_values(self, names: Sequence[str]) -> Callable[[Sequence[Any]], float]:
+        """The function from one row's values, in the order of the names, to its probability.
+
+        It does what `score_row` does, with every look-up by name done once, here. Values must have the inputs' types.
+
+        Raises:
+            KeyError: When the names lack an input of the model.
+        """
+        places = {name: place for place, name in enumerate(names)}
+        if all(map(is_plain, self._features)) and [one.name for one in self._features] == list(names):
+            return plain_scorer(self._single.predict, [at for at, one in enumerate(self._features) if one.nullable])
+        predict, numbers = self._single.predict, [self._number_of(one, places) for one in self._features]
+        return lambda values: predict([number(values) for number in numbers])
+
+    def _number_of(self, feature: Feature, places: Mapping[str, int]) -> Callable[[Sequence[Any]], float]:
+        if is_plain(feature):
+            name, nullable, place = feature.name, feature.nullable, places[feature.name]
+            return lambda values: number_value(name, values[place], nullable)
+        codes = {key: float(code) for key, code in self._vocabularies[feature.name].items()}
+        code_of, unknown, make = codes.get, float(len(codes)), self._keyers[feature.name]
+        at = [places[column] for column, _ in feature.inputs]
+        if len(at) == 1:
+            place = at[0]
+            return lambda values: code_of(make(values[place]), unknown)
+        return lambda values: code_of(make(*[values[one] for one in at]), unknown)
 
     def score_columns(self, columns: Mapping[str, Column]) -> npt.NDArray[np.float64]:
         """The probability of each row of a table.
