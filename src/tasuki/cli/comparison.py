@@ -122,7 +122,7 @@ def _show_report(report: "ComparisonReport") -> None:
             arms=tuple(Arm(arm.name, arm.units) for arm in report.arms),
             srm=SplitTest(report.srm.p_value, report.srm.expected, report.srm.passed),
             results=tuple(Result(**vars(one)) for one in report.results),
-            concerns=tuple(Concern(one.code, one.severity, one.message) for one in report.concerns),
+            concerns=tuple(Concern(one.code, one.severity, one.message, one.values) for one in report.concerns),
             recommendation=Recommendation(**vars(report.recommendation)),
         )
     )

@@ -107,7 +107,8 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
     usual += [name for name in names if name.lower().split(" ")[0] in _USUAL_FIRST_WORDS]
     control = usual[0] if usual else names[0]
     why = "by its name" if usual else "as the first by name"
-    chosen = Concern("control_guessed", "info", f"No control was named; {control!r} was taken {why}.")
+    values = {"arm": control, "case": "by_name" if usual else "first"}
+    chosen = Concern("control_guessed", "info", f"No control was named; {control!r} was taken {why}.", values)
     return control, tuple(name for name in names if name != control), (chosen,)
 
 

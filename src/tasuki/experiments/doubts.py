@@ -25,6 +25,7 @@ def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: Spli
             "error",
             f"The split ({seen}) is not as planned (p = {srm.p_value:.2g}): units are missing or doubled in some arm, "
             "so that no effect below can be trusted.",
+            {"seen": {cell.arm: cell.units for cell in totals}, "p": srm.p_value},
         )
     several = statistics.units_in_several_arms
     if several:
@@ -33,21 +34,25 @@ def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: Spli
             "units_in_several_arms",
             "error" if broken else "warning",
             f"{several:,} unit(s) were seen in more than one arm and are left out.",
+            {"units": several},
         )
     if statistics.units_without_arm:
-        yield Concern("no_arm", "warning", f"{statistics.units_without_arm:,} unit(s) have no arm and are left out.")
+        count = statistics.units_without_arm
+        yield Concern("no_arm", "warning", f"{count:,} unit(s) have no arm and are left out.", {"units": count})
     if statistics.events_without_unit:
         count = statistics.events_without_unit
-        yield Concern("no_unit", "warning", f"{count:,} event(s) name no unit and are left out.")
+        yield Concern("no_unit", "warning", f"{count:,} event(s) name no unit and are left out.", {"events": count})
     for cell in totals:
         if cell.units < FEW_UNITS:
             yield Concern(
                 "too_few_units",
                 "warning",
                 f"{cell.arm} has {cell.units:,} unit(s): intervals rest on the normal approximation and need more.",
+                {"arm": cell.arm, "units": cell.units},
             )
     if len(totals) > MANY_ARMS:
-        yield Concern("many_arms", "info", f"There are {len(totals)} arms; each one needs its own share of units.")
+        message = f"There are {len(totals)} arms; each one needs its own share of units."
+        yield Concern("many_arms", "info", message, {"arms": len(totals)})
 
 
 def doubts_about_metrics(metrics: Sequence[BoundMetric], totals: Sequence[Cell]) -> Iterator[Concern]:
@@ -58,7 +63,8 @@ def doubts_about_metrics(metrics: Sequence[BoundMetric], totals: Sequence[Cell])
         lost = sum(one.lost for one in samples)
         if lost:
             name = bound.metric.name
-            yield Concern("not_finite", "warning", f"{name}: {lost:,} value(s) are NaN or infinite and are left out.")
+            message = f"{name}: {lost:,} value(s) are NaN or infinite and are left out."
+            yield Concern("not_finite", "warning", message, {"metric": name, "values": lost})
         yield from _emptiness(bound, totals, samples)
 
 
@@ -69,15 +75,15 @@ def _missing_values(bound: BoundMetric, totals: Sequence[Cell], i: int) -> Itera
         return
     name, units = bound.metric.name, sum(cell.units for cell in totals)
     p = split_p_value(missing, [cell.units / units for cell in totals])
-    yield Concern(
-        "values_missing", "warning", f"{name}: {sum(missing):,} of {units:,} units have no value and are left out."
-    )
+    message = f"{name}: {sum(missing):,} of {units:,} units have no value and are left out."
+    yield Concern("values_missing", "warning", message, {"metric": name, "missing": sum(missing), "units": units})
     if p < SRM_THRESHOLD:
         yield Concern(
             "missing_differs",
             "error",
             f"{name}: values are missing more often in one arm than in another (p = {p:.2g}), so that the remaining "
             "units can no longer be compared.",
+            {"metric": name, "p": p},
         )
 
 
@@ -86,7 +92,9 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
     empty = [cell.arm for cell, one in zip(totals, samples, strict=True) if not one.moments.n]
     if empty:
         where = "any arm" if len(empty) == len(totals) else ", ".join(empty)
-        yield Concern("no_data", "error", f"{name}: no unit has a value in {where}. That is no data, not no effect.")
+        message = f"{name}: no unit has a value in {where}. That is no data, not no effect."
+        case = "everywhere" if len(empty) == len(totals) else "somewhere"
+        yield Concern("no_data", "error", message, {"metric": name, "arms": empty, "case": case})
         return
     if kind == "quantile":
         q = bound.metric.quantile or 0.5
@@ -96,14 +104,18 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
                 "few_beyond_quantile",
                 "warning",
                 f"{name}: only about {beyond:.0f} unit(s) lie beyond the quantile in an arm, too few for its interval.",
+                {"metric": name, "units": round(beyond)},
             )
         return
     if all(one.moments.means[0] == 0 and one.moments.covariances[0][0] == 0 for one in samples):
-        yield Concern("no_events", "error", f"{name} is 0 for every unit. That is no data, not no effect.")
+        message = f"{name} is 0 for every unit. That is no data, not no effect."
+        yield Concern("no_events", "error", message, {"metric": name})
     elif all(one.moments.covariances[0][0] == 0 for one in samples) and kind != "ratio":
-        yield Concern("no_variance", "warning", f"{name} is the same for every unit of an arm: there is no interval.")
+        message = f"{name} is the same for every unit of an arm: there is no interval."
+        yield Concern("no_variance", "warning", message, {"metric": name})
     if kind == "ratio" and any(one.moments.means[1] == 0 for one in samples):
-        yield Concern("no_denominator", "error", f"{name}: the denominator is 0 in an arm, so that there is no ratio.")
+        message = f"{name}: the denominator is 0 in an arm, so that there is no ratio."
+        yield Concern("no_denominator", "error", message, {"metric": name})
 
 
 def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
@@ -116,8 +128,8 @@ def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
                     "info",
                     f"{one.metric}: control is too close to 0 for {one.treatment_arm}'s relative effect to have an "
                     "interval.",
+                    {"metric": one.metric, "arm": one.treatment_arm},
                 )
             elif one.control < 0:
-                yield Concern(
-                    "control_negative", "info", f"{one.metric}: control is below 0; a positive share means a fall."
-                )
+                message = f"{one.metric}: control is below 0; a positive share means a fall."
+                yield Concern("control_negative", "info", message, {"metric": one.metric})

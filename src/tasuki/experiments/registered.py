@@ -152,7 +152,7 @@ def early_look(plan: ExperimentPlan, design: Design) -> tuple[Concern, ...]:
         f"This is a look after {ran:.1f} of {plan.days} days, and the stop rule allows none: intervals and p-values "
         "are for one look at the end."
     )
-    return (Concern("look_outside_rule", "error", message),)
+    return (Concern("look_outside_rule", "error", message, {"ran_days": ran, "planned_days": plan.days}),)
 
 
 def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float) -> ComparisonReport:
@@ -163,7 +163,7 @@ def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float)
         arms=tuple(ArmCount(arm.name, arm.units) for arm in comparison.arms),
         srm=SplitCheck(comparison.srm.p_value, dict(comparison.srm.expected), comparison.srm.passed),
         results=tuple(Effect(**{name: getattr(one, name) for name in _REPORTED}) for one in comparison.results),
-        concerns=tuple(ConcernNote(one.code, one.severity, one.message) for one in comparison.concerns),
+        concerns=tuple(ConcernNote(one.code, one.severity, one.message, one.values) for one in comparison.concerns),
         recommendation=Recommendation(
             comparison.recommendation.decision,
             comparison.recommendation.reasons,

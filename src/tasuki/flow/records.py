@@ -8,7 +8,7 @@ from dataclasses import field
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 from pydantic.dataclasses import dataclass
 
 _STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -144,6 +144,7 @@ class ConcernNote:
     code: Text
     severity: Literal["info", "warning", "error"]
     message: Text
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -319,6 +320,9 @@ class Effect:
     n_treatment: int
     method: Text
     variance_reduction: float | None = None
+    direction: Direction = "increase"
+    margin: float | None = None
+    p_value_margin: float | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

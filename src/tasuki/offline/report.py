@@ -27,7 +27,7 @@ def offline_report(comparison: OfflineComparison, champion: str, challenger: str
         rule=rule or said.rule,
         recommendation=said.decision,
         reasons=said.reasons,
-        concerns=tuple(ConcernNote(one.code, one.severity, one.message) for one in comparison.concerns),
+        concerns=tuple(ConcernNote(one.code, one.severity, one.message, one.values) for one in comparison.concerns),
     )
 
 
