@@ -11,7 +11,7 @@ from functools import lru_cache
 from hashlib import sha256
 from itertools import accumulate
 from math import isfinite
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from tasuki.errors import Fault, Invalid
 
@@ -22,6 +22,9 @@ BUCKETS = 16**13
 """How many buckets the hash can tell apart: 2**52."""
 
 SHARE_TOLERANCE = 1e-9
+
+Dialect = Literal["duckdb", "spark", "bigquery", "snowflake", "trino", "clickhouse", "postgres"]
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 
 @dataclass(frozen=True)
@@ -61,64 +64,126 @@ def assign(unit: object, salt: str, arms: Mapping[str, float]) -> tuple[str, flo
 
     Returns:
         The arm's name, and the bucket in [0, 1).
+
+    Raises:
+        Invalid: For None, which is no unit: an engine gives it no arm either.
     """
-    number = int(sha256(f"{salt}:{unit}".encode()).hexdigest()[:13], 16)
+    if unit is None:
+        raise Invalid("None is no unit", expected="a text or a whole number")
+    # The first seven bytes without their last four bits: the 13 hexadecimal digits, without writing them out.
+    number = int.from_bytes(sha256(f"{salt}:{unit}".encode()).digest()[:7]) >> 4
     return _split(tuple(arms.items())).arm_of(number), number / BUCKETS
 
 
 def assign_many(units: Iterable[object], salt: str, arms: Mapping[str, float]) -> list[tuple[str, float]]:
     """The arm and the bucket of each unit, in the order given; the same answers as `assign`."""
     arm_of, start, hashed = split_of(arms).arm_of, f"{salt}:".encode(), sha256
-    numbers = (int(hashed(start + str(unit).encode()).hexdigest()[:13], 16) for unit in units)
+    chosen = list(units)
+    if any(unit is None for unit in chosen):
+        raise Invalid("None is no unit", expected="texts or whole numbers")
+    numbers = (int.from_bytes(hashed(start + str(unit).encode()).digest()[:7]) >> 4 for unit in chosen)
     return [(arm_of(number), number / BUCKETS) for number in numbers]
 
 
-def assignment_sql(unit: "exp.Expr", salt: str, arms: Mapping[str, float], dialect: str = "duckdb") -> "exp.Expr":
-    """The SQL expression whose value is the arm of each row's unit, equal to `assign` to the last unit.
+def assignment_sql(unit: "exp.Expr", salt: str, arms: Mapping[str, float], dialect: Dialect = "duckdb") -> "exp.Expr":
+    """The SQL expression whose value is the arm of each row's unit, equal to `assign` to the last unit; null for null.
 
     Args:
-        unit: The column, or any expression, that holds the unit.
+        unit: The column, or any expression of text or whole numbers, that holds the unit.
         salt: The experiment's salt; it becomes a literal, quoted by the dialect's writer.
         arms: Share of the traffic by arm, adding up to 1.
-        dialect: `duckdb` or `spark`: how the engine turns hexadecimal text into a number differs.
+        dialect: The engine's: how it writes a SHA-256 in hexadecimal differs.
+    """
+    return arms_sql(unit, salt, split_of(arms), dialect)
+
+
+def arms_sql(unit: "exp.Expr", salt: str, split: Split, dialect: Dialect) -> "exp.Expr":
+    """The same for a split whose bounds are known.
+
+    The digest's text is compared with the bounds' text, which sorts as the numbers do: nothing is converted. The arm is
+    looked up by the number of bounds passed, and not by a CASE, whose branches hide from DuckDB and Spark that they
+    hash the same text: so it is hashed once a row, however many arms there are.
     """
     from sqlglot import exp
 
-    split, number = split_of(arms), bucket_sql(unit, salt, dialect)
-    case = exp.Case()
-    for arm, bound in list(zip(split.arms, split.bounds, strict=True))[:-1]:
-        case = case.when(exp.LT(this=number.copy(), expression=exp.Literal.number(bound)), exp.Literal.string(arm))
-    return case.else_(exp.Literal.string(split.arms[-1])) if case.args.get("ifs") else exp.Literal.string(split.arms[0])
+    digest = digest_sql(unit, salt, dialect)
+    passed = [exp.GTE(this=digest.copy(), expression=_bound(bound)) for bound in split.bounds[:-1]]
+    names = [exp.Literal.string(arm) for arm in split.arms]
+    if not passed or dialect not in _INDEXED:
+        unknown = exp.Is(this=unit.copy(), expression=exp.Null())
+        case = exp.Case().when(unknown, exp.Null())
+        for arm, bound in zip(names[:-1], split.bounds[:-1], strict=True):
+            case = case.when(exp.LT(this=digest.copy(), expression=_bound(bound)), arm)
+        return case.else_(names[-1])
+    at: exp.Expr = exp.Literal.number(1)
+    for condition in passed:
+        at = exp.Add(this=at, expression=exp.cast(condition, exp.DType.INT))
+    return exp.Anonymous(this=_INDEXED[dialect], expressions=[exp.Array(expressions=names), at])
 
 
-def bucket_sql(unit: "exp.Expr", salt: str, dialect: str = "duckdb") -> "exp.Expr":
+_INDEXED = {"duckdb": "list_extract", "spark": "element_at"}
+
+
+def digest_sql(unit: "exp.Expr", salt: str, dialect: Dialect) -> "exp.Expr":
+    """The SQL expression of the SHA-256 of salt and unit as 64 hexadecimal digits in lower case; null for null.
+
+    Raises:
+        Invalid: For a dialect that is not known.
+    """
+    from sqlglot import exp
+
+    # Not CONCAT, which takes null for an empty text in some engines.
+    salted = exp.DPipe(this=exp.Literal.string(f"{salt}:"), expression=exp.cast(unit.copy(), exp.DType.TEXT), safe=True)
+
+    def call(name: str, *of: exp.Expr) -> exp.Expr:
+        return exp.Anonymous(this=name, expressions=list(of))
+
+    match dialect:
+        case "duckdb":
+            return call("sha256", salted)
+        case "spark" | "snowflake":
+            return call("sha2", salted, exp.Literal.number(256))
+        case "bigquery":
+            return call("to_hex", call("sha256", salted))
+        case "trino":
+            return call("lower", call("to_hex", call("sha256", call("to_utf8", salted))))
+        case "clickhouse":
+            return call("lower", call("hex", call("SHA256", salted)))
+        case "postgres":
+            utf8 = call("convert_to", salted, exp.Literal.string("UTF8"))
+            return call("encode", call("sha256", utf8), exp.Literal.string("hex"))
+    raise Invalid(f"no hash is known in the dialect {dialect!r}", expected=", ".join(DIALECTS))
+
+
+def bucket_sql(unit: "exp.Expr", salt: str, dialect: Dialect = "duckdb") -> "exp.Expr":
     """The SQL expression of a unit's bucket number in [0, 2**52).
 
     Raises:
-        Invalid: For a dialect other than `duckdb` and `spark`.
+        Invalid: For a dialect other than `duckdb` and `spark`: how text becomes a number differs.
     """
     from sqlglot import exp
 
-    salted = exp.Concat(
-        expressions=[exp.Literal.string(f"{salt}:"), exp.cast(unit.copy(), exp.DType.TEXT)], safe=False, coalesce=False
+    digest = exp.Substring(
+        this=digest_sql(unit, salt, dialect), start=exp.Literal.number(1), length=exp.Literal.number(13)
     )
     match dialect:
         case "duckdb":
-            digest = _first_13(exp.Anonymous(this="sha256", expressions=[salted]))
-            hexadecimal = exp.Concat(expressions=[exp.Literal.string("0x"), digest], safe=False, coalesce=False)
-            return exp.cast(hexadecimal, exp.DType.UBIGINT)
+            return exp.cast(exp.DPipe(this=exp.Literal.string("0x"), expression=digest, safe=True), exp.DType.UBIGINT)
         case "spark":
-            hashed = exp.Anonymous(this="sha2", expressions=[salted, exp.Literal.number(256)])
-            digest = _first_13(hashed)
             converted = exp.Anonymous(this="conv", expressions=[digest, exp.Literal.number(16), exp.Literal.number(10)])
             return exp.cast(converted, exp.DType.BIGINT)
-    raise Invalid(f"no bucket is known in the dialect {dialect!r}", expected="duckdb or spark")
+    raise Invalid(f"no bucket number is known in the dialect {dialect!r}", expected="duckdb or spark")
 
 
-def _first_13(digest: "exp.Expr") -> "exp.Expr":
+def _bound(bound: int) -> "exp.Expr":
     from sqlglot import exp
 
-    return exp.Substring(this=digest, start=exp.Literal.number(1), length=exp.Literal.number(13))
+    return exp.Literal.string(hexadecimal(bound))
+
+
+def hexadecimal(bound: int) -> str:
+    """A bucket number as text that compares with a digest's text as the number compares with the digest's."""
+    return "g" if bound >= BUCKETS else f"{bound:013x}"
 
 
 @lru_cache(maxsize=256)
