@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from tasuki.models import Model, Target, category, cross, hour_of_day, number
+from tasuki.models import Model, Target, category, count_over, cross, hour_of_day, number, time_part
 from tasuki.models.definition import definition_faults
 
 SOUND = Model(
@@ -33,6 +33,13 @@ def test_columns_are_named_once_in_order() -> None:
     assert SOUND.inputs == {"app": "category", "slot": "category", "at": "time", "minutes": "number"}
 
 
+def test_a_count_asks_the_table_for_what_it_counts_and_the_request_for_the_number() -> None:
+    counted = replace(SOUND, features=(count_over("7d", by="user", event="clicked_at"),))
+    assert definition_faults(counted) == []
+    assert counted.inputs == {"count_7d_by_user_of_clicked_at": "number"}
+    assert counted.columns == ("user", "at", "clicked", "clicked_at", "os")
+
+
 @pytest.mark.parametrize(
     ("change", "where"),
     [
@@ -46,6 +53,12 @@ def test_columns_are_named_once_in_order() -> None:
         ({"features": (cross("app"),)}, "features.app"),
         ({"features": (number("minutes", bins=(3, 1)),)}, "features.minutes"),
         ({"features": (hour_of_day("at", utc_offset_hours=30),)}, "features.hour_of_day(at)"),
+        ({"features": (time_part("at", "week"),)}, "features.week(at)"),
+        ({"features": (time_part("at", "month", utc_offset_hours=15),)}, "features.month(at)"),
+        ({"features": (count_over("7 days", by="user"),)}, "features.count_7 days_by_user"),
+        ({"features": (count_over("1h", by="user", lag="60m"),)}, "features.count_1h_by_user_lag_60m"),
+        ({"features": (count_over("1h", by=""),)}, "features.count_1h_by_"),
+        ({"features": (count_over("1h", by="user", name="user"),)}, "features.user"),
         ({"features": (category("clicked"),)}, "features.clicked"),
         ({"features": (category("app"), number("app"))}, "features.app"),
         ({"buckets": 1}, "buckets"),

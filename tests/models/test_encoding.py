@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tasuki.models import category, cross, hour_of_day, number
-from tasuki.models.definition import Feature
+from tasuki.models import category, cross, day_of_week, hour_of_day, number, time_part
 from tasuki.models.encoding import WrongValue, codes_and_keys, key_of, plain_column, slot_of, to_raw
+from tasuki.models.features import Feature
 
 CATEGORIES = st.one_of(st.text(max_size=4), st.integers(-(10**20), 10**20), st.booleans(), st.none())
 NUMBERS = st.one_of(st.floats(allow_nan=False, allow_infinity=False), st.integers(-(10**6), 10**6), st.none())
-MOMENTS = st.datetimes(datetime(1980, 1, 1), datetime(2090, 1, 1)).flatmap(
+MOMENTS = st.datetimes(datetime(3, 1, 1), datetime(9997, 12, 31)).flatmap(
     lambda at: st.integers(-12, 14).map(lambda hours: at.replace(tzinfo=timezone(timedelta(hours=hours))).isoformat())
 )
 FEATURES: list[Feature] = [
@@ -25,6 +25,10 @@ FEATURES: list[Feature] = [
     cross("a", "b", "c", nullable=True),
     hour_of_day("at", nullable=True),
     hour_of_day("at", utc_offset_hours=5.5, nullable=True),
+    day_of_week("at", utc_offset_hours=9, nullable=True),
+    time_part("at", "hour_of_week", utc_offset_hours=-3.5, nullable=True),
+    time_part("at", "day_of_month", nullable=True),
+    time_part("at", "month", utc_offset_hours=14, nullable=True),
     number("x", nullable=True),
     number("x", bins=(-1.5, 0, 0.1, 100), nullable=True),
 ]
@@ -62,6 +66,16 @@ def test_hour_is_that_of_the_clock_people_live_by() -> None:
     assert key_of(hour_of_day("at"), {"at": at}) == "at@20"
     assert key_of(hour_of_day("at", utc_offset_hours=9), {"at": at}) == "at@5"
     assert key_of(hour_of_day("at", utc_offset_hours=9), {"at": "2026-03-02T05:30:00+09:00"}) == "at@5"
+
+
+def test_parts_of_a_moment_are_those_of_the_clock_people_live_by() -> None:
+    # 2026-03-01 was a Sunday in London, and in Tokyo already Monday the 2nd.
+    at = {"at": "2026-03-01T20:30:00+00:00"}
+    assert key_of(day_of_week("at"), at) == "at@day_of_week:6"
+    assert key_of(day_of_week("at", utc_offset_hours=9), at) == "at@day_of_week:0"
+    assert key_of(time_part("at", "hour_of_week", utc_offset_hours=9), at) == "at@hour_of_week:5"
+    assert key_of(time_part("at", "day_of_month", utc_offset_hours=9), at) == "at@day_of_month:2"
+    assert key_of(time_part("at", "month"), at) == "at@month:3"
 
 
 def test_a_value_on_an_edge_belongs_to_the_bin_above() -> None:

@@ -21,7 +21,10 @@ from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
 from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
-from tasuki.models.definition import Model
+from tasuki.models.counting import with_counts
+from tasuki.models.definition import Model, sources_of
+from tasuki.models.encoding import WrongValue
+from tasuki.models.features import Feature
 from tasuki.models.file import ModelFile, check_model_file, load_model_file
 from tasuki.models.training import Training, TrainingRows, select_rows, train
 from tasuki.store.files import replace_file
@@ -160,8 +163,7 @@ def score_versions(
     if seen:
         faults = [Fault(name, f"was trained up to {artifacts[name].training['window']['end']}") for name in seen]
         raise Invalid("the rows are not held out", faults, expected=f"versions trained on what was before {since}")
-    wanted = {name for one in artifacts.values() for name in one.inputs}
-    _, columns = _read(workspace, file, tuple(wanted))
+    _, columns = _read(workspace, file, tuple(one for artifact in artifacts.values() for one in artifact.features))
     last = _latest(columns[file.model.time])
     rows = select_rows(file.model, columns, since=since, until=until, known_until=max(last, until or last))
     return ScoredRows(
@@ -250,17 +252,23 @@ def code_commit(folder: Path) -> str | None:
 
 
 def _read(
-    workspace: Workspace, file: ModelFile, more: tuple[str, ...] = ()
+    workspace: Workspace, file: ModelFile, more: tuple[Feature, ...] = ()
 ) -> tuple[tuple[str, ...], dict[str, npt.NDArray[Any]]]:
-    """The names of all the table's columns, and the ones that are needed."""
+    """The names of all the table's columns, and the ones that these features need, with their counts over windows."""
     from tasuki.warehouse import Warehouse, source_of
 
     with closing(Warehouse(workspace.tables)) as warehouse:
         source = source_of(file.model.table)
         there = tuple(warehouse.columns(source))
         check_model_file(file, there)
-        names = tuple(dict.fromkeys([*file.model.columns, *more]))
-        return there, warehouse.read_columns(source, names)
+        features = (*file.model.features, *more)
+        names = tuple(dict.fromkeys([*file.model.columns, *sources_of(features)]))
+        columns = warehouse.read_columns(source, names)
+    try:
+        return there, with_counts(features, file.model.time, columns)
+    except WrongValue as error:
+        fault = Fault(error.column, error.what, error.expected)
+        raise Invalid(f"table {file.model.table} cannot be read", [fault]) from error
 
 
 def _latest(times: npt.NDArray[Any]) -> datetime:

@@ -19,8 +19,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tasuki.errors import Fault, Invalid
-from tasuki.models.definition import Category, Cross, Feature, HourOfDay, InputType, Number
 from tasuki.models.encoding import Column, RawValue, WrongValue, plain_column
+from tasuki.models.features import (
+    TIME_PARTS,
+    Category,
+    CountOver,
+    Cross,
+    Feature,
+    HourOfDay,
+    InputType,
+    Number,
+    TimePart,
+)
 from tasuki.models.linear import Linear, LinearScorer, Scale, plain_numbers
 from tasuki.models.trees import Trees, TreesScorer
 
@@ -32,7 +42,9 @@ _KINDS: dict[str, Callable[..., Feature]] = {
     "category": Category,
     "cross": Cross,
     "hour_of_day": HourOfDay,
+    "time_part": TimePart,
     "number": Number,
+    "count_over": CountOver,
 }
 _KIND_OF: dict[object, str] = {kind: name for name, kind in _KINDS.items()}
 
@@ -197,7 +209,10 @@ def _json(files: Mapping[str, bytes], name: str) -> dict[str, Any]:
 
 def _feature(value: Mapping[str, Any]) -> Feature:
     fields = {name: tuple(one) if isinstance(one, list) else one for name, one in value.items() if name != "kind"}
-    return _KINDS[value["kind"]](**fields)
+    feature = _KINDS[value["kind"]](**fields)
+    if isinstance(feature, TimePart) and feature.part not in TIME_PARTS:
+        raise ValueError(f"{feature.part!r} is no part of a moment")
+    return feature
 
 
 def _linear(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mapping[str, bytes]) -> Linear:

@@ -6,15 +6,14 @@ Nothing here reads data or trains. `tasuki.models.file` reads the file, `tasuki.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 from tasuki.errors import Fault
-
-InputType = Literal["number", "category", "time"]
-"""What an inference request must give for a column: a number, a text (or whole number, or true/false), or a moment."""
+from tasuki.models.features import TIME_PARTS, CountOver, Cross, Feature, HourOfDay, InputType, Number, TimePart
 
 LARGEST_BUCKETS = 2**24
 LARGEST_BINS = 1_000
+FEATURE_WORDS = "category, cross, hour_of_day, day_of_week, time_part, number or count_over"
 
 
 @dataclass(frozen=True)
@@ -32,136 +31,6 @@ class Target:
     column: str
     delay_hours: float = 0.0
     time: str | None = None
-
-
-@dataclass(frozen=True)
-class Category:
-    """One column as a category."""
-
-    column: str
-    online: bool = True
-    nullable: bool = False
-
-    @property
-    def name(self) -> str:
-        """The feature's name in notes and manifests."""
-        return self.column
-
-    @property
-    def inputs(self) -> tuple[tuple[str, InputType], ...]:
-        """The columns it reads, with the type of each."""
-        return ((self.column, "category"),)
-
-
-@dataclass(frozen=True)
-class Cross:
-    """The combination of several columns as one category."""
-
-    columns: tuple[str, ...]
-    online: bool = True
-    nullable: bool = False
-
-    @property
-    def name(self) -> str:
-        """The feature's name in notes and manifests."""
-        return "×".join(self.columns)
-
-    @property
-    def inputs(self) -> tuple[tuple[str, InputType], ...]:
-        """The columns it reads, with the type of each."""
-        return tuple((column, "category") for column in self.columns)
-
-
-@dataclass(frozen=True)
-class HourOfDay:
-    """The hour 0..23 of a moment, on the clock `utc_offset_hours` ahead of UTC, as a category."""
-
-    column: str
-    utc_offset_hours: float = 0.0
-    online: bool = True
-    nullable: bool = False
-
-    @property
-    def name(self) -> str:
-        """The feature's name in notes and manifests."""
-        return f"hour_of_day({self.column})"
-
-    @property
-    def inputs(self) -> tuple[tuple[str, InputType], ...]:
-        """The columns it reads, with the type of each."""
-        return ((self.column, "time"),)
-
-
-@dataclass(frozen=True)
-class Number:
-    """A number: by the bin it falls in, or, without bins, standardised with the training rows' mean and deviation."""
-
-    column: str
-    bins: tuple[float, ...] = ()
-    online: bool = True
-    nullable: bool = False
-
-    @property
-    def name(self) -> str:
-        """The feature's name in notes and manifests."""
-        return self.column
-
-    @property
-    def inputs(self) -> tuple[tuple[str, InputType], ...]:
-        """The columns it reads, with the type of each."""
-        return ((self.column, "number"),)
-
-
-Feature = Category | Cross | HourOfDay | Number
-
-
-def category(column: str, *, online: bool = True, nullable: bool = False) -> Category:
-    """A column as a category: app, slot, device.
-
-    Args:
-        column: The column's name, the same in the training table and in inference requests.
-        online: Whether the inference service can have it in time; one that it cannot is refused at publication.
-        nullable: Whether it may be null; null is then a category of its own.
-    """
-    return Category(column, online, nullable)
-
-
-def cross(*columns: str, online: bool = True, nullable: bool = False) -> Cross:
-    """The combination of two or more columns as one category, for tastes that neither column shows alone.
-
-    Args:
-        columns: The columns' names, in any order that then stays.
-        online: Whether the inference service can have all of them in time.
-        nullable: Whether they may be null.
-    """
-    return Cross(columns, online, nullable)
-
-
-def hour_of_day(
-    column: str, *, utc_offset_hours: float = 0.0, online: bool = True, nullable: bool = False
-) -> HourOfDay:
-    """The hour of day of a moment as a category.
-
-    Args:
-        column: A timestamp column; requests give ISO 8601 with a time zone.
-        utc_offset_hours: The clock people live by: 9 for Japan. Training and serving always use the same.
-        online: Whether the inference service can have it in time.
-        nullable: Whether it may be null; null is then an hour of its own.
-    """
-    return HourOfDay(column, utc_offset_hours, online, nullable)
-
-
-def number(column: str, *, bins: tuple[float, ...] = (), online: bool = True, nullable: bool = False) -> Number:
-    """A number.
-
-    Args:
-        column: The column's name.
-        bins: Ascending edges; a value equal to an edge belongs to the bin above it. Linear models learn one weight per
-            bin, which lets them follow a curve. Without bins the standardised value itself is used.
-        online: Whether the inference service can have it in time.
-        nullable: Whether it may be null; null is then a bin of its own.
-    """
-    return Number(column, tuple(bins), online, nullable)
 
 
 @dataclass(frozen=True)
@@ -215,7 +84,12 @@ class Model:
     def columns(self) -> tuple[str, ...]:
         """Every column of the table that training reads, each once."""
         label = (self.target.column, *([self.target.time] if self.target.time else []))
-        return tuple(dict.fromkeys((self.unit, self.time, *label, *self.inputs, *self.segments)))
+        return tuple(dict.fromkeys((self.unit, self.time, *label, *sources_of(self.features), *self.segments)))
+
+    @property
+    def counts(self) -> tuple[CountOver, ...]:
+        """The counts over windows among its features."""
+        return tuple(one for one in self.features if isinstance(one, CountOver))
 
 
 _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
@@ -230,6 +104,17 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("max_size_mb", (int, float), "a number of megabytes"),
     *((name, str, "a text") for name in ("intended_use", "unsuitable_use", "baseline", "retraining_cadence")),
 )
+
+
+def sources_of(features: tuple[Feature, ...]) -> tuple[str, ...]:
+    """The table's columns that features are computed from: their inputs, and for a count what it counts."""
+    found: list[str] = []
+    for feature in features:
+        if isinstance(feature, CountOver):
+            found += [feature.by, *([feature.event] if feature.event else [])]
+        else:
+            found += [name for name, _ in feature.inputs]
+    return tuple(dict.fromkeys(found))
 
 
 def definition_faults(model: Model) -> list[Fault]:
@@ -253,7 +138,7 @@ def _type_faults(model: Model) -> Iterator[Fault]:
     if isinstance(features, tuple | list):
         for place, feature in enumerate(features):
             if not isinstance(feature, Feature):
-                yield Fault(f"features.{place}", f"{feature!r} is no feature", "category, cross, hour_of_day or number")
+                yield Fault(f"features.{place}", f"{feature!r} is no feature", FEATURE_WORDS)
 
 
 def _own_faults(model: Model) -> Iterator[Fault]:
@@ -287,14 +172,30 @@ def _feature_faults(feature: Feature) -> Iterator[Fault]:
             yield Fault(f"features.{feature.name}", "does not combine anything", "two or more different columns")
         case Number(bins=bins) if list(bins) != sorted(set(bins)) or len(bins) > LARGEST_BINS:
             yield Fault(f"features.{feature.name}", "bins do not ascend", f"ascending edges, at most {LARGEST_BINS}")
-        case HourOfDay(utc_offset_hours=offset) if not -14 <= offset <= 14:
+        case HourOfDay(utc_offset_hours=offset) | TimePart(utc_offset_hours=offset) if not -14 <= offset <= 14:
             yield Fault(f"features.{feature.name}", f"utc_offset_hours {offset!r} is no time zone", "-14 to 14")
+        case TimePart(part=part) if part not in TIME_PARTS:
+            yield Fault(f"features.{feature.name}", f"{part!r} is no part of a moment", ", ".join(TIME_PARTS))
+    if isinstance(feature, CountOver):
+        yield from _count_faults(feature)
+
+
+def _count_faults(feature: CountOver) -> Iterator[Fault]:
+    where = f"features.{feature.name}"
+    if not isinstance(feature.by, str) or not feature.by:
+        yield Fault(where, f"by={feature.by!r} names no column", 'the column that must be the same: by="user"')
+    try:
+        if not 0 <= feature.lag_us < feature.window_us:
+            yield Fault(where, f"the lag {feature.lag} is not inside the window {feature.window}", "a shorter lag")
+    except ValueError as error:
+        yield Fault(where, str(error), 'a whole number with m, h, d or w: "7d"')
 
 
 def _clashes(model: Model) -> Iterator[Fault]:
     seen: set[str] = set()
     types: dict[str, InputType] = {}
     target = {model.target.column, model.target.time}
+    sources = {model.unit, model.time, *sources_of(model.features)}
     for feature in model.features:
         if feature.name in seen:
             yield Fault(f"features.{feature.name}", "is there twice", "each feature once")
@@ -302,6 +203,8 @@ def _clashes(model: Model) -> Iterator[Fault]:
         for column, kind in feature.inputs:
             if column in target:
                 yield Fault(f"features.{feature.name}", f"{column!r} is the target: a leak", "what is known before")
+            if isinstance(feature, CountOver) and column in sources:
+                yield Fault(f"features.{feature.name}", f"{column!r} names a column and a count", "another name=")
             if types.setdefault(column, kind) != kind:
                 yield Fault(f"features.{feature.name}", f"{column!r} is a {kind} here and a {types[column]} elsewhere")
 

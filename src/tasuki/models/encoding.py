@@ -16,7 +16,7 @@ import mmh3
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.models.definition import Category, Cross, Feature, HourOfDay, InputType, Number
+from tasuki.models.features import Category, Cross, Feature, HourOfDay, InputType, Number, TimePart
 
 Column = npt.NDArray[Any]
 RawValue = str | int | float | bool | datetime | None
@@ -110,6 +110,8 @@ def keyer(feature: Feature) -> Callable[..., str]:
             return _cross_keyer(columns, nullable)
         case HourOfDay(column, offset, _, nullable):
             return _hour_keyer(column, offset, nullable)
+        case TimePart():
+            return _part_keyer(feature)
         case Number(column, bins, _, nullable):
             return _number_keyer(column, bins, nullable)
 
@@ -128,6 +130,8 @@ def codes_and_keys(feature: Feature, columns: Mapping[str, Column]) -> tuple[npt
     match feature:
         case HourOfDay(column):
             return _hour_codes(feature, as_moments(column, columns[column], feature.nullable))
+        case TimePart(column):
+            return _part_codes(feature, as_moments(column, columns[column], feature.nullable))
         case Number(column):
             return _number_codes(feature, as_numbers(column, columns[column], feature.nullable))
     codes = np.zeros(len(columns[feature.inputs[0][0]]), dtype=np.int64)
@@ -246,6 +250,25 @@ def _hour_keyer(column: str, offset_hours: float, nullable: bool) -> Callable[[o
     return make
 
 
+def _part_keyer(feature: TimePart) -> Callable[[object], str]:
+    column, offset = feature.column, timedelta(hours=feature.utc_offset_hours)
+    start, part = f"{column}@{feature.part}:", _PARTS[feature.part]
+
+    def make(value: object) -> str:
+        moment = moment_value(column, value, feature.nullable)
+        return f"{start}{NULL}" if moment is None else f"{start}{part(moment + offset)}"
+
+    return make
+
+
+_PARTS: dict[str, Callable[[datetime], int]] = {
+    "day_of_week": datetime.weekday,
+    "hour_of_week": lambda at: at.weekday() * 24 + at.hour,
+    "day_of_month": lambda at: at.day,
+    "month": lambda at: at.month,
+}
+
+
 def _number_keyer(column: str, bins: tuple[float, ...], nullable: bool) -> Callable[[object], str]:
     def make(value: object) -> str:
         given = number_value(column, value, nullable)
@@ -261,6 +284,25 @@ def _hour_codes(feature: HourOfDay, moments: npt.NDArray[np.datetime64]) -> tupl
     hours = ((moments + offset).astype("datetime64[h]").astype(np.int64)) % 24
     codes = np.where(np.isnat(moments), 24, hours)
     return codes.astype(np.int64), [f"{feature.column}@{hour}" for hour in range(24)] + [f"{feature.column}@{NULL}"]
+
+
+def _part_codes(feature: TimePart, moments: npt.NDArray[np.datetime64]) -> tuple[npt.NDArray[np.int64], list[str]]:
+    there = np.isnat(moments)
+    local = np.where(there, np.datetime64(0, "us"), moments)
+    local = local + np.timedelta64(round(feature.utc_offset_hours * 3_600_000_000), "us")
+    hours, days = (local.astype(f"datetime64[{unit}]").astype(np.int64) for unit in ("h", "D"))
+    match feature.part:
+        # 1970-01-01 was a Thursday.
+        case "day_of_week":
+            values, size = (days + 3) % 7, 7
+        case "hour_of_week":
+            values, size = (hours + 72) % 168, 168
+        case "day_of_month":
+            values, size = (local.astype("datetime64[D]") - local.astype("datetime64[M]")).astype(np.int64) + 1, 32
+        case _:
+            values, size = local.astype("datetime64[M]").astype(np.int64) % 12 + 1, 13
+    start = f"{feature.column}@{feature.part}:"
+    return np.where(there, size, values), [*(f"{start}{one}" for one in range(size)), f"{start}{NULL}"]
 
 
 def _number_codes(feature: Number, numbers: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.int64], list[str]]:

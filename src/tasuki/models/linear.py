@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.models.definition import Feature, Number
 from tasuki.models.encoding import Column, RawValue, as_numbers, codes_and_keys, keyer, number_value, slot_of
+from tasuki.models.features import Feature, Number
 
 CACHED_SLOTS = 200_000
 """How many distinct raw values the slots are remembered for; beyond it they are hashed again."""

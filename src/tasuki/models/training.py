@@ -26,8 +26,9 @@ from tasuki.models.artifact import (
     score_rows,
     to_json,
 )
-from tasuki.models.definition import Feature, Model
+from tasuki.models.definition import Model
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null, slot_of, to_raw
+from tasuki.models.features import Feature
 from tasuki.models.linear import Linear, Scale, plain_numbers
 from tasuki.models.tree_text import trimmed
 from tasuki.models.trees import Trees, dense, is_plain

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tasuki.errors import Invalid, Unavailable
-from tasuki.models.definition import Feature, Number
 from tasuki.models.encoding import Column, RawValue, as_numbers, codes_and_keys, keyer, number_value
+from tasuki.models.features import Feature, Number
 from tasuki.models.single_row import SingleRow, plain_scorer
 from tasuki.models.tree_text import check_text
 
