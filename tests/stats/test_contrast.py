@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasuki.stats.contrast import Estimate, fieller, non_inferiority, welch
+from tasuki.stats.contrast import Estimate, Limit, fieller, non_inferiority, welch
 from tasuki.stats.false_win import false_win_risk
 from tasuki.stats.multiple import benjamini_hochberg, holm
 from tasuki.stats.power import Sizing, detectable_effect, power_of, units_needed
@@ -41,10 +41,11 @@ def test_non_inferiority_is_a_shifted_one_sided_test(control: list, treatment: l
     assume(min(np.var(control), np.var(treatment)) > 0.1)
     shifted = np.array(control) - margin
     judge = stats.ttest_ind(treatment, shifted, equal_var=False, alternative="greater").pvalue
-    assert non_inferiority(estimate(control), estimate(treatment), margin) == pytest.approx(judge, rel=1e-8, abs=1e-12)
+    found = non_inferiority(estimate(control), estimate(treatment), Limit(margin))
+    assert found == pytest.approx(judge, rel=1e-8, abs=1e-12)
     lower = np.array(control) + margin
     judge = stats.ttest_ind(treatment, lower, equal_var=False, alternative="less").pvalue
-    found = non_inferiority(estimate(control), estimate(treatment), margin, higher_is_better=False)
+    found = non_inferiority(estimate(control), estimate(treatment), Limit(margin, higher_is_better=False))
     assert found == pytest.approx(judge, rel=1e-8, abs=1e-12)
 
 

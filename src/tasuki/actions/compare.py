@@ -7,8 +7,11 @@ from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Invalid
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
-from tasuki.experiments.design import Adjustment, Design
+from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
 from tasuki.experiments.options import Named, metrics_named
+from tasuki.stats.false_win import TYPICAL_PRIOR
+from tasuki.stats.group_sequential import Spending
+from tasuki.stats.sequential import DEFAULT_TUNING
 from tasuki.warehouse import Warehouse, source_of
 
 
@@ -30,6 +33,13 @@ def compare(
     alpha: float = 0.05,
     adjust: Adjustment = "holm",
     sequential: bool = False,
+    tuning: int | None = None,
+    looks: Sequence[float] = (),
+    planned_units: int | None = None,
+    spending: Spending = "obrien_fleming",
+    stratum: str | None = None,
+    prior: float | None = None,
+    prior_source: str | None = None,
     tables: Mapping[str, str] | None = None,
     memory_limit_mb: int | None = None,
 ) -> Comparison:
@@ -54,6 +64,14 @@ def compare(
         alpha: Two-sided level, in (0, 1).
         adjust: How p-values are adjusted for several metrics and arms: `none`, `holm` or `bh`.
         sequential: Always-valid intervals and p-values, for looking before the planned end.
+        tuning: Units at which always-valid intervals are narrowest, fixed before the first look; 5,000 when None.
+        looks: Planned looks as shares of the planned units, rising to 1, as (0.25, 0.5, 0.75, 1): a group-sequential
+            design, whose intervals and p-values are right at those looks.
+        planned_units: Units of all arms at its end.
+        spending: How its looks share alpha: `obrien_fleming` or `pocock`.
+        stratum: A column known before the start; arms are compared within its values, which are weighed by their share.
+        prior: The share of ideas that truly improve, for the false-win risk; the field's typical 15 % when None.
+        prior_source: Where the prior comes from, in words.
         tables: Tables of a workspace that `data` may name.
         memory_limit_mb: What the engine may use before it spills to disk.
 
@@ -65,7 +83,21 @@ def compare(
         Invalid: The question does not fit the data: every fault at once.
         Missing: There is no such file or table.
     """
-    design = Design(control, split, alpha, adjust, sequential)
+    design = Design(
+        control=control,
+        shares=split,
+        alpha=alpha,
+        adjust=adjust,
+        sequential=sequential,
+        tuning=DEFAULT_TUNING if tuning is None else tuning,
+        prior=TYPICAL_PRIOR if prior is None else prior,
+        prior_source=prior_source or (TYPICAL_SOURCE if prior is None else "given"),
+        stratum=stratum,
+        segments=tuple(segments),
+        looks=tuple(looks),
+        spending=spending,
+        planned_units=planned_units,
+    )
     given = Named(means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease)
     faults = design.faults()
     metrics = metrics_named(given, faults)
@@ -74,8 +106,9 @@ def compare(
     warehouse = Warehouse(tables, memory_limit_mb)
     try:
         source = source_of(data)
-        warehouse.require_columns(source, [variant, *([unit] if unit else []), *segments])
-        asked = Asked(variant, unit, tuple(segments), metrics)
+        groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))
+        warehouse.require_columns(source, [variant, *([unit] if unit else []), *groups])
+        asked = Asked(variant, unit, groups, metrics)
         statistics, bound = measure(warehouse, warehouse.table(source), warehouse.columns(source), asked, alpha)
     finally:
         warehouse.close()

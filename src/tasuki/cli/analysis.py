@@ -51,6 +51,25 @@ def compare(
     sequential: Annotated[
         bool, typer.Option("--sequential", help="Intervals that stay right however often you look.")
     ] = False,
+    tuning: Annotated[
+        int | None, typer.Option("--tuning", help="Units at which --sequential intervals are narrowest; else 5000.")
+    ] = None,
+    looks: Annotated[
+        str | None,
+        typer.Option("--looks", metavar="SHARE,…", help="Planned looks, as 0.25,0.5,0.75,1 of --planned-units."),
+    ] = None,
+    planned_units: Annotated[
+        int | None, typer.Option("--planned-units", help="Units of all arms at the end of the planned looks.")
+    ] = None,
+    spending: Annotated[
+        Literal["obrien_fleming", "pocock"], typer.Option("--spending", help="How planned looks share alpha.")
+    ] = "obrien_fleming",
+    stratum: Annotated[
+        str | None, typer.Option("--stratum", help="Column known before the start; compares arms within its values.")
+    ] = None,
+    prior: Annotated[
+        float | None, typer.Option("--prior", help="Share of your ideas that work, for the risk of a false win.")
+    ] = None,
     memory: Annotated[
         int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
     ] = None,
@@ -65,6 +84,7 @@ def compare(
     covariates = parts.by_metric("--covariate", covariate or ())
     ratios, quantiles = parts.ratios(ratio or ()), parts.quantiles(quantile or ())
     shares = parts.shares("--split", split) if split is not None else None
+    moments = tuple(parts.number("--looks", one, "a share, as 0.5") for one in (looks or "").split(",") if one.strip())
     parts.check()
     comparison = compare_arms(
         file,
@@ -83,6 +103,12 @@ def compare(
         alpha=alpha,
         adjust=adjust,
         sequential=sequential,
+        tuning=tuning,
+        looks=moments,
+        planned_units=planned_units,
+        spending=spending,
+        stratum=stratum,
+        prior=prior,
         tables=tables_for(file, workspace),
         memory_limit_mb=memory,
     )
@@ -197,6 +223,8 @@ def show_comparison(comparison: "Comparison") -> None:
     level, methods = f"{100 * (1 - comparison.alpha):g} %", dict.fromkeys(one.method for one in comparison.results)
     note = f"relative = treatment / control − 1, low and high its {level} interval; {', '.join(methods)}"
     console.print(note, style="dim", soft_wrap=True)
+    for line in _rule_lines(comparison):
+        console.print(line, style="dim", markup=False, soft_wrap=True)
     for one in comparison.concerns:
         console.print(f"{one.severity}: {one.message}", style=STYLES[one.severity], markup=False, soft_wrap=True)
     said = comparison.recommendation
@@ -205,7 +233,29 @@ def show_comparison(comparison: "Comparison") -> None:
         console.print(f"  - {reason}", markup=False, soft_wrap=True)
     if said.false_win_risk is not None:
         console.print(
-            f"  - {said.false_win_risk:.0%} of such gains are chance where 15 % of ideas work",
+            f"  - {said.false_win_risk:.0%} of such gains are chance where {comparison.prior:.0%} of ideas work "
+            f"({comparison.prior_source})",
             markup=False,
             soft_wrap=True,
         )
+
+
+def _rule_lines(comparison: "Comparison") -> list[str]:
+    """Where the experiment stands under its rule for looks, and whether effects differ between segments."""
+    lines, rule = [], comparison.monitoring
+    if rule is not None and rule.rule == "always_valid":
+        lines.append(
+            f"right at any look, narrowest at {rule.tuning:,} units; intervals span ±{rule.critical:.3g} errors"
+        )
+    elif rule is not None:
+        lines.append(
+            f"look {len(rule.looks)} at {rule.looks[-1]:.0%} of {rule.planned_units:,} planned units "
+            f"({rule.spending}); intervals span ±{rule.critical:.3g} standard errors"
+        )
+    for one in comparison.heterogeneity:
+        if one.p_value is not None and one.p_value_adjusted is not None:
+            lines.append(
+                f"{one.metric}, {one.treatment_arm} by {one.column}: effects of {one.segments} segments differ with "
+                f"p = {one.p_value:.2g}, adjusted {one.p_value_adjusted:.2g} (Q = {one.q:.3g})"
+            )
+    return lines

@@ -1,15 +1,23 @@
 """The comparison itself: from what an engine counted to effects, concerns and a recommendation. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
 from tasuki.errors import Invalid
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.design import Design, arrange
-from tasuki.experiments.doubts import doubts_about_metrics, doubts_about_results, doubts_about_units
+from tasuki.experiments.doubts import (
+    doubts_about_covariates,
+    doubts_about_metrics,
+    doubts_about_results,
+    doubts_about_strata,
+    doubts_about_units,
+)
 from tasuki.experiments.effects import Pair, effect_of
+from tasuki.experiments.looks import doubts_about_looks, monitoring_of
 from tasuki.experiments.recommend import recommend
+from tasuki.experiments.segments import doubts_about_segments, heterogeneities
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
@@ -40,25 +48,64 @@ def compare_arms(
     names = (control, *treatments)
     empty = tuple(_nobody(bound) for bound in metrics)
     everyone = [totals.get(name, Cell(name, None, 0, empty)) for name in names]
+    units = sum(cell.units for cell in everyone)
     srm = _split_test(everyone, design)
+    strata = _strata(statistics, design)
     results = _adjusted(
         [
-            effect_of(Pair(cells[control], cells[name]), i, bound, design)
-            for cells in _by_segment(statistics, everyone, metrics)
+            effect_of(pair, i, bound, design)
+            for cells in _by_segment(statistics, everyone, metrics, design)
             for i, bound in enumerate(metrics)
-            for name in treatments
+            for pair in _pairs(cells, (control, *treatments), strata, units)
         ],
         design,
     )
+    tests = heterogeneities(results, design)
     concerns = (
         *doubts_about_units(statistics, everyone, srm),
         *doubts_about_metrics(metrics, everyone),
+        *doubts_about_covariates(metrics, everyone),
+        *doubts_about_strata(metrics, strata, names, design),
         *doubts_about_results(results),
+        *doubts_about_segments(results, tests, statistics.cells, design),
+        *doubts_about_looks(design, units),
         *more,
         *chosen,
     )
-    arms = tuple(Arm(cell.arm, cell.units) for cell in everyone)
-    return Comparison(arms, srm, results, concerns, recommend(results, concerns, design), design.alpha)
+    return Comparison(
+        tuple(Arm(cell.arm, cell.units) for cell in everyone),
+        srm,
+        results,
+        concerns,
+        recommend(results, concerns, design),
+        design.alpha,
+        heterogeneity=tests,
+        monitoring=monitoring_of(design, units),
+        prior=design.prior,
+        prior_source=design.prior_source,
+    )
+
+
+def _strata(statistics: Statistics, design: Design) -> list[dict[str, Cell]]:
+    """Every arm's cell in each stratum; an arm without units there is missing."""
+    found: dict[str, dict[str, Cell]] = {}
+    for cell in statistics.cells:
+        if cell.segment is not None and cell.segment[0] == design.stratum:
+            found.setdefault(cell.segment[1], {})[cell.arm] = cell
+    return list(found.values())
+
+
+def _pairs(
+    cells: Mapping[str, Cell], names: Sequence[str], strata: Sequence[Mapping[str, Cell]], units: int
+) -> Iterator[Pair]:
+    """Control (the first name) with each treatment arm; a segment is compared as it is, without strata."""
+    control = cells[names[0]]
+    empty = tuple(Sample(no_moments(len(one.moments.means))) for one in control.samples)
+    inside = [] if control.segment is not None else strata
+    for name in names[1:]:
+        nobody = Cell(name, None, 0, empty)
+        both = tuple((one.get(names[0], nobody), one.get(name, nobody)) for one in inside)
+        yield Pair(control, cells[name], both, units)
 
 
 def _nobody(bound: BoundMetric) -> Sample:
@@ -66,10 +113,12 @@ def _nobody(bound: BoundMetric) -> Sample:
 
 
 def _by_segment(
-    statistics: Statistics, everyone: Sequence[Cell], metrics: Sequence[BoundMetric]
+    statistics: Statistics, everyone: Sequence[Cell], metrics: Sequence[BoundMetric], design: Design
 ) -> list[dict[str, Cell]]:
     groups = [{cell.arm: cell for cell in everyone}]
-    segments = dict.fromkeys(cell.segment for cell in statistics.cells if cell.segment is not None)
+    segments = dict.fromkeys(
+        cell.segment for cell in statistics.cells if cell.segment is not None and design.reports(cell.segment[0])
+    )
     empty = tuple(_nobody(bound) for bound in metrics)
     for segment in segments:
         group = {cell.arm: Cell(cell.arm, segment, 0, empty) for cell in everyone}

@@ -8,7 +8,10 @@ from math import isfinite
 from typing import Any, Literal
 
 from tasuki.experiments.daily import DayEffect
+from tasuki.experiments.design import TYPICAL_SOURCE
+from tasuki.experiments.looks import Monitoring
 from tasuki.stats.concern import Concern
+from tasuki.stats.false_win import TYPICAL_PRIOR
 
 SCHEMA = "tasuki.compare/1"
 Decision = Literal["ship", "do_not_ship", "extend", "cannot_tell"]
@@ -59,11 +62,13 @@ class Result:
         p_value_adjusted: The same, adjusted for all metrics and arms (segments among themselves).
         n_control: Units with a value in control.
         n_treatment: Units with a value in treatment.
-        method: How it was computed: `welch`, `delta`, `newcombe`, `woodruff`, with `cuped+` or `sequential+` before it.
+        method: How it was computed: `welch`, `delta`, `newcombe`, `woodruff`; before it `cuped+`, `stratified+`, and
+            `sequential+` or `group_sequential+`.
         variance_reduction: The share of the variance that covariates took out.
         direction: Which way is better.
         margin: The loss that a guardrail accepts, in the metric's unit.
         p_value_margin: One-sided, of "worse by the margin or more".
+        standard_error: Of the effect.
     """
 
     metric: str
@@ -88,6 +93,7 @@ class Result:
     direction: str = "increase"
     margin: float | None = None
     p_value_margin: float | None = None
+    standard_error: float | None = None
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,41 @@ class Recommendation:
 
 
 @dataclass(frozen=True)
+class Heterogeneity:
+    """Whether one metric's effect differs between the values of a segment column. None where it cannot be tested.
+
+    Args:
+        metric: The metric's name.
+        column: The segment column.
+        treatment_arm: The arm compared with control.
+        segments: How many of its values were tested.
+        left_out: How many had too few units for it.
+        q: Cochran's Q of the effects.
+        degrees: Its degrees of freedom.
+        p_value: Of "the same effect everywhere".
+        p_value_adjusted: The same, adjusted over metrics, arms and columns.
+        inconsistency: I²: the share of the spread that chance does not explain.
+    """
+
+    metric: str
+    column: str
+    treatment_arm: str
+    segments: int
+    left_out: int
+    q: float | None
+    degrees: int
+    p_value: float | None
+    p_value_adjusted: float | None
+    inconsistency: float | None
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Is it better? The arms, their split, each metric's effect, every doubt and the recommendation.
 
-    `daily` holds the path of each effect day by day, where a column of time is known.
+    `daily` holds the path of each effect day by day, where a column of time is known; `heterogeneity` says for each
+    segment column whether effects differ; `monitoring` is the rule that makes looking early safe; `prior` is the share
+    of ideas that work, which the false-win risk rests on.
     """
 
     arms: tuple[Arm, ...]
@@ -120,6 +157,10 @@ class Comparison:
     recommendation: Recommendation
     alpha: float = 0.05
     daily: tuple[DayEffect, ...] = ()
+    heterogeneity: tuple[Heterogeneity, ...] = ()
+    monitoring: Monitoring | None = None
+    prior: float = TYPICAL_PRIOR
+    prior_source: str = TYPICAL_SOURCE
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values, without the schema's name; what is not finite is None."""

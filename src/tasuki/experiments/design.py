@@ -9,8 +9,10 @@ from tasuki.errors import Fault, Invalid
 from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.stats.concern import Concern
 from tasuki.stats.false_win import TYPICAL_PRIOR
+from tasuki.stats.group_sequential import MOST_LOOKS, SPENDINGS, Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
 
+TYPICAL_SOURCE = "typical of the field, not measured here"
 Adjustment = Literal["none", "holm", "bh"]
 ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
 MOST_ARMS = 20
@@ -30,10 +32,17 @@ class Design:
         sequential: Whether intervals must stay right under any number of looks.
         tuning: The units at which sequential intervals are narrowest.
         prior: The share of ideas that truly improve, for the false-win risk.
+        prior_source: Where the prior comes from, in words.
         power: The power the comparison was planned with, for the false-win risk.
         primary: The registered metrics that decide; all that are no guardrails when nothing was registered.
         mde: The smallest effect worth finding, as a share of control, where it was registered.
         days: How long it ran, where that is known.
+        stratum: The column whose values are the strata that arms are compared within.
+        segments: Columns whose effects are reported apart; all that were counted when None.
+        looks: The planned looks of a group-sequential design, as shares of the planned units, rising.
+        spending: How those looks share alpha.
+        planned_units: Units of all arms at the planned end of a group-sequential design.
+        earlier_units: Units at the looks that were really taken; the planned ones count when it is empty.
     """
 
     control: str | None = None
@@ -43,14 +52,25 @@ class Design:
     sequential: bool = False
     tuning: int = DEFAULT_TUNING
     prior: float = TYPICAL_PRIOR
+    prior_source: str = TYPICAL_SOURCE
     power: float = 0.8
     primary: tuple[str, ...] = ()
     mde: float | None = None
     days: float | None = None
+    stratum: str | None = None
+    segments: tuple[str, ...] | None = None
+    looks: tuple[float, ...] = ()
+    spending: Spending = "obrien_fleming"
+    planned_units: int | None = None
+    earlier_units: tuple[int, ...] = ()
 
     def decides(self, metric: str) -> bool:
         """Whether a metric decides."""
         return not self.primary or metric in self.primary
+
+    def reports(self, column: str) -> bool:
+        """Whether the values of a counted column are reported as segments; the stratum only when it is one too."""
+        return column != self.stratum if self.segments is None else column in self.segments
 
     def faults(self) -> list[Fault]:
         """Everything about the design itself that cannot be."""
@@ -66,6 +86,26 @@ class Design:
                 found.append(Fault(f"split.{name}", f"the share is {share:g}", "above 0 and at most 1"))
         if self.shares and not found and abs(sum(self.shares.values()) - 1) > max(SHARE_TOLERANCE, 1e-6):
             found.append(Fault("split", f"the shares add up to {sum(self.shares.values()):.6g}", "1"))
+        return [*found, *self._look_faults()]
+
+    def _look_faults(self) -> list[Fault]:
+        found = []
+        if self.tuning < 1:
+            found.append(Fault("tuning", f"{self.tuning:g} is no number of units", "1 or more"))
+        if not self.looks:
+            return found
+        if self.sequential:
+            found.append(Fault("looks", "always-valid intervals need no planned looks", "one of the two"))
+        rising = all(a < b for a, b in zip((0.0, *self.looks), self.looks, strict=False))
+        if not rising or not 0.05 <= self.looks[-1] <= 1:
+            shown = ", ".join(f"{one:g}" for one in self.looks)
+            found.append(Fault("looks", f"{shown} are no moments", "rising shares up to 1, as 0.5,1"))
+        elif len(self.looks) > MOST_LOOKS:
+            found.append(Fault("looks", f"there are {len(self.looks)}", f"at most {MOST_LOOKS}, or --sequential"))
+        if self.spending not in SPENDINGS:
+            found.append(Fault("spending", f"{self.spending!r} is no way to spend", ", ".join(SPENDINGS)))
+        if not self.planned_units or self.planned_units < 1:
+            found.append(Fault("planned_units", "how many units the plan has is not said", "a number above 0"))
         return found
 
 

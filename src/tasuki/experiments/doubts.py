@@ -1,16 +1,24 @@
 """What may be wrong with the data of a comparison: concerns, shown beside the numbers."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from math import nan, sqrt
 
 from tasuki.experiments.comparison import Result, SplitTest
+from tasuki.experiments.design import Design
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
+from tasuki.stats.contrast import Estimate, welch
 from tasuki.stats.quantile import FEW_BEYOND
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
+from tasuki.stats.strata import LEAST_UNITS
 
 FEW_UNITS = 100
 MANY_ARMS = 6
+COVARIATE_THRESHOLD = 0.001
+"""Over all covariates together; as for the split, chance may stop one comparison in a thousand."""
+TOO_GOOD = 0.95
+"""Covariates known before the start rarely explain more of a metric's variance than this."""
 MIXED_SHARE = 0.01
 """With more units than this in several arms the assignment itself is broken."""
 
@@ -118,10 +126,71 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
         yield Concern("no_denominator", "error", message, {"metric": name})
 
 
+def doubts_about_covariates(metrics: Sequence[BoundMetric], totals: Sequence[Cell]) -> Iterator[Concern]:
+    """Covariates that the arms do not share: broken assignment, or measured after the treatment began."""
+    tests = sum(len(bound.metric.covariates) for bound in metrics) * (len(totals) - 1)
+    for i, bound in enumerate(metrics):
+        for k, covariate in enumerate(bound.metric.covariates, 1):
+            name = covariate.numerator + (f"/{covariate.denominator}" if covariate.denominator else "")
+            control, *others = [_covariate_of(cell, i, k, bound) for cell in totals]
+            for cell, one in zip(totals[1:], others, strict=True):
+                p = welch(control, one).p_value if min(control.n, one.n) > 1 else 1.0
+                if p < COVARIATE_THRESHOLD / tests:
+                    apart = (one.value - control.value) / sqrt(
+                        (control.variance * control.n + one.variance * one.n) / 2
+                    )
+                    yield Concern(
+                        "covariate_imbalance",
+                        "error",
+                        f"{bound.metric.name}: the covariate {name} differs between {totals[0].arm} "
+                        f"({control.value:.4g}) and {cell.arm} ({one.value:.4g}) beyond chance (standardised "
+                        f"difference {apart:+.3f}, p = {p:.2g}). Either the arms differed before the start, or {name} "
+                        "was measured after it and holds part of the effect: adjusting for it is wrong.",
+                    )
+
+
+def _covariate_of(cell: Cell, i: int, k: int, bound: BoundMetric) -> Estimate:
+    moments = cell.samples[i].moments.ratios(bound.ratios)
+    return Estimate(moments.means[k], moments.covariances[k][k] / moments.n if moments.n else nan, moments.n)
+
+
+def doubts_about_strata(
+    metrics: Sequence[BoundMetric], strata: Sequence[Mapping[str, Cell]], names: Sequence[str], design: Design
+) -> Iterator[Concern]:
+    """Strata that an arm does not fill, and metrics that strata cannot help."""
+    if design.stratum is None:
+        return
+    for name in names[1:]:
+        units = [tuple(one[arm].units if arm in one else 0 for arm in (names[0], name)) for one in strata]
+        lacking = sum(min(pair) == 0 for pair in units)
+        thin = [pair for pair in units if min(pair) < LEAST_UNITS]
+        if thin:
+            yield Concern(
+                "thin_strata",
+                "warning",
+                f"{len(thin)} of {len(units)} values of {design.stratum} have fewer than {LEAST_UNITS} units of "
+                f"{names[0]} or {name}, {lacking} of them none ({sum(map(sum, thin)):,} units in all): they are taken "
+                "together as one stratum.",
+            )
+    for bound in metrics:
+        if bound.metric.kind == "quantile":
+            message = f"{bound.metric.name}: a quantile is compared over all units, not within strata."
+            yield Concern("not_stratified", "info", message)
+
+
 def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
     """Doubts that only the effects show."""
     for one in results:
-        if one.segment is None and one.effect_low is not None and one.control is not None:
+        if one.segment is not None:
+            continue
+        if "cuped" in one.method and (one.variance_reduction or 0.0) > TOO_GOOD:
+            yield Concern(
+                "covariate_too_good",
+                "warning",
+                f"{one.metric}: the covariates take out {one.variance_reduction:.1%} of the variance, more than what "
+                "was known before a start usually can: check that they were not measured after it.",
+            )
+        if one.effect_low is not None and one.control is not None:
             if one.relative_low is None and one.relative_high is None and one.p_value is not None:
                 yield Concern(
                     "relative_unknown",

@@ -1,26 +1,37 @@
 """From the sufficient statistics of two arms to the effect on one metric."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
 
 from tasuki.experiments.comparison import Result
 from tasuki.experiments.design import Design
+from tasuki.experiments.looks import look_of, yardstick_of
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.statistics import Cell, Sample
+from tasuki.metrics.statistics import Cell
 from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted
-from tasuki.stats.contrast import Contrast, Estimate, non_inferiority, share, welch
+from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, share, spanned, standard_error
 from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, mover_ratio, newcombe
 from tasuki.stats.quantile import quantile_estimate
-from tasuki.stats.sequential import always_valid
+from tasuki.stats.strata import post_stratified, put_together
 
 
 @dataclass(frozen=True)
 class Pair:
-    """Control and one treatment arm, in all or in one segment."""
+    """Control and one treatment arm, in all or in one segment.
+
+    Args:
+        control: What is known of control.
+        treatment: What is known of the treatment arm.
+        strata: Both arms in each stratum; empty where the arms are compared as they are.
+        units: Units of all arms, which say how far along the experiment is; those of the pair when None.
+    """
 
     control: Cell
     treatment: Cell
+    strata: tuple[tuple[Cell, Cell], ...] = ()
+    units: int | None = None
 
 
 @dataclass(frozen=True)
@@ -29,15 +40,15 @@ class _Measured:
     treatment: Estimate
     method: str
     variance_reduction: float | None = None
+    covariance: float = 0.0
 
 
 def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
     """The effect on metric `i`. Without a unit in either arm its numbers are None."""
     metric = bound.metric
     samples = (pair.control.samples[i], pair.treatment.samples[i])
-    measured = _measured(bound, samples, design.alpha)
-    contrast, method = _contrast(metric, measured, design)
-    margin, p_margin = _guarded(metric, measured)
+    measured = _measured(pair, i, bound, design.alpha)
+    contrast, method, p_margin = _contrast(metric, measured, design, _seen(pair))
     segment = pair.control.segment
     return Result(
         metric=metric.name,
@@ -60,12 +71,18 @@ def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
         method=method,
         variance_reduction=measured.variance_reduction,
         direction=metric.direction,
-        margin=margin,
+        margin=_margin(metric, measured),
         p_value_margin=p_margin,
+        standard_error=_known(standard_error(measured.control, measured.treatment, measured.covariance)),
     )
 
 
-def _measured(bound: BoundMetric, samples: tuple[Sample, Sample], alpha: float) -> _Measured:
+def _seen(pair: Pair) -> int:
+    return pair.control.units + pair.treatment.units if pair.units is None else pair.units
+
+
+def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured:
+    samples = (pair.control.samples[i], pair.treatment.samples[i])
     if bound.metric.kind == "quantile":
         control, treatment = (
             quantile_estimate(one.quantiles or (nan, nan, nan), one.moments.n, alpha) for one in samples
@@ -74,33 +91,57 @@ def _measured(bound: BoundMetric, samples: tuple[Sample, Sample], alpha: float) 
     plain = "delta" if bound.metric.kind == "ratio" else "welch"
     moments = [one.moments.ratios(bound.ratios) for one in samples]
     values = [unadjusted(one) for one in moments]
+    stratified = _stratified(pair, i, bound, values)
+    if stratified is not None:
+        return stratified
     if not bound.metric.covariates or min(one.n for one in moments) < 2:
         return _Measured(_estimate(values[0]), _estimate(values[1]), plain)
     pooled = (samples[0].moments + samples[1].moments).ratios(bound.ratios)
     theta = coefficients(pooled)
-    better = [adjusted(one, theta, pooled.means[1:]) for one in moments]
-    control, treatment = (_estimate(one) for one in better)
-    return _Measured(control, treatment, f"cuped+{plain}", _reduction(values, better))
+    better = [_estimate(adjusted(one, theta, pooled.means[1:])) for one in moments]
+    return _Measured(better[0], better[1], f"cuped+{plain}", _reduction(values, sum(one.variance for one in better)))
+
+
+def _stratified(pair: Pair, i: int, bound: BoundMetric, values: Sequence[Adjusted]) -> _Measured | None:
+    """The arms within strata; None without strata that both arms fill."""
+    pairs = [(control.samples[i].moments, treatment.samples[i].moments) for control, treatment in pair.strata]
+    strata, _ = put_together([one for one in pairs if one[0].n + one[1].n])
+    if not strata or min(min(c.n, t.n) for c, t in strata) < 2:
+        return None
+    control, treatment, covariance = post_stratified(strata).ratios(bound.ratios).estimates()
+    plain = "delta" if bound.metric.kind == "ratio" else "welch"
+    method = "stratified+" + (f"cuped+{plain}" if bound.metric.covariates else plain)
+    reduction = _reduction(values, control.variance + treatment.variance - 2 * covariance)
+    return _Measured(control, treatment, method, reduction, covariance)
 
 
 def _estimate(one: Adjusted) -> Estimate:
     return Estimate(one.mean, one.variance / one.n if one.n > 1 else nan, one.n)
 
 
-def _reduction(before: list[Adjusted], after: list[Adjusted]) -> float | None:
-    was, now = (sum(one.variance / one.n for one in arms) for arms in (before, after))
-    return 1 - now / was if was else None
+def _reduction(before: Sequence[Adjusted], now: float) -> float | None:
+    was = sum(one.variance / one.n if one.n > 1 else nan for one in before)
+    return 1 - now / was if was > 0 else None
 
 
-def _contrast(metric: Metric, measured: _Measured, design: Design) -> tuple[Contrast, str]:
+def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -> tuple[Contrast, str, float | None]:
+    """The contrast, its method, and the p-value of a guardrail."""
     control, treatment = measured.control, measured.treatment
-    if design.sequential:
-        return always_valid(control, treatment, design.alpha, design.tuning), f"sequential+{measured.method}"
-    if metric.kind == "proportion" and not metric.covariates and min(control.n, treatment.n) > 0:
+    yardstick, words = yardstick_of(design, (control, treatment), look_of(design, units))
+    p_margin = None
+    if metric.margin is not None and isfinite(control.variance) and isfinite(treatment.variance):
+        limit = Limit(metric.margin.amount, metric.margin.is_relative, metric.direction == "increase")
+        if words:
+            p_margin = non_inferiority(control, treatment, limit, yardstick, measured.covariance)
+        else:
+            p_margin = non_inferiority(control, treatment, limit, covariance=measured.covariance)
+        p_margin = _known(p_margin)
+    if not words and metric.kind == "proportion" and measured.method == "welch" and min(control.n, treatment.n) > 0:
         counts = tuple((round(one.value * one.n), one.n) for one in (control, treatment))
         if min(min(k, n - k) for k, n in counts) < SMALL_COUNT:
-            return _small(counts[0], counts[1], design.alpha), "newcombe"
-    return welch(control, treatment, design.alpha), measured.method
+            return _small(counts[0], counts[1], design.alpha), "newcombe", p_margin
+    contrast = spanned(control, treatment, yardstick, measured.covariance)
+    return contrast, f"{words}{measured.method}", p_margin
 
 
 def _small(control: tuple[int, int], treatment: tuple[int, int], alpha: float) -> Contrast:
@@ -112,15 +153,10 @@ def _small(control: tuple[int, int], treatment: tuple[int, int], alpha: float) -
     return Contrast(p_treatment - p_control, low, high, known, relative_low, relative_high, p_value)
 
 
-def _guarded(metric: Metric, measured: _Measured) -> tuple[float | None, float | None]:
+def _margin(metric: Metric, measured: _Measured) -> float | None:
     if metric.margin is None:
-        return None, None
-    control = measured.control
-    margin = metric.margin.amount * (abs(control.value) if metric.margin.is_relative else 1.0)
-    if not (isfinite(margin) and isfinite(control.variance) and isfinite(measured.treatment.variance)):
-        return _known(margin), None
-    p_value = non_inferiority(control, measured.treatment, margin, higher_is_better=metric.direction == "increase")
-    return margin, _known(p_value)
+        return None
+    return _known(metric.margin.amount * (abs(measured.control.value) if metric.margin.is_relative else 1.0))
 
 
 def _known(number: float) -> float | None:

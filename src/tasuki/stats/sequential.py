@@ -1,9 +1,9 @@
 """Always-valid inference: intervals and p-values that stay right however often people look."""
 
 from dataclasses import dataclass
-from math import exp, inf, isfinite, log, nan, sqrt
+from math import exp, inf, log, sqrt
 
-from tasuki.stats.contrast import Contrast, Estimate, fieller, share
+from tasuki.stats.contrast import Contrast, Estimate, Yardstick, spanned
 
 DEFAULT_TUNING = 5_000
 """The number of units (both arms) at which the intervals are narrowest, when no plan says another."""
@@ -50,24 +50,21 @@ class Boundary:
         return min(1.0, sqrt(k + 1) * exp(-(statistic**2) * k / (2 * (k + 1))))
 
 
-def always_valid(control: Estimate, treatment: Estimate, alpha: float = 0.05, tuning: int = DEFAULT_TUNING) -> Contrast:
-    """The difference of two independent estimates, valid at every look.
+def always_valid(
+    control: Estimate, treatment: Estimate, alpha: float = 0.05, tuning: int = DEFAULT_TUNING, covariance: float = 0.0
+) -> Contrast:
+    """The difference of two estimates, valid at every look.
 
     Args:
         control: The estimate of control.
         treatment: The estimate of treatment.
         alpha: One less the coverage at all looks together, in (0, 1).
         tuning: See `Boundary`.
+        covariance: Of the two estimates; 0 for independent arms.
     """
-    effect = treatment.value - control.value
-    together = control.variance + treatment.variance
-    error = sqrt(together) if together >= 0 else nan
-    known = share(control.value, treatment.value)
-    if not (isfinite(effect) and isfinite(error)):
-        return Contrast(effect, -inf, inf, known, -inf, inf, nan)
-    if error == 0:
-        return Contrast(effect, effect, effect, known, known, known, nan)
-    boundary = Boundary(control.n + treatment.n, alpha, tuning)
-    half = boundary.critical * error
-    low, high = fieller(control, treatment, boundary.critical)
-    return Contrast(effect, effect - half, effect + half, known, low, high, boundary.p_value(effect / error))
+    return spanned(control, treatment, by_boundary(Boundary(control.n + treatment.n, alpha, tuning)), covariance)
+
+
+def by_boundary(boundary: Boundary) -> Yardstick:
+    """The yardstick of any number of looks."""
+    return Yardstick(boundary.critical if boundary.units else inf, boundary.p_value)
