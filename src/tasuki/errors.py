@@ -97,6 +97,10 @@ class Refused(TasukiError):
         return "\n".join(lines)
 
 
+class NotAllowed(Refused):
+    """The one who asks lacks a right that somebody else has. Says which, and who could."""
+
+
 class Missing(TasukiError):
     """What was named does not exist."""
 

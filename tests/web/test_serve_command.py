@@ -13,7 +13,7 @@ import pytest
 
 from tasuki.errors import Invalid, Missing, Unavailable
 from tasuki.settings.workspace import init_workspace
-from tasuki.web.run import address_of, free_port, require_loopback, serve_pages
+from tasuki.web.run import address_of, free_port, require_public_url, serve_pages
 
 
 @pytest.fixture(scope="module")
@@ -75,15 +75,16 @@ def test_a_port_in_use_is_said_with_another_one_to_try(folder: Path, taken_port:
     assert "Traceback" not in ran.stderr
 
 
-def test_a_host_that_others_could_reach_is_refused(folder: Path) -> None:
-    with pytest.raises(Invalid, match="no sign-in"):
+def test_a_host_that_others_could_reach_needs_the_address_they_type(folder: Path) -> None:
+    with pytest.raises(Invalid, match="without the address"):
         serve_pages(folder, "0.0.0.0", 0)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.4", "example.org", ""])
-def test_only_this_machine_is_served(host: str) -> None:
+def test_only_this_machine_is_served_without_a_public_address(host: str) -> None:
     with pytest.raises(Invalid):
-        require_loopback(host)
+        require_public_url(host, "")
+    require_public_url(host, "https://tasuki.example")
 
 
 def test_no_workspace_says_so(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 from tasuki.actions.workspace import Webhook, Workspace
 from tasuki.clock import to_text
 from tasuki.errors import TasukiError
-from tasuki.flow.event import TEAM_STREAM, Event
+from tasuki.flow.event import OWN_STREAMS, Event
 
 ANNOUNCED = {
     "handoff_offered": "offered",
@@ -105,7 +105,7 @@ def _waiting(workspace: Workspace, webhook: Webhook, written: Sequence[Event]) -
         for position, event in batch:
             if is_new and event.idea == written[0].idea and event.sequence == written[0].sequence:
                 deliveries, is_new = [_Delivery(position - 1, None)], False
-            told = event.kind in ANNOUNCED and event.idea != TEAM_STREAM and not is_new
+            told = event.kind in ANNOUNCED and event.idea not in OWN_STREAMS and not is_new
             deliveries.append(_Delivery(position, _body(workspace, position, event, titles) if told else None))
         if len(deliveries) >= _BATCH and not is_new:
             break

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tasuki.accounts.door import Door
 from tasuki.clock import Clock
 from tasuki.flow.plan import Playbook
 from tasuki.flow.rights import Act
@@ -37,6 +38,7 @@ class Workspace:
         artifacts_location: Where models' artifacts lie.
         serving_host: Where the pages are served.
         serving_port: At which port.
+        door: How people come to the pages.
     """
 
     folder: Path
@@ -53,6 +55,7 @@ class Workspace:
     artifacts_location: str = "artifacts"
     serving_host: str = "127.0.0.1"
     serving_port: int = 8765
+    door: Door = field(default_factory=Door)
 
     def act(self, actor: str) -> Act:
         """The actor, now, under this workspace's playbook and team."""

@@ -40,7 +40,9 @@ def demo(
     if not no_serve:
         from tasuki.web.run import serve_pages
 
-        serve_pages(folder, announce=lambda address: console.print(f"Open {address} (Ctrl-C ends it)", markup=False))
+        serve_pages(
+            folder, announce=lambda address, _link: console.print(f"Open {address} (Ctrl-C ends it)", markup=False)
+        )
 
 
 def _language(asked: str | None) -> Literal["ja", "en"]:

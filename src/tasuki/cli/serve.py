@@ -13,7 +13,9 @@ app = typer.Typer(no_args_is_help=True)
 @app.command()
 def serve(
     workspace: WorkspaceOption = None,
-    host: Annotated[str | None, typer.Option(help="An address of this machine; 127.0.0.1 by default.")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Where to listen; 127.0.0.1 by default. Reachable hosts ask for a sign-in.")
+    ] = None,
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="The port; 0 takes any free one. 8765 by default.")
     ] = None,
@@ -21,7 +23,10 @@ def serve(
     """Serve the board, the ideas' stories and the cases as web pages, until Ctrl-C."""
     from tasuki.web.run import serve_pages
 
-    def announce(address: str) -> None:
+    def announce(address: str, first_link: str) -> None:
         console.print(f"tasuki serves its pages at [bold]{address}[/bold]\nCtrl-C stops it.")
+        if first_link:
+            console.print("Nobody can sign in yet. The first administrator opens this link (once, within a day):")
+            console.print(first_link, markup=False, soft_wrap=True)
 
     serve_pages(workspace, host, port, announce=announce)

@@ -10,7 +10,13 @@ from typing import Any
 from tasuki.clock import to_text
 
 TEAM_STREAM = "team"
-"""The stream that holds facts about the team itself (members and roles); every other stream is an idea."""
+"""The stream that holds facts about the team itself: members and roles."""
+
+ACCOUNT_STREAM = "accounts"
+"""The stream of what happened to accounts: invitations, sign-ins, tokens. It holds no secret."""
+
+OWN_STREAMS = frozenset({TEAM_STREAM, ACCOUNT_STREAM})
+"""The streams that are not an idea; every other one is."""
 
 Body = Mapping[str, Any]
 
@@ -39,6 +45,21 @@ IDEA_KINDS = frozenset(
     }
 )
 TEAM_KINDS = frozenset({"member_added", "member_changed"})
+ACCOUNT_KINDS = frozenset(
+    {
+        "account_invited",
+        "account_linked",
+        "account_disabled",
+        "account_enabled",
+        "administrator_named",
+        "administrator_removed",
+        "password_set",
+        "signed_in",
+        "signed_out",
+        "token_made",
+        "token_revoked",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -56,9 +77,9 @@ class Event:
     """A fact as the ledger keeps it.
 
     Args:
-        idea: The stream: an idea's id, or `TEAM_STREAM`.
+        idea: The stream: an idea's id, or one of `OWN_STREAMS`.
         sequence: 1, 2, 3 … within the stream, without a gap.
-        kind: One of `IDEA_KINDS` or `TEAM_KINDS`.
+        kind: One of `IDEA_KINDS`, `TEAM_KINDS` or `ACCOUNT_KINDS`.
         actor: The member or service who did it.
         at: When, in UTC.
         body: What, as JSON values.

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasuki.errors import Missing, Refused
+from tasuki.errors import Missing, NotAllowed
 from tasuki.flow.plan import CASE, Formation, Member, Playbook
 from tasuki.flow.state import IdeaState
 
@@ -71,14 +71,14 @@ def require_stage_right(act: Act, formation: Formation, flow: str, stage: str, v
     """The acting member, who may work on the stage.
 
     Raises:
-        Refused: Names the rule of the formation and the members who could.
+        NotAllowed: Names the rule of the formation and the members who could.
     """
     member = require_member(act)
     if may_work(member, formation, flow, stage):
         return member
     owners = formation.roles_for(flow, stage)
     able = who_may_work(act, formation, flow, stage)
-    raise Refused(
+    raise NotAllowed(
         f"{act.actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
         rule=f"in the formation {formation.name} the stage {stage} belongs to {' or '.join(owners) or 'no role'}",
         expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role; none has it",
@@ -92,13 +92,13 @@ def require_one_of(act: Act, able: Mapping[str, str], verb: str) -> Member:
     """The acting member, who is one of those named; `able` says why each may.
 
     Raises:
-        Refused: Names the rule and who could.
+        NotAllowed: Names the rule and who could.
     """
     member = require_member(act)
     if act.actor in able:
         return member
     people = ", ".join(f"{name} ({why})" for name, why in able.items())
-    raise Refused(
+    raise NotAllowed(
         f"{act.actor} may not {verb}",
         rule=f"only {' or '.join(dict.fromkeys(able.values()))} may {verb}",
         expected=people,
@@ -110,7 +110,7 @@ def require_at_work(state: IdeaState, act: Act, stage: str, verb: str) -> Member
     """The acting member, who has the sash or owns the stage.
 
     Raises:
-        Refused: Names the rule and who could.
+        NotAllowed: Names the rule and who could.
     """
     if act.actor == state.holder:
         return require_member(act)

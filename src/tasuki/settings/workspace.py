@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from tasuki.accounts.door import Door
 from tasuki.actions.members import add_member
 from tasuki.actions.workspace import Webhook, Workspace
 from tasuki.clock import Clock, system_clock
@@ -15,6 +16,7 @@ from tasuki.errors import Fault, Invalid, Missing, Refused
 from tasuki.flow.decide import member_faults
 from tasuki.flow.plan import Member, Playbook
 from tasuki.flow.playbook import default_playbook, default_texts, read_playbook
+from tasuki.settings.door import read_door
 
 FILE = "tasuki.toml"
 LOG_SUFFIXES = (".parquet", ".csv", ".csv.gz")
@@ -152,6 +154,7 @@ def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Wor
         artifacts_location=read.texts["artifacts"],
         serving_host=read.host,
         serving_port=read.port,
+        door=read.door,
     )
 
 
@@ -216,6 +219,7 @@ class _Read:
     webhooks: tuple[Webhook, ...]
     host: str
     port: int
+    door: Door
 
 
 _DEFAULTS = {
@@ -237,7 +241,7 @@ class _Settings:
         self.faults = faults
 
     def read(self, place: Path, playbook: Playbook | None) -> _Read:
-        self._known(self.table, (*_DEFAULTS, "tables", "webhook", "serving"), FILE)
+        self._known(self.table, (*_DEFAULTS, "tables", "webhook", "serving", "web"), FILE)
         texts = {name: self._text(self.table, name, default, FILE) for name, default in _DEFAULTS.items()}
         if not texts["name"].strip():
             self._fault(FILE, "name is missing", "what the workspace is called")
@@ -246,7 +250,8 @@ class _Settings:
             self._one_of("flow", texts["flow"], tuple(playbook.flows))
             self._one_of("formation", texts["formation"], tuple(playbook.formations))
         host, port = self._serving()
-        return _Read(texts, self._ledger(place, texts["ledger"]), self._tables(place), self._webhooks(), host, port)
+        ledger, tables = self._ledger(place, texts["ledger"]), self._tables(place)
+        return _Read(texts, ledger, tables, self._webhooks(), host, port, read_door(self._part("web"), self.faults))
 
     def _fault(self, where: str, what: str, expected: str) -> None:
         self.faults.append(Fault(where, what, expected))
@@ -340,4 +345,9 @@ artifacts = "artifacts"
 [serving]
 host = "127.0.0.1"
 port = 8765
+
+# Pages for a whole team ask for a sign-in; `tasuki serve` prints a link for the first administrator.
+# [web]
+# sign_in = "on"                          # auto: only once there are accounts, or others can reach the host
+# public_url = "https://tasuki.example"   # what people type
 """

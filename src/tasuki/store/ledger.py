@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, sel
 
 from tasuki.clock import Clock, system_clock, to_text
 from tasuki.errors import Missing, Refused, Stale, Unavailable
-from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, chained
+from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
 from tasuki.flow.fold import fold, fold_members, state_from_json
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
@@ -66,7 +66,7 @@ class Ledger:
         """Writes events at the end of a stream, all or none, durable when this returns.
 
         Args:
-            idea: The stream: an idea's id or `TEAM_STREAM`.
+            idea: The stream: an idea's id or one of `OWN_STREAMS`.
             expected_sequence: The sequence number of the last event the writer knows; 0 for a new stream.
             new: The events, in order.
             key: Idempotency key. A second append with the same key and the same events (whatever their moments)
@@ -104,13 +104,19 @@ class Ledger:
         with reading(self._engine) as connection:
             return _story(connection, idea)
 
+    def length(self, stream: str) -> int:
+        """How many events a stream holds; 0 when it is unknown."""
+        query = select(func.coalesce(func.max(events.c.sequence), 0)).where(events.c.idea == stream)
+        with reading(self._engine) as connection:
+            return int(connection.execute(query).scalar_one())
+
     def state(self, idea: str) -> IdeaState:
         """The state of an idea, folded from its events.
 
         Raises:
             Missing: There is no such idea.
         """
-        story = self.events(idea) if idea != TEAM_STREAM else ()
+        story = self.events(idea) if idea not in OWN_STREAMS else ()
         if not story:
             raise Missing(f"there is no idea {idea!r}", next_step="see `tasuki idea list`")
         return fold(story)
@@ -124,7 +130,7 @@ class Ledger:
         query = (
             select(streams.c.idea, streams.c.state)
             .join(opened, opened.c.idea == streams.c.idea)
-            .where(streams.c.idea != TEAM_STREAM)
+            .where(streams.c.idea.not_in(OWN_STREAMS))
             .order_by(opened.c.position)
         )
         with reading(self._engine) as connection:

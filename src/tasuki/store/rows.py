@@ -8,19 +8,30 @@ from typing import Any
 
 from tasuki.clock import from_text, to_text
 from tasuki.errors import Fault, Invalid, Unavailable
-from tasuki.flow.event import IDEA_KINDS, TEAM_KINDS, TEAM_STREAM, Event, NewEvent, canonical_json
+from tasuki.flow.event import (
+    ACCOUNT_KINDS,
+    ACCOUNT_STREAM,
+    IDEA_KINDS,
+    OWN_STREAMS,
+    TEAM_KINDS,
+    TEAM_STREAM,
+    Event,
+    NewEvent,
+    canonical_json,
+)
 from tasuki.flow.fold import fold, fold_members, state_to_json
 
 DEEPEST_BODY = 64
 LONGEST_NAME = 200
 LARGEST_INTEGER_BITS = 1024
 
+_OWN_KINDS = {TEAM_STREAM: TEAM_KINDS, ACCOUNT_STREAM: ACCOUNT_KINDS}
 _AS_IT_IS = ("idea", "sequence", "kind", "actor", "previous_hash", "hash")
 
 
 def kinds_of(idea: str) -> frozenset[str]:
     """The kinds of event that this stream may hold."""
-    return TEAM_KINDS if idea == TEAM_STREAM else IDEA_KINDS
+    return _OWN_KINDS.get(idea, IDEA_KINDS)
 
 
 def checked(idea: str, new: Sequence[NewEvent]) -> tuple[NewEvent, ...]:
@@ -88,15 +99,16 @@ def to_event(row: Mapping[str, Any]) -> Event:
 
 
 def stored_state(idea: str, story: Sequence[Event]) -> str | None:
-    """The stored fold of a stream: an idea's state as text; nothing for the team's own stream, which is only checked.
+    """The stored fold of a stream: an idea's state as text; nothing for the team's own streams, which are only checked.
 
     Raises:
         Invalid: When the events do not make a story that can be folded.
     """
-    if idea != TEAM_STREAM:
+    if idea not in OWN_STREAMS:
         return canonical_json(state_to_json(fold(story)))
     try:
-        fold_members(story)
+        if idea == TEAM_STREAM:
+            fold_members(story)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise Invalid(f"an event of the team's stream does not fit its kind ({fault!r})") from fault
     return None
@@ -105,7 +117,7 @@ def stored_state(idea: str, story: Sequence[Event]) -> str | None:
 def _faults(idea: str, event: NewEvent, where: str) -> list[Fault]:
     faults = _name_faults(f"{where}.actor", event.actor)
     if event.kind not in kinds_of(idea):
-        expected = "a kind of " + ("the team's events" if idea == TEAM_STREAM else "an idea's events")
+        expected = "a kind of " + ("the team's events" if idea in OWN_STREAMS else "an idea's events")
         faults.append(Fault(f"{where}.kind", f"{event.kind!r} is unknown here", expected))
     if event.at.tzinfo is None:
         faults.append(Fault(f"{where}.at", "a moment without a time zone", "an aware datetime"))

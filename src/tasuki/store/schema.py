@@ -59,6 +59,64 @@ cursors = Table(
 )
 """How far each reader of the feed (a webhook) has come."""
 
+accounts = Table(
+    "accounts",
+    metadata,
+    Column("member", Text, primary_key=True),
+    Column("administrator", Integer, nullable=False),
+    Column("disabled", Integer, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("subject", Text, nullable=True, unique=True),
+    sqlite_strict=True,
+)
+"""Who is let in. Unlike events these rows change: a password hash must not be kept for ever."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("secret_hash", Text, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("csrf", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("secret_hash", Text, nullable=False, unique=True),
+    Column("member", Text, nullable=False),
+    Column("label", Text, nullable=False),
+    Column("service", Integer, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    Column("used_at", Text, nullable=True),
+    sqlite_strict=True,
+)
+
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("secret_hash", Text, primary_key=True),
+    Column("member", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+failures = Table(
+    "failures",
+    metadata,
+    Column("number", _BIG, primary_key=True, autoincrement=True),
+    Column("subject", Text, nullable=False, index=True),
+    Column("at", Text, nullable=False),
+    sqlite_strict=True,
+)
+"""Failed sign-ins, by account and by address, while they count."""
+
 APPEND_ONLY_TRIGGERS = {
     "sqlite": ("events_never_updated", "events_never_deleted", "events_never_replaced"),
     "postgresql": ("events_never_changed", "events_never_truncated"),

@@ -2,29 +2,42 @@
 
 from typing import Any
 
-from litestar import Litestar, Response
+from litestar import Litestar, Response, Router
 from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import HTTPException
 
 from tasuki.actions.workspace import Workspace
+from tasuki.web.account_pages import ACCOUNT_PAGES
+from tasuki.web.coming_in import COMING_IN
 from tasuki.web.guard import SECURITY_HEADERS, is_own_host
 from tasuki.web.pages import PAGES
 from tasuki.web.problems import ForeignHost, answer_problem
-from tasuki.web.site import AnyRequest
+from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.visitors import require_visitor
+
+LARGEST_BODY = 2 * 1024 * 1024
+"""Forms and JSON, in bytes."""
 
 
-def create_app(workspace: Workspace) -> Litestar:
+def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
     """The pages of an open workspace, as an ASGI application. The caller closes the workspace.
 
-    For this machine only: a request that names another host is answered with an error page.
+    A request that names another host than this machine or the public address is answered with an error page.
+
+    Args:
+        workspace: The open workspace.
+        reachable: Whether other machines can reach the host: then people must sign in.
     """
 
     def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
         return answer_problem(request, workspace, error)
 
     return Litestar(
-        route_handlers=list(PAGES),
-        state=State({"workspace": workspace}),
+        # One router for all: registered one by one, two handlers of one path would be put into threads twice.
+        route_handlers=[Router("/", route_handlers=[*PAGES, *COMING_IN, *ACCOUNT_PAGES])],
+        state=State({"workspace": workspace, "reachable": reachable}),
+        guards=[require_visitor],
+        request_max_body_size=LARGEST_BODY,
         before_request=_refuse_foreign_host,
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
         response_headers=[
@@ -38,5 +51,5 @@ def create_app(workspace: Workspace) -> Litestar:
 
 async def _refuse_foreign_host(request: AnyRequest) -> None:
     host = request.headers.get("host", "")
-    if not is_own_host(host):
+    if not is_own_host(host, workspace_of(request).door.public_url):
         raise ForeignHost(host)

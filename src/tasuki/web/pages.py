@@ -13,22 +13,18 @@ from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_list import list_cases
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import needs_of
-from tasuki.web.site import AnyRequest, assets, page
+from tasuki.web.site import AnyRequest, assets, page, workspace_of
 from tasuki.web.story import build_story
+from tasuki.web.visitors import visitor_of
 
 _FOREVER = "public, max-age=31536000, immutable"
 _QUERY_LENGTH = 200
 
 
-def _workspace(request: AnyRequest) -> Workspace:
-    workspace: Workspace = request.app.state.workspace
-    return workspace
-
-
-@get("/", sync_to_thread=True)
+@get("/", sync_to_thread=True, opt={"verb": "idea.list"})
 def show_board(request: AnyRequest) -> Response[str]:
     """The board of one flow."""
-    workspace = _workspace(request)
+    workspace = workspace_of(request)
     states = workspace.ledger.ideas()
     flows = workspace.playbook.flows
     asked = request.query_params.get("flow") or _usual_flow(workspace)
@@ -45,10 +41,10 @@ def _usual_flow(workspace: Workspace) -> str:
     return workspace.flow if workspace.flow in flows else next(iter(flows))
 
 
-@get("/ideas/{idea:str}", sync_to_thread=True)
+@get("/ideas/{idea:str}", sync_to_thread=True, opt={"verb": "idea.show"})
 def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
     """The story of one idea, and what its next hand-off needs."""
-    workspace = _workspace(request)
+    workspace = workspace_of(request)
     state = workspace.ledger.state(idea)
     now = workspace.clock()
     act = workspace.act(state.holder)
@@ -65,10 +61,10 @@ def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
     return page(request, workspace, "idea.html", context)
 
 
-@get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True)
+@get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True, opt={"verb": "evidence.show"})
 def download_evidence(request: AnyRequest, idea: FromPath[str], file: FromPath[str]) -> Response[bytes]:
     """One record as it lies in the ledger."""
-    body = _evidence_body(_workspace(request).ledger.state(idea), file.removesuffix(".json"))
+    body = _evidence_body(workspace_of(request).ledger.state(idea), file.removesuffix(".json"))
     return Response(
         json.dumps(body, ensure_ascii=False, indent=2, allow_nan=False).encode(),
         media_type="application/json",
@@ -83,23 +79,23 @@ def _evidence_body(state: IdeaState, content_hash: str) -> dict[str, Any]:
     return found
 
 
-@get("/cases", sync_to_thread=True)
+@get("/cases", sync_to_thread=True, opt={"verb": "case.search"})
 def show_cases(request: AnyRequest) -> Response[str]:
     """Every idea that has ended, with a search."""
-    workspace = _workspace(request)
+    workspace = workspace_of(request)
     query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
     found = list_cases(workspace.ledger.ideas(), query)
     context = {"cases": found.lines, "total": found.total, "query": query, "place": "cases"}
     return page(request, workspace, "cases.html", context)
 
 
-@get("/my-work", sync_to_thread=True)
+@get("/my-work", sync_to_thread=True, opt={"verb": "my_work.show"})
 def show_my_work(request: AnyRequest) -> Response[str]:
-    """What waits for a member; for the configured one when none is named."""
-    workspace = _workspace(request)
+    """What waits for a member; for whoever asks when none is named."""
+    workspace = workspace_of(request)
     members = workspace.ledger.members()
     asked = request.query_params.get("member")
-    name = asked or (workspace.member if workspace.member in members else next(iter(members), ""))
+    name = asked or visitor_of(request).member
     if asked and asked not in members:
         raise Missing(f"the team has no member {asked!r}", expected=", ".join(members))
     if not name:
@@ -109,7 +105,7 @@ def show_my_work(request: AnyRequest) -> Response[str]:
     return page(request, workspace, "my_work.html", context)
 
 
-@get("/assets/{name:str}")
+@get("/assets/{name:str}", opt={"open": True})
 async def send_asset(name: FromPath[str]) -> Response[bytes]:
     """A style sheet or picture. Its address changes with its content, so it may be kept for ever."""
     if name not in assets():
@@ -118,10 +114,10 @@ async def send_asset(name: FromPath[str]) -> Response[bytes]:
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": _FOREVER})
 
 
-@get("/health", sync_to_thread=True)
+@get("/health", sync_to_thread=True, opt={"open": True})
 def tell_health(request: AnyRequest) -> Response[dict[str, str]]:
     """Whether the pages can read the ledger."""
-    _workspace(request).ledger.members()
+    workspace_of(request).ledger.members()
     return Response({"status": "ok"}, media_type="application/json")
 
 

@@ -1,21 +1,38 @@
 """Pages for what goes wrong: what happened, what was expected, what to do next, in the reader's language."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from litestar import Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
+from litestar.response import Redirect
 
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, Refused, Stale, TasukiError, Unavailable
+from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
 from tasuki.web.guard import SECURITY_HEADERS
 from tasuki.web.language import Language
-from tasuki.web.site import AnyRequest, language_of, page
+from tasuki.web.site import AnyRequest, address, language_of, page
 from tasuki.web.texts import Texts
+from tasuki.web.visitors import SignInNeeded
 
-_STATUS: dict[type[TasukiError], int] = {Invalid: 400, Refused: 409, Missing: 404, Stale: 409, Unavailable: 503}
-_SUBJECT = {404: "not_found", 405: "method", 400: "invalid", 409: "invalid", 503: "busy"}
+_STATUS: dict[type[TasukiError], int] = {
+    Invalid: 400,
+    NotAllowed: 403,
+    Refused: 409,
+    Missing: 404,
+    Stale: 409,
+    Unavailable: 503,
+}
+_SUBJECT = {
+    404: "not_found",
+    405: "method",
+    400: "invalid",
+    403: "not_allowed",
+    409: "refused",
+    413: "too_large",
+    503: "busy",
+}
 _log = logging.getLogger("tasuki.web")
 
 
@@ -36,6 +53,9 @@ class Problem:
     what: str
     expected: str
     next_step: str
+    faults: tuple[str, ...] = ()
+    rule: str = ""
+    own_next_step: str = ""
 
 
 def problem_of(error: Exception, path: str, method: str, language: Language) -> Problem:
@@ -50,10 +70,17 @@ def problem_of(error: Exception, path: str, method: str, language: Language) -> 
             return _problem(t, 405, "method", t("error.method_what", method=method))
         case TasukiError():
             status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
-            return _problem(t, status, _SUBJECT[status], error.what)
+            return _told(_problem(t, status, _SUBJECT[status], error.what), error)
         case HTTPException(status_code=status) if status < 500:
-            return _problem(t, status, "invalid", error.detail)
+            return _problem(t, status, _SUBJECT.get(status, "invalid"), error.detail)
     return _problem(t, 500, "broken", t("error.broken_what"))
+
+
+def _told(problem: Problem, error: TasukiError) -> Problem:
+    """The error's own faults, rule and way out, where it knows better than the general words."""
+    faults = tuple(str(one) for one in getattr(error, "faults", ()))
+    rule = getattr(error, "rule", "")
+    return replace(problem, faults=faults, rule=rule, own_next_step=error.next_step)
 
 
 def _problem(t: Texts, status: int, subject: str, what: str) -> Problem:
@@ -62,6 +89,9 @@ def _problem(t: Texts, status: int, subject: str, what: str) -> Problem:
 
 def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) -> Response[Any]:
     """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
+    if isinstance(error, SignInNeeded):
+        onward = address("/sign-in", next=request.url.path if request.method == "GET" else "/")
+        return Redirect(onward, status_code=303, headers=SECURITY_HEADERS)
     problem = problem_of(error, request.url.path, request.method, language_of(request, workspace.language))
     if problem.status >= 500:
         _log.error("the page %s failed", request.url.path, exc_info=error)

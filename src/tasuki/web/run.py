@@ -11,10 +11,12 @@ from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
 
+from tasuki.actions.accounts import first_link
 from tasuki.errors import Invalid, Unavailable
 from tasuki.settings.workspace import open_workspace
 from tasuki.web.app import create_app
 from tasuki.web.guard import is_loopback
+from tasuki.web.visitors import signs_in
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -24,28 +26,34 @@ def serve_pages(
     host: str | None = None,
     port: int | None = None,
     *,
-    announce: Callable[[str], None] | None = None,
+    announce: Callable[[str, str], None] | None = None,
 ) -> None:
     """Serves the pages of the workspace in a folder; returns after Ctrl-C or SIGTERM, when the last answer is out.
 
+    A host that other machines can reach asks for a sign-in. While there is no administrator yet, the announcement holds
+    a link that makes one.
+
     Args:
         workspace_folder: The workspace; the current folder when None.
-        host: An address of this machine only; the workspace's own when None.
+        host: Where to listen; the workspace's own when None.
         port: 0 takes any free one; the workspace's own when None.
-        announce: Called with the address once the server is about to listen.
+        announce: Called with the address, and the first administrator's link, once the server is about to listen.
 
     Raises:
-        Invalid: The host could be reached from other machines.
+        Invalid: Others can reach the host, and the address they type is not set.
         Unavailable: The port is in use.
     """
     workspace = open_workspace(workspace_folder)
     try:
         at = workspace.serving_host if host is None else host
-        require_loopback(at)
+        reachable = not is_loopback(at)
+        require_public_url(at, workspace.door.public_url)
         taken = free_port(at, workspace.serving_port if port is None else port)
-        server = server_of(create_app(workspace), at, taken)
+        server = server_of(create_app(workspace, reachable=reachable), at, taken)
         if announce is not None:
-            announce(address_of(at, taken))
+            place = address_of(at, taken)
+            link = first_link(workspace) if signs_in(workspace, reachable) else None
+            announce(place, f"{workspace.door.public_url or place.rstrip('/')}/welcome/{link}" if link else "")
         asyncio.run(run_server(server))
     finally:
         workspace.close()
@@ -63,17 +71,17 @@ def server_of(application: object, host: str, port: int) -> Server:
     )
 
 
-def require_loopback(host: str) -> None:
-    """Refuses a host that other machines could reach: there is no sign-in yet.
+def require_public_url(host: str, public_url: str) -> None:
+    """A host that others can reach needs the address people type: requests that name another host are refused.
 
     Raises:
-        Invalid: Says which hosts may be served.
+        Invalid: It is not set.
     """
-    if not is_loopback(host):
+    if not is_loopback(host) and not public_url:
         raise Invalid(
-            f"the pages cannot be served on {host!r}: whoever reaches it could read everything, as there is no sign-in",
-            expected="an address of this machine only: 127.0.0.1, localhost or ::1",
-            next_step="tasuki serve --host 127.0.0.1; to read from another machine, forward the port with ssh -L",
+            f"the pages cannot be served on {host!r} without the address that people type",
+            expected='public_url = "https://HOST" in the part [web] of tasuki.toml',
+            next_step="set it; or serve on 127.0.0.1 and forward the port with ssh -L",
         )
 
 

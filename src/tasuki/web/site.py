@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.datastructures import Cookie
 
+from tasuki.accounts.secret import form_mark
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import from_text
 from tasuki.flow.plan import CASE, Contract, Member
@@ -22,6 +23,7 @@ from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
 from tasuki.web.readings import offline_verdict
 from tasuki.web.texts import Texts
+from tasuki.web.visitors import VISIT_COOKIE, known_of
 
 LANGUAGE_COOKIE = "tasuki_language"
 _A_YEAR_S = 365 * 86400
@@ -31,6 +33,12 @@ OPEN_KINDS = frozenset(
 """Evidence that people come to the page for: shown without a click."""
 
 AnyRequest = Request[Any, Any, Any]
+
+
+def workspace_of(request: AnyRequest) -> Workspace:
+    """The workspace whose pages these are."""
+    workspace: Workspace = request.app.state.workspace
+    return workspace
 
 
 @dataclass(frozen=True)
@@ -175,12 +183,18 @@ def page(
     language = language_of(request, workspace.language)
     members = context["members"] if "members" in context else workspace.ledger.members()
     words = Words(workspace, members, language)
-    frame = _frame(request, workspace.name, language)
+    frame = _frame(request, workspace.name, language) | {"everyone": members}
     text = environment().get_template(template).render(**words.by_name(), **frame, **context)
     response = Response(text, media_type="text/html", status_code=status)
     if known_language(request.query_params.get("lang")):
         response.set_cookie(
             Cookie(LANGUAGE_COOKIE, value=language, max_age=_A_YEAR_S, path="/", httponly=True, samesite="lax")
+        )
+    known = known_of(request)
+    if known.is_new_visit:
+        secure = workspace.door.public_url.startswith("https:")
+        response.set_cookie(
+            Cookie(VISIT_COOKIE, value=known.csrf, path="/", httponly=True, samesite="strict", secure=secure)
         )
     return response
 
@@ -188,7 +202,11 @@ def page(
 def _frame(request: AnyRequest, workspace_name: str, language: Language) -> dict[str, Any]:
     other = next(one for one in LANGUAGES if one != language)
     query = [(name, value) for name, value in parse_qsl(request.url.query) if name != "lang"]
+    known = known_of(request)
     return {
+        "visitor": known.visitor,
+        "mark": form_mark(known.csrf) if known.csrf else "",
+        "here": address(_local_path(request), **dict(query)),
         "t": Texts(language),
         "fmt": Formats(language),
         "language": language,

@@ -1,0 +1,62 @@
+"""Who asks, and whether they may: the member behind a browser, a token or this machine's own user."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tasuki.accounts.rights import SCOPES, VERBS, Scope
+from tasuki.errors import NotAllowed
+
+Way = Literal["local", "session", "token"]
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Somebody who was let in.
+
+    Args:
+        member: The member in whose name everything is done.
+        way: Through this machine alone (no sign-in), a browser session or a token.
+        scopes: What they may use of the member's right.
+        is_administrator: Whether the member's account may touch accounts.
+        csrf: The session's secret from which forms get their mark; empty for tokens, which send no forms.
+    """
+
+    member: str
+    way: Way
+    scopes: tuple[Scope, ...] = SCOPES
+    is_administrator: bool = False
+    csrf: str = field(default="", repr=False)
+
+
+def may(visitor: Visitor, verb: str) -> bool:
+    """Whether the visitor may ask for the verb at all; where the table says `rule`, the relay decides the rest."""
+    wanted = VERBS[verb]
+    return wanted.scope in visitor.scopes and (wanted.who != "administrator" or visitor.is_administrator)
+
+
+def require(visitor: Visitor, verb: str) -> None:
+    """Lets the visitor ask for the verb.
+
+    Raises:
+        NotAllowed: The token's scope does not cover it, or it is for administrators.
+    """
+    wanted = VERBS[verb]
+    if wanted.scope not in visitor.scopes:
+        raise NotAllowed(
+            f"the token of {visitor.member} may not {_words(verb)}",
+            rule=f"{verb} needs a token with the scope {wanted.scope}",
+            expected=f"the scope {wanted.scope}; this token has {', '.join(visitor.scopes) or 'none'}",
+            next_step="make a token with that scope under your account",
+        )
+    if wanted.who == "administrator" and not visitor.is_administrator:
+        raise NotAllowed(
+            f"{visitor.member} may not {_words(verb)}",
+            rule=f"{verb} is for {wanted.rule.en}",
+            expected="an administrator",
+            next_step="ask an administrator; the team page says who they are",
+        )
+
+
+def _words(verb: str) -> str:
+    noun, _, action = verb.partition(".")
+    return f"use “{noun} {action}”"

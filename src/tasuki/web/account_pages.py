@@ -1,0 +1,203 @@
+"""One's own account (password, tokens), everybody's accounts for administrators, and what happened to them."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from tasuki.accounts.rights import SCOPES, VERBS
+from tasuki.accounts.visitor import may
+from tasuki.actions.accounts import (
+    WrongPassword,
+    change_password,
+    invite,
+    make_token,
+    revoke_token,
+    set_administrator,
+    set_disabled,
+    store_of,
+)
+from tasuki.actions.members import add_member, change_roles
+from tasuki.errors import Fault, Invalid
+from tasuki.flow.event import ACCOUNT_STREAM, TEAM_STREAM
+from tasuki.flow.plan import ROLES
+from tasuki.web.coming_in import with_session
+from tasuki.web.site import AnyRequest, page, workspace_of
+from tasuki.web.visitors import form_of, visitor_of
+
+EVENTS_SHOWN = 200
+_OWN, _READ = {"verb": "account.own"}, {"verb": "account.list"}
+
+
+@get("/account", sync_to_thread=True, opt=_OWN)
+def show_account(request: AnyRequest) -> Response[str]:
+    """One's own password and tokens."""
+    return _account_page(request)
+
+
+def _account_page(
+    request: AnyRequest, *, error: Invalid | WrongPassword | None = None, secret: str = "", status: int = 200
+) -> Response[str]:
+    workspace, visitor = workspace_of(request), visitor_of(request)
+    store = store_of(workspace)
+    context = {
+        "account": store.account(visitor.member),
+        "tokens": store.tokens(visitor.member),
+        "scopes": SCOPES,
+        "faults": error.faults if isinstance(error, Invalid) else (),
+        "problem": error.what if isinstance(error, WrongPassword) else "",
+        "secret": secret,
+        "typed": form_of(request),
+        "now": workspace.clock(),
+        "place": "account",
+    }
+    return page(request, workspace, "account.html", context, status)
+
+
+@post("/account/password", sync_to_thread=True, opt=_OWN)
+def do_change_password(request: AnyRequest) -> Response[Any]:
+    """Changes one's own password; every other browser is signed out."""
+    form, visitor = form_of(request), visitor_of(request)
+    try:
+        session = change_password(workspace_of(request), visitor.member, old=form.raw("old"), new=form.raw("new"))
+    except (WrongPassword, Invalid) as error:
+        return _account_page(request, error=error, status=400)
+    return with_session(request, Redirect("/account", status_code=303), session)
+
+
+@post("/account/tokens", sync_to_thread=True, opt=_OWN)
+def do_make_token(request: AnyRequest) -> Response[str]:
+    """Makes a token and shows its secret once."""
+    form, member = form_of(request), visitor_of(request).member
+    faults: list[Fault] = []
+    days = form.number("days", faults)
+    scopes = form.texts("scope")
+    try:
+        if faults:
+            raise Invalid("the token was not made", faults)
+        secret, _ = make_token(
+            workspace_of(request),
+            member,
+            actor=member,
+            label=form.text("label"),
+            scopes=scopes,  # type: ignore[arg-type]
+            days=int(days or 0),
+            service=form.is_on("service"),
+        )
+    except Invalid as error:
+        return _account_page(request, error=error, status=400)
+    return _account_page(request, secret=secret)
+
+
+@post("/account/tokens/{token:str}/revoke", sync_to_thread=True, opt=_OWN)
+def do_revoke_token(request: AnyRequest, token: FromPath[str]) -> Response[Any]:
+    """Ends a token."""
+    revoke_token(workspace_of(request), token, actor=visitor_of(request).member)
+    return Redirect("/account", status_code=303)
+
+
+@get("/accounts", sync_to_thread=True, opt=_READ)
+def show_accounts(request: AnyRequest) -> Response[str]:
+    """The team: who is in it, with which roles; administrators can change it."""
+    return _accounts_page(request)
+
+
+def _accounts_page(
+    request: AnyRequest, *, error: Invalid | None = None, link: str = "", invited: str = "", status: int = 200
+) -> Response[str]:
+    workspace, visitor = workspace_of(request), visitor_of(request)
+    context = {
+        "members": workspace.ledger.members(),
+        "accounts": store_of(workspace).accounts(),
+        "may_change": may(visitor, "account.invite"),
+        "verbs": tuple(VERBS.values()),
+        "roles": ROLES,
+        "faults": error.faults if error else (),
+        "link": link,
+        "invited": invited,
+        "typed": form_of(request),
+        "place": "accounts",
+    }
+    return page(request, workspace, "accounts.html", context, status)
+
+
+@post("/accounts", sync_to_thread=True, opt={"verb": "account.add"})
+def do_add_member(request: AnyRequest) -> Response[Any]:
+    """Adds a member to the team."""
+    workspace, form, actor = workspace_of(request), form_of(request), visitor_of(request).member
+    name = form.text("name")
+    language = "en" if form.text("language") == "en" else "ja"
+    try:
+        add_member(
+            workspace,
+            name,
+            actor=actor or name,
+            roles=form.texts("role"),
+            language=language,  # type: ignore[arg-type]
+            display_name=form.text("display_name"),
+        )
+    except Invalid as error:
+        return _accounts_page(request, error=error, status=400)
+    return Redirect("/accounts", status_code=303)
+
+
+@post("/accounts/{member:str}/invite", sync_to_thread=True, opt={"verb": "account.invite"})
+def do_invite(request: AnyRequest, member: FromPath[str]) -> Response[str]:
+    """Makes a link with which a member chooses a password, and shows it once."""
+    workspace = workspace_of(request)
+    secret = invite(workspace, member, actor=visitor_of(request).member)
+    site = workspace.door.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return _accounts_page(request, link=f"{site}/welcome/{secret}", invited=member)
+
+
+@post("/accounts/{member:str}/roles", sync_to_thread=True, opt={"verb": "account.role"})
+def do_change_roles(request: AnyRequest, member: FromPath[str]) -> Response[Any]:
+    """Gives a member exactly the roles that are ticked."""
+    form = form_of(request)
+    try:
+        change_roles(workspace_of(request), member, actor=visitor_of(request).member, roles=form.texts("role"))
+    except Invalid as error:
+        return _accounts_page(request, error=error, status=400)
+    return Redirect("/accounts", status_code=303)
+
+
+@post("/accounts/{member:str}/access", sync_to_thread=True, opt={"verb": "account.disable"})
+def do_change_access(request: AnyRequest, member: FromPath[str]) -> Response[Any]:
+    """Disables or enables an account, or makes it an administrator's or not."""
+    workspace, actor = workspace_of(request), visitor_of(request).member
+    match form_of(request).text("access"):
+        case "disable" | "enable" as wish:
+            set_disabled(workspace, member, wish == "disable", actor=actor)
+        case "administrator" | "no_administrator" as wish:
+            set_administrator(workspace, member, wish == "administrator", actor=actor)
+    return Redirect("/accounts", status_code=303)
+
+
+@get("/audit", sync_to_thread=True, opt={"verb": "audit.show"})
+def show_audit(request: AnyRequest) -> Response[str]:
+    """What happened to accounts and the team, and the ledger's latest events."""
+    workspace = workspace_of(request)
+    stream = request.query_params.get("stream", "all")
+    context = {"stream": stream, "place": "audit", "events": ()}
+    if stream in (ACCOUNT_STREAM, TEAM_STREAM):
+        context["events"] = tuple(reversed(workspace.ledger.events(stream)[-EVENTS_SHOWN:]))
+    else:
+        newest = workspace.ledger.size()[0]
+        latest = workspace.ledger.feed(max(0, newest - EVENTS_SHOWN), EVENTS_SHOWN)
+        context["events"] = tuple(event for _, event in reversed(latest))
+    return page(request, workspace, "audit.html", context)
+
+
+ACCOUNT_PAGES = (
+    show_account,
+    do_change_password,
+    do_make_token,
+    do_revoke_token,
+    show_accounts,
+    do_add_member,
+    do_invite,
+    do_change_roles,
+    do_change_access,
+    show_audit,
+)

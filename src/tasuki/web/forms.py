@@ -1,0 +1,59 @@
+"""What a form sent, read field by field; faults name the field, so that the page can say them beside it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from tasuki.errors import Fault
+
+LONGEST_FIELD = 20_000
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of a form, each with every value it was sent with."""
+
+    fields: Mapping[str, Sequence[str]]
+
+    def raw(self, name: str) -> str:
+        """A field's text exactly as it was typed: for passwords."""
+        values = self.fields.get(name, ())
+        return values[-1] if values else ""
+
+    def text(self, name: str) -> str:
+        """A field's text without space around it, lines ending in a plain line break."""
+        return self.raw(name).replace("\r\n", "\n").strip()[:LONGEST_FIELD]
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Every value of a field that can be chosen several times."""
+        return tuple(value.strip() for value in self.fields.get(name, ()) if value.strip())
+
+    def is_on(self, name: str) -> bool:
+        """Whether a box was ticked."""
+        return bool(self.text(name))
+
+    def number(self, name: str, faults: list[Fault]) -> float | None:
+        """A number, or None for an empty field; a fault for anything else."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            number = float(text.replace("，", "").replace(",", ""))
+        except ValueError:
+            number = math.nan
+        if math.isfinite(number):
+            return number
+        faults.append(Fault(name, f"{text[:40]!r} is no number", "a number, as 2 or 0.5"))
+        return None
+
+    def day(self, name: str, faults: list[Fault]) -> date | None:
+        """A day, or None for an empty field; a fault for anything else."""
+        text = self.text(name)
+        if not text:
+            return None
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            faults.append(Fault(name, f"{text[:40]!r} is no day", "a day, as 2026-11-24"))
+            return None
