@@ -15,9 +15,10 @@ import model_desk
 from tasuki.clock import system_clock
 from tasuki.errors import Invalid
 from tasuki.experiments.routing import RoutedArm, Routing, read_routing, routing_to_json
-from tasuki.serving import exposures
+from tasuki.serving import exposures, segments
 from tasuki.serving.app import ScoringApp
-from tasuki.serving.exposures import ExposureBatch, ExposureLog
+from tasuki.serving.exposures import ExposureLog, LogPlace
+from tasuki.serving.segments import Exposure
 from tasuki.serving.watch import Watcher
 from tasuki.store.routing import save_routing
 
@@ -32,7 +33,7 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringApp]:
     save_routing(folder, Routing("ctr", "e", "check", "e", arms))
     watcher = Watcher(folder, "artifacts", None, system_clock)
     watcher.look()
-    yield ScoringApp(watcher, ExposureLog(folder / "logs" / "exposures", system_clock), system_clock)
+    yield ScoringApp(watcher, ExposureLog(LogPlace.of(folder), system_clock), system_clock)
     workspace.close()
 
 
@@ -99,10 +100,12 @@ def test_rows_and_columns_agree_whatever_the_values(app: ScoringApp, rows: list[
     rows = [{"unit": row["unit"], "features": {name: row["features"][name] for name in names}} for row in rows]
     columns = {name: [row["features"][name] for row in rows] for name in names}
     _, listed = app.score("ctr", json.dumps({"rows": rows}).encode())
+    alone = [json.loads(app.score("ctr", json.dumps(row).encode())[1]) for row in rows]
     _, together = app.score("ctr", json.dumps({"units": [row["unit"] for row in rows], "columns": columns}).encode())
     answers, table = json.loads(listed)["answers"], json.loads(together)
     for name in ("arm", "version", "score", "fallback", "reason"):
         assert [one[name] for one in answers] == table[f"{name}s"]
+        assert [one[name] for one in alone] == table[f"{name}s"]
 
 
 def test_service_that_cannot_log_tells_clients_to_come_again(app: ScoringApp, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,11 +116,9 @@ def test_service_that_cannot_log_tells_clients_to_come_again(app: ScoringApp, mo
     assert "exposure log" in json.loads(said)["error"]["what"]
 
 
-def batch(number: int) -> ExposureBatch:
-    return ExposureBatch(
-        datetime(2026, 3, 1, tzinfo=UTC), "ctr", None, [f"e{number}"], ["u"], ["control"], ["v"], [0.5], [False],
-        [None], [3], [{"app": "猫"}],
-    )  # fmt: skip
+def exposure(number: int) -> Exposure:
+    when = datetime(2026, 3, 1, tzinfo=UTC)
+    return Exposure(f"e{number}", when, None, "ctr", "u", "control", "v", 0.5, False, None, 3, features='{"app":"猫"}')
 
 
 def test_log_keeps_what_a_full_disk_refused_and_writes_it_later(
@@ -126,29 +127,30 @@ def test_log_keeps_what_a_full_disk_refused_and_writes_it_later(
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
-    (tmp_path / "exposures").mkdir()
-    log = ExposureLog(tmp_path / "exposures", system_clock)
+    place = LogPlace.of(tmp_path)
+    place.segments.mkdir(parents=True)
+    log = ExposureLog(place, system_clock)
     with monkeypatch.context() as patched:
-        patched.setattr(exposures.os, "fsync", full)
-        log.add(batch(1))
-        log.add(batch(2))
+        patched.setattr(segments.os, "fsync", full)
+        log.add(exposure(1))
+        log.add(exposure(2))
         assert not log._flush()
         assert "No space" in log.error
         assert log.waiting == 2
-    assert list((tmp_path / "exposures").glob("*.parquet")) == []
+    assert list(place.segments.iterdir()) == []
     log.start()
     log.stop()
     assert (log.waiting, log.written, log.error) == (0, 2, "")
-    [segment] = (tmp_path / "exposures").iterdir()
+    [segment] = place.segments.iterdir()
     assert pq.read_table(segment)["exposure"].to_pylist() == ["e1", "e2"]
     assert json.loads(pq.read_table(segment)["features"][0].as_py()) == {"app": "猫"}
 
 
 def test_log_writes_within_a_second_without_being_stopped(tmp_path: Path) -> None:
-    log = ExposureLog(tmp_path / "exposures", system_clock)
+    log = ExposureLog(LogPlace.of(tmp_path), system_clock)
     log.start()
     try:
-        log.add(batch(1))
+        log.add(exposure(1))
         import time
 
         until = time.monotonic() + 5

@@ -172,13 +172,17 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="The port to listen on.", min=1, max=65535)] = 8600,
+    durable: Annotated[bool, typer.Option("--durable", help="Answer only once the exposure is on the disk.")] = False,
+    flush_s: Annotated[
+        float, typer.Option("--flush-s", help="Seconds after which exposures become a segment.", min=0.05, max=3600)
+    ] = 0.5,
 ) -> None:
     """Serves the published versions over HTTP until it is stopped."""
     from tasuki.serving.run import Service, artifacts_of
     from tasuki.serving.run import serve as run
 
     folder = (workspace or Path()).resolve()
-    service = Service(folder, artifacts_of(folder), tuple(model) if model else None, host, port)
+    service = Service(folder, artifacts_of(folder), tuple(model) if model else None, host, port, durable, flush_s)
     progress_console.print(f"starting on http://{host}:{port}")
     run(service)
 

@@ -1,24 +1,24 @@
 """The inference service: an RSGI application, with nothing between it and Granian."""
 
-import itertools
-import secrets
 import time
 from typing import Any
 
 import msgspec
 
 from tasuki.clock import Clock, to_text
-from tasuki.errors import Fault, Invalid
-from tasuki.serving.answer import Answer, answer_columns, answer_row
-from tasuki.serving.exposures import ExposureBatch, ExposureLog
+from tasuki.errors import Fault, Invalid, Missing, Unavailable
+from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan, Slot
-from tasuki.serving.request import LARGEST_BODY, Asked, AskedColumns, check_row, checked_columns, read_body, refuse_rows
+from tasuki.serving.request import LARGEST_BODY
+from tasuki.serving.scoring import Scoring
+from tasuki.serving.tally import Tally
 from tasuki.serving.watch import Watcher
 
 LARGEST_DISCARDED = 64 * 1024 * 1024
 """How much of a body that is too large is read and thrown away before the connection is given up."""
 
 _JSON = [("content-type", "application/json")]
+_JSON_LATER = [*_JSON, ("retry-after", "1")]
 _START, _END = "/v1/models/", "/score"
 _encode = msgspec.json.Encoder().encode
 
@@ -30,54 +30,62 @@ class ScoringApp:
         self._watcher = watcher
         self._log = log
         self._clock = clock
-        self._prefix = secrets.token_hex(6)
-        self._numbers = itertools.count(1)
+        self._durable = log.place.durable
+        self._tally = Tally()
+        self._scoring = Scoring(watcher, log, clock, self._tally)
         self._began = clock()
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
-        """One request."""
-        if scope.proto != "http":
+        """One request. What a scoring request needs stands here in one piece: each further coroutine costs it."""
+        path: str = scope.path
+        if not (path.startswith(_START) and path.endswith(_END)):
+            self._send(protocol, *self._other(scope.method, path))
             return
-        status, body = await self._answer(scope, protocol)
-        headers = _JSON if status != 503 else [*_JSON, ("retry-after", "1")]
-        protocol.response_bytes(status, headers, body)
+        if scope.method != "POST":
+            fault = Fault("method", scope.method, "POST")
+            self._send(protocol, *_problem(405, f"{scope.method} is not allowed here", [fault]))
+            return
+        length = scope.headers.get("content-length")
+        if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
+            body: bytes | None = await protocol()
+        else:
+            body = await _read_parts(protocol)
+        began = time.perf_counter_ns()
+        model = path[len(_START) : -len(_END)]
+        if body is None:
+            fault = Fault("body", "is too large", f"{LARGEST_BODY} bytes")
+            status, answer = _problem(400, "the body is too large", [fault])
+        else:
+            status, answer = self.score(model, body)
+        if self._durable and status == 200:
+            try:
+                await self._log.on_disk()
+            except Unavailable as error:
+                status, answer = _problem(503, error.what, [Fault("exposures", "wait for the disk")])
+        self._tally.answered(model if status != 404 else "", status, time.perf_counter_ns() - began)
+        self._send(protocol, status, answer)
 
-    async def _answer(self, scope: Any, protocol: Any) -> tuple[int, bytes]:
-        path, method = scope.path, scope.method
-        if path.startswith(_START) and path.endswith(_END):
-            if method != "POST":
-                return _problem(405, f"{method} is not allowed here", [Fault("method", method, "POST")])
-            body = await _read(scope, protocol)
-            if body is None:
-                return _problem(400, "the body is too large", [Fault("body", "is too large", f"{LARGEST_BODY} bytes")])
-            return self.score(path[len(_START) : -len(_END)], body)
+    def _send(self, protocol: Any, status: int, body: bytes) -> None:
+        protocol.response_bytes(status, _JSON if status != 503 else _JSON_LATER, body)
+
+    def score(self, model: str, body: bytes) -> tuple[int, bytes]:
+        """The status and body of the answer to a scoring request."""
+        try:
+            return 200, self._scoring.score(model, body)
+        except Invalid as error:
+            return _problem(400, error.what, error.faults)
+        except Missing as error:
+            return _problem(404, error.what, [Fault("model", "is unknown", error.expected)])
+        except Unavailable as error:
+            return _problem(503, error.what, [Fault("exposures", error.expected)])
+
+    def _other(self, method: str, path: str) -> tuple[int, bytes]:
         if method in ("GET", "HEAD"):
             if path == "/health":
                 return 200, _encode(self.health())
             if path == "/ready":
                 return self._ready()
         return _problem(404, "there is nothing here", [Fault("path", path, f"{_START}MODEL{_END}, /health or /ready")])
-
-    def score(self, model: str, body: bytes) -> tuple[int, bytes]:
-        """The status and body of the answer to a scoring request."""
-        began = time.perf_counter_ns()
-        plan = self._watcher.plans.get(model)
-        if plan is None:
-            served = ", ".join(self._watcher.plans) or "none"
-            return _problem(404, f"no model {model!r} is served here", [Fault("model", "is unknown", served)])
-        try:
-            asked = read_body(body)
-            rows = 1 if isinstance(asked, Asked) else len(asked.units if isinstance(asked, AskedColumns) else asked)
-            if not self._log.has_room(rows):
-                return _problem(503, "the exposure log is behind", [Fault("exposures", "wait for the disk")])
-            if isinstance(asked, Asked):
-                refuse_rows(check_row(plan, asked.features))
-                return 200, _encode(self._one(plan, asked, began))
-            if isinstance(asked, AskedColumns):
-                return 200, _encode(self._columns(plan, asked))
-            return 200, _encode({"answers": self._rows(plan, asked)})
-        except Invalid as error:
-            return _problem(400, error.what, error.faults)
 
     def health(self) -> dict[str, Any]:
         """What serves, since when, in which state, and what went wrong last."""
@@ -103,83 +111,12 @@ class ScoringApp:
         what = f"nothing can answer for {', '.join(lacking)}" if lacking else "no model is published"
         return _problem(503, what, [Fault(f"models.{model}", plans[model].control.error) for model in lacking])
 
-    def _one(self, plan: ServingPlan, asked: Asked, began: int) -> dict[str, Any]:
-        answer = answer_row(plan, asked)
-        exposure = f"{self._prefix}-{next(self._numbers):x}"
-        taken_us = (time.perf_counter_ns() - began) // 1000
-        self._log.add(self._batch(plan, [exposure], [asked], [answer], [taken_us]))
-        return _said(exposure, asked, answer)
 
-    def _rows(self, plan: ServingPlan, asked: list[Asked]) -> list[dict[str, Any]]:
-        faults = []
-        for place, one in enumerate(asked):
-            faults += check_row(plan, one.features, f"rows.{place}.features")
-        refuse_rows(faults)
-        answers, latencies = [], []
-        for one in asked:
-            began = time.perf_counter_ns()
-            answers.append(answer_row(plan, one))
-            latencies.append((time.perf_counter_ns() - began) // 1000)
-        exposures = [f"{self._prefix}-{next(self._numbers):x}" for _ in asked]
-        self._log.add(self._batch(plan, exposures, asked, answers, latencies))
-        return [_said(*one) for one in zip(exposures, asked, answers, strict=True)]
-
-    def _batch(
-        self, plan: ServingPlan, exposures: list[str], asked: list[Asked], answers: list[Answer], latencies: list[int]
-    ) -> ExposureBatch:
-        return ExposureBatch(
-            self._clock(),
-            plan.routing.model,
-            plan.routing.experiment,
-            exposures,
-            [one.unit for one in asked],
-            [one.arm for one in answers],
-            [one.version for one in answers],
-            [one.score for one in answers],
-            [one.fallback for one in answers],
-            [one.reason for one in answers],
-            latencies,
-            [one.features for one in asked],
-        )
-
-    def _columns(self, plan: ServingPlan, asked: AskedColumns) -> dict[str, Any]:
-        answers = answer_columns(plan, asked, checked_columns(plan, asked))
-        exposures = [f"{self._prefix}-{next(self._numbers):x}" for _ in asked.units]
-        self._log.add(
-            ExposureBatch(
-                self._clock(),
-                plan.routing.model,
-                plan.routing.experiment,
-                exposures,
-                asked.units,
-                answers.arms,
-                answers.versions,
-                answers.scores,
-                answers.fallbacks,
-                answers.reasons,
-                answers.latencies_us,
-                asked.columns,
-            )
-        )
-        return {
-            "exposures": exposures,
-            "arms": answers.arms,
-            "versions": answers.versions,
-            "scores": answers.scores,
-            "fallbacks": answers.fallbacks,
-            "reasons": answers.reasons,
-        }
-
-
-async def _read(scope: Any, protocol: Any) -> bytes | None:
+async def _read_parts(protocol: Any) -> bytes | None:
     """The body; None for one that is too large, of which nothing is kept.
 
     What is too large is still taken in, up to a limit: a client that is cut off while it sends never reads the answer.
     """
-    length = scope.headers.get("content-length")
-    if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
-        body: bytes = await protocol()
-        return body
     parts, size = [], 0
     async for part in protocol:
         size += len(part)
@@ -190,18 +127,6 @@ async def _read(scope: Any, protocol: Any) -> bytes | None:
         if size > LARGEST_DISCARDED:
             break
     return b"".join(parts) if size <= LARGEST_BODY else None
-
-
-def _said(exposure: str, asked: Asked, answer: Answer) -> dict[str, Any]:
-    return {
-        "exposure": exposure,
-        "unit": asked.unit,
-        "arm": answer.arm,
-        "version": answer.version,
-        "score": answer.score,
-        "fallback": answer.fallback,
-        "reason": answer.reason,
-    }
 
 
 def _plan_health(plan: ServingPlan) -> dict[str, Any]:

@@ -1,187 +1,206 @@
 """The exposure log: every answer with its inputs, kept as Parquet segments that are whole or not there.
 
-Answers wait in memory for at most `FLUSH_S` seconds; a segment is written under a temporary name, brought to the disk
-and renamed. A process that is killed loses at most the answers of the last second; one that is stopped loses none.
+By default answers wait in memory until the next segment: a process that is killed loses at most the answers of the last
+`flush_s` seconds and of the segment being written; one that is stopped loses none. A durable log brings each answer to
+the disk before it is sent (`tasuki.serving.write_ahead`), many answers with one write: nothing acknowledged is lost.
 """
 
+import asyncio
 import contextlib
-import os
 import secrets
 import threading
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Any
 
-import msgspec
-
 from tasuki.clock import Clock
-from tasuki.store.files import sync_folder
+from tasuki.errors import Unavailable
+from tasuki.serving.durable import DurableWriter
+from tasuki.serving.segments import Exposure, write_segment
+from tasuki.serving.write_ahead import Claim, finish_abandoned, segment_name
 
 FLUSH_S = 0.5
 LARGEST_BACKLOG = 200_000
-"""Answers that may wait for the disk; beyond it requests are told to come again."""
+"""Exposures that may wait for the disk; beyond it requests are told to come again."""
+LARGEST_BACKLOG_BYTES = 64 * 1024 * 1024
+"""Bytes of request bodies that those exposures may keep."""
 ROWS_PER_SEGMENT = 100_000
 
 
 @dataclass(frozen=True)
-class ExposureBatch:
-    """The exposures of one request: what is the same for all, and one sequence per column.
+class LogPlace:
+    """Where the exposures are kept, and how.
 
-    `features` are either one mapping per row, or one sequence per name.
+    Args:
+        segments: The folder of the Parquet segments.
+        write_ahead: The folder of write-ahead files and of the locks of the logs that are open.
+        durable: Whether an answer waits until its exposure is on the disk.
+        flush_s: Seconds after which waiting exposures become a segment.
     """
 
-    at: datetime
-    model: str
-    experiment: str | None
-    exposures: Sequence[str]
-    units: Sequence[str]
-    arms: Sequence[str]
-    versions: Sequence[str | None]
-    scores: Sequence[float]
-    fallbacks: Sequence[bool]
-    reasons: Sequence[str | None]
-    latencies_us: Sequence[int]
-    features: Sequence[Mapping[str, Any]] | Mapping[str, Sequence[Any]]
+    segments: Path
+    write_ahead: Path
+    durable: bool = False
+    flush_s: float = FLUSH_S
 
-    def __len__(self) -> int:
-        return len(self.exposures)
+    @classmethod
+    def of(cls, workspace: Path, *, durable: bool = False, flush_s: float = FLUSH_S) -> "LogPlace":
+        """Where a workspace keeps its exposures."""
+        return cls(workspace / "logs" / "exposures", workspace / "serving" / "write-ahead", durable, flush_s)
 
 
 class ExposureLog:
-    """Takes batches from requests and writes them in a thread of its own.
+    """Takes exposures from requests, which never wait for the lock of a disk, and writes them in threads of its own.
+
+    `add` and `on_disk` belong to one thread, the requests'.
 
     Args:
-        folder: Where the segments lie.
+        place: Where the segments lie.
         clock: For the names of segments.
     """
 
-    def __init__(self, folder: Path, clock: Clock) -> None:
-        self._folder = folder
-        self._prefix = f"{clock().strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
-        self._waiting: deque[ExposureBatch] = deque()
-        self._lock = threading.Lock()
-        self._rows = 0
-        self._segment = 0
+    def __init__(self, place: LogPlace, clock: Clock) -> None:
+        self.place = place
+        self.name = f"{clock().strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
+        self._waiting: deque[Sequence[Any]] = deque()
+        self._number = 0
+        # Each counter has one thread that adds to it, so none needs a lock.
+        self._added = self._added_bytes = 0
+        self._gone = self._gone_bytes = 0
+        self._group: asyncio.Future[None] | None = None
+        self._group_lock = threading.Lock()
+        self._wake: SimpleQueue[bool] = SimpleQueue()
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="exposure-log", daemon=True)
+        run = self._commit_groups if place.durable else self._write_segments
+        self._thread = threading.Thread(target=run, name="exposure-log", daemon=True)
+        self._claim: Claim | None = None
         self.written = 0
+        self.refused = 0
+        self.recovered = 0
         self.error = ""
 
     def start(self) -> None:
-        """Begins to write. Raises `OSError` when the folder cannot be made."""
-        self._folder.mkdir(parents=True, exist_ok=True)
+        """Finishes what killed processes left, and begins to write.
+
+        Raises:
+            OSError: When the folders cannot be used.
+        """
+        self.place.segments.mkdir(parents=True, exist_ok=True)
+        self.place.write_ahead.mkdir(parents=True, exist_ok=True)
+        self.recovered = finish_abandoned(self.place.write_ahead, self.place.segments)
+        self._claim = Claim(self.place.write_ahead, self.name)
+        import pyarrow.parquet  # noqa: F401  # takes most of a second: better now than between requests
+
         self._thread.start()
 
     @property
     def waiting(self) -> int:
-        """Answers that are not on the disk yet."""
-        return self._rows
+        """Exposures that are in no segment yet."""
+        return self._added - self._gone
 
     def has_room(self, rows: int) -> bool:
-        """Whether so many more answers may wait."""
-        return self._rows + rows <= LARGEST_BACKLOG
+        """Whether so many more exposures may wait."""
+        waits = self._added_bytes - self._gone_bytes
+        return self._added - self._gone + rows <= LARGEST_BACKLOG and waits <= LARGEST_BACKLOG_BYTES
 
-    def add(self, batch: ExposureBatch) -> None:
-        """Takes the exposures of a request. Never waits for the disk."""
-        with self._lock:
-            self._waiting.append(batch)
-            self._rows += len(batch)
+    def add(self, row: Sequence[Any]) -> None:
+        """Takes one exposure: the fields of `Exposure`, in order."""
+        self._waiting.append(row)
+        self._added += 1
+        self._added_bytes += len(row[-1])
+
+    def add_all(self, rows: Iterable[Exposure]) -> None:
+        """Takes the exposures of a request with many rows."""
+        for row in rows:
+            self.add(row)
+
+    def on_disk(self) -> asyncio.Future[None]:
+        """Done when everything added so far is on the disk; for a durable log.
+
+        It fails with `Unavailable` when the disk refuses: then what was added since the last one is not kept.
+        """
+        with self._group_lock:
+            group = self._group
+            if group is None:
+                group = self._group = asyncio.get_running_loop().create_future()
+                self._wake.put(True)
+        return group
 
     def stop(self) -> None:
         """Writes what waits, then ends."""
         self._stop.set()
+        self._wake.put(True)
         self._thread.join()
+        left = any(self.place.write_ahead.glob(f"{self.name}-*"))
+        if self._claim is not None and not left:
+            self._claim.release()
 
-    def _run(self) -> None:
-        while True:
-            stopping = self._stop.wait(FLUSH_S)
-            failed = not self._flush()
-            if stopping and (failed or not self._rows):
-                return
+    def _commit_groups(self) -> None:
+        """The thread of a durable log: whenever somebody waits, all that was added goes to the disk with one write."""
+        writer = DurableWriter(self.place, self.name, self._keep)
+        stopping = False
+        while not stopping or self._waiting:
+            stopping = self._stop.is_set()
+            with contextlib.suppress(Empty):
+                self._wake.get(timeout=self.place.flush_s)
+            with self._group_lock:
+                group, self._group = self._group, None
+            # Whoever holds the group added its exposure before it asked for it, so it is among these.
+            rows = self._take(len(self._waiting))
+            failed = writer.append(rows)
+            if failed:
+                self.error = failed
+                self.refused += len(rows)
+                self._forget(rows)
+            if group is not None:
+                with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
+                    group.get_loop().call_soon_threadsafe(_settle, group, failed)
+        writer.stop()
 
-    def _flush(self) -> bool:
-        """Writes all that waits; on a disk that fails it stays in memory for the next try."""
-        while self._rows:
-            batches = self._take()
-            try:
-                self._write(batches)
-            except OSError as error:
-                self.error = f"{type(error).__name__}: {error}"
-                return False
-            self.error = ""
-            rows = sum(map(len, batches))
-            with self._lock:
-                for _ in batches:
-                    self._waiting.popleft()
-                self._rows -= rows
-            self.written += rows
+    def _take(self, most: int) -> list[Sequence[Any]]:
+        waiting = self._waiting
+        return [waiting.popleft() for _ in range(min(len(waiting), most))]
+
+    def _keep(self, number: int, rows: Sequence[Sequence[Any]]) -> bool:
+        """Writes a segment; on a disk that refuses, says so."""
+        try:
+            write_segment(self.place.segments / segment_name(self.name, number), rows)
+        except OSError as error:
+            self.error = f"{type(error).__name__}: {error}"
+            return False
+        self.error = ""
+        self._forget(rows)
+        self.written += len(rows)
         return True
 
-    def _take(self) -> list[ExposureBatch]:
-        with self._lock:
-            taken, rows = [], 0
-            for batch in self._waiting:
-                taken.append(batch)
-                rows += len(batch)
-                if rows >= ROWS_PER_SEGMENT:
-                    break
-            return taken
+    def _forget(self, rows: Sequence[Sequence[Any]]) -> None:
+        self._gone_bytes += sum(len(row[-1]) for row in rows)
+        self._gone += len(rows)
 
-    def _write(self, batches: Sequence[ExposureBatch]) -> None:
-        import pyarrow.parquet as pq
+    def _write_segments(self) -> None:
+        """The thread of a log that is not durable: a segment of what waits, at every interval."""
+        stopping = False
+        while not stopping:
+            stopping = self._stop.wait(self.place.flush_s)
+            self._flush()
 
-        final = self._folder / f"exposures-{self._prefix}-{self._segment:06d}.parquet"
-        draft = final.with_name(f".{final.name}.tmp")
-        try:
-            with draft.open("wb") as file:
-                pq.write_table(_table(batches), file, compression="zstd")
-                file.flush()
-                os.fsync(file.fileno())
-            draft.rename(final)
-        except OSError:
-            with contextlib.suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise
-        sync_folder(self._folder)
-        self._segment += 1
+    def _flush(self) -> bool:
+        """Writes all that waits; on a disk that refuses it stays in memory for the next try."""
+        while rows := self._take(ROWS_PER_SEGMENT):
+            if not self._keep(self._number, rows):
+                self._waiting.extendleft(reversed(rows))
+                return False
+            self._number += 1
+        return True
 
 
-def _table(batches: Sequence[ExposureBatch]) -> Any:
-    import pyarrow as pa
-
-    def column(name: str, kind: Any) -> Any:
-        return pa.array([value for batch in batches for value in getattr(batch, name)], kind)
-
-    def same(name: str, kind: Any) -> Any:
-        return pa.array([getattr(batch, name) for batch in batches for _ in range(len(batch))], kind)
-
-    text = pa.string()
-    features = [encoded for batch in batches for encoded in _encoded(batch)]
-    return pa.table(
-        {
-            "exposure": column("exposures", text),
-            "at": same("at", pa.timestamp("us", tz="UTC")),
-            "experiment": same("experiment", text),
-            "model": same("model", text),
-            "unit": column("units", text),
-            "arm": column("arms", text),
-            "version": column("versions", text),
-            "score": column("scores", pa.float64()),
-            "fallback": column("fallbacks", pa.bool_()),
-            "reason": column("reasons", text),
-            "latency_us": column("latencies_us", pa.int64()),
-            "features": pa.array(features, text),
-        }
-    )
-
-
-def _encoded(batch: ExposureBatch) -> list[str]:
-    encode = msgspec.json.encode
-    if isinstance(batch.features, Mapping):
-        names = list(batch.features)
-        rows = zip(*batch.features.values(), strict=True)
-        return [encode(dict(zip(names, row, strict=True))).decode() for row in rows]
-    return [encode(row).decode() for row in batch.features]
+def _settle(group: asyncio.Future[None], failed: str) -> None:
+    if group.done():
+        return
+    if failed:
+        group.set_exception(Unavailable(f"the exposure could not be kept: {failed}"))
+    else:
+        group.set_result(None)

@@ -1,13 +1,14 @@
 """What answers a model's requests at one moment: frozen, so that a request that pinned it sees one state to its end."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from tasuki.experiments.assignment import Split
 from tasuki.experiments.routing import Routing
 from tasuki.models.artifact import Artifact, Input
+from tasuki.serving.typed import ArmScorer, TypedRows
 
 SlotState = Literal["serving", "last_good", "unavailable"]
 UNAVAILABLE = "parameters_unavailable"
@@ -48,6 +49,7 @@ class ServingPlan:
         inputs: What any loaded arm reads; each name and type once.
         accepts: The names a request may give; None when an arm is not loaded, whose names are then not known.
         error: Why the routing's newest state cannot be used, if it cannot.
+        typed: The short way of single rows, and the scorer of each arm in it; None when there is none.
     """
 
     routing: Routing
@@ -57,6 +59,7 @@ class ServingPlan:
     inputs: tuple[Input, ...]
     accepts: frozenset[str] | None
     error: str = ""
+    typed: tuple[TypedRows, Mapping[str, ArmScorer]] | None = field(default=None, compare=False)
 
 
 def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> ServingPlan:
@@ -69,6 +72,23 @@ def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> Ser
         inputs[one.name, one.type] = one if known is None or one.nullable else known
     complete = len(loaded) == len(slots)
     accepts = frozenset().union(*(one.accepts for one in loaded)) if complete else None
-    return ServingPlan(
-        routing, routing.split, slots, slots[routing.control.name], tuple(inputs.values()), accepts, error
-    )
+    control = slots[routing.control.name]
+    typed = _typed(slots, control, tuple(inputs.values()), accepts)
+    return ServingPlan(routing, routing.split, slots, control, tuple(inputs.values()), accepts, error, typed)
+
+
+def _typed(
+    slots: Mapping[str, Slot], control: Slot, inputs: tuple[Input, ...], accepts: frozenset[str] | None
+) -> tuple[TypedRows, Mapping[str, ArmScorer]] | None:
+    if control.artifact is None or not control.artifact.inputs:
+        return None
+    try:
+        rows = TypedRows(inputs, control.artifact.inputs, accepts)
+    except ValueError:
+        return None
+    scorers = {}
+    for name, slot in slots.items():
+        artifact = slot.artifact or control.artifact
+        reason = UNAVAILABLE if slot.artifact is None else None
+        scorers[name] = ArmScorer(name, artifact.version, rows.scorer_of(artifact), reason is not None, reason)
+    return rows, scorers

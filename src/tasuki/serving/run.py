@@ -4,6 +4,7 @@ import asyncio
 import gc
 import signal
 import socket
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from pathlib import Path
 from tasuki.clock import system_clock
 from tasuki.errors import Invalid, Missing, Unavailable
 from tasuki.serving.app import ScoringApp
-from tasuki.serving.exposures import ExposureLog
+from tasuki.serving.exposures import FLUSH_S, ExposureLog, LogPlace
 from tasuki.serving.watch import Watcher
 
 
@@ -25,6 +26,8 @@ class Service:
         models: The models to serve; None for all that are published.
         host: The address to listen on.
         port: The port to listen on.
+        durable: Whether an answer waits until its exposure is on the disk.
+        flush_s: Seconds after which waiting exposures become a segment.
     """
 
     folder: Path
@@ -32,6 +35,8 @@ class Service:
     models: tuple[str, ...] | None = None
     host: str = "127.0.0.1"
     port: int = 8600
+    durable: bool = False
+    flush_s: float = FLUSH_S
 
 
 def artifacts_of(folder: Path) -> str:
@@ -60,7 +65,7 @@ def serve(service: Service) -> None:
     """
     _require_free(service.host, service.port)
     watcher = Watcher(service.folder, service.artifacts, service.models, system_clock)
-    log = ExposureLog(service.folder / "logs" / "exposures", system_clock)
+    log = ExposureLog(LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s), system_clock)
     try:
         log.start()
     except OSError as error:
@@ -72,6 +77,8 @@ def serve(service: Service) -> None:
         # What is there now stays to the end; the collector need not look at it between requests.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 100)
+        sys.setswitchinterval(0.0005)
         asyncio.run(_serve(service, ScoringApp(watcher, log, system_clock)))
         watcher.stop()
     finally:
