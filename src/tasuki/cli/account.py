@@ -1,9 +1,10 @@
 """`tasuki account …`."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tasuki.actions.documents import member_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
@@ -60,7 +61,7 @@ def role_(
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List the members, their roles and languages."""
     with opened(workspace) as here:
-        members = [_document(one) for one in here.ledger.members().values()]
+        members = [member_document(one) for one in here.ledger.members().values()]
 
     def show() -> None:
         rows = [(one["name"], one["display_name"], ", ".join(one["roles"]), one["language"]) for one in members]
@@ -69,14 +70,5 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
     emit("members/1", {"members": members}, as_json=as_json, for_people=show)
 
 
-def _document(member: "Member") -> dict[str, Any]:
-    return {
-        "name": member.name,
-        "display_name": member.display_name,
-        "roles": list(member.roles),
-        "language": member.language,
-    }
-
-
 def _emit_member(member: "Member", said: str, as_json: bool) -> None:
-    emit("member/1", _document(member), as_json=as_json, for_people=lambda: console.print(said, markup=False))
+    emit("member/1", member_document(member), as_json=as_json, for_people=lambda: console.print(said, markup=False))

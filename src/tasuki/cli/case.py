@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasuki.actions.documents import case_found, find_case
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid
 
 if TYPE_CHECKING:
-    from tasuki.actions.workspace import Workspace
     from tasuki.cases.case import Case
 
 app = typer.Typer(no_args_is_help=True)
@@ -38,10 +38,7 @@ def search(
         if idea is not None:
             relay.look_up_cases(here, idea, actor=actor_of(here, member), query=query, key=key)
         hits = search_cases((case for case in relay.cases(here) if case.idea != idea), query, limit)
-    found = [
-        {name: getattr(hit.case, name) for name in _LISTED} | {"score": hit.score, "learnings": hit.case.learnings}
-        for hit in hits
-    ]
+    found = [case_found(hit.case, hit.score) for hit in hits]
 
     def show() -> None:
         if not hits:
@@ -51,9 +48,6 @@ def search(
         print_table(("idea", "title", "decision", "metric", "effect#"), rows)
 
     emit("cases/1", {"query": query, "idea": idea, "cases": found}, as_json=as_json, for_people=show)
-
-
-_LISTED = ("idea", "title", "flow", "ended_at", "decision", "metric", "effect", "effect_low", "effect_high", "surprise")
 
 
 def _effect(case: "Case") -> str:
@@ -75,7 +69,7 @@ def show(
     from tasuki.cases.markdown import to_markdown
 
     with opened(workspace) as here:
-        case = find(here, idea)
+        case = find_case(here, idea)
     emit(
         "case/1",
         case_to_body(case),
@@ -96,7 +90,7 @@ def export(
     from tasuki.cases.markdown import to_markdown
 
     with opened(workspace) as here:
-        cases = relay.cases(here) if not idea else [find(here, one) for one in idea]
+        cases = relay.cases(here) if not idea else [find_case(here, one) for one in idea]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{case.idea}.md" for case in cases]
@@ -111,21 +105,3 @@ def export(
         as_json=as_json,
         for_people=lambda: console.print(f"Wrote {len(files)} case(s) to {folder}.", markup=False),
     )
-
-
-def find(workspace: "Workspace", idea: str) -> "Case":
-    """The case of an idea.
-
-    Raises:
-        Missing: There is no such idea, or it has not ended.
-    """
-    from tasuki.cases.case import case_from_body
-
-    state = workspace.ledger.state(idea)
-    if state.case is None:
-        raise Missing(
-            f"{idea} has no case: it is {state.status}",
-            expected="an idea that was concluded or killed",
-            next_step=f"tasuki idea show {idea}",
-        )
-    return case_from_body(state.case)

@@ -1,19 +1,16 @@
 """`tasuki evidence …`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from tasuki.actions.documents import evidence_line, find_evidence
 from tasuki.cli.idea import IdeaArgument
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
-from tasuki.cli.story import emit_idea, evidence_line
-from tasuki.errors import Missing
-
-if TYPE_CHECKING:
-    from tasuki.flow.state import EvidenceEntry, IdeaState
+from tasuki.cli.story import emit_idea
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -71,7 +68,7 @@ def show(
     import json
 
     with opened(workspace) as here:
-        entry = find(here.ledger.state(idea), which)
+        entry = find_evidence(here.ledger.state(idea), which)
     body = dict(entry.body)
     emit(
         "evidence/1",
@@ -79,20 +76,3 @@ def show(
         as_json=as_json,
         for_people=lambda: console.print(json.dumps(body, ensure_ascii=False, indent=2), markup=False, soft_wrap=True),
     )
-
-
-def find(state: "IdeaState", which: str) -> "EvidenceEntry":
-    """The newest evidence whose hash begins so, or of that kind.
-
-    Raises:
-        Missing: There is none; names what there is.
-    """
-    fits = [one for one in state.evidence if one.kind == which or one.content_hash.startswith(which)]
-    if not fits or not which:
-        raise Missing(
-            f"{state.idea} has no evidence {which!r}",
-            expected=", ".join(f"{one.kind} {one.content_hash[:12]}" for one in state.evidence)
-            or "none is attached yet",
-            next_step=f"tasuki evidence list {state.idea}",
-        )
-    return fits[-1]

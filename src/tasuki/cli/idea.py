@@ -1,17 +1,14 @@
 """`tasuki idea …`."""
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from tasuki.actions.documents import idea_document, idea_row
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import emit, print_table
-from tasuki.cli.story import emit_idea, idea_document, print_story
-
-if TYPE_CHECKING:
-    from tasuki.flow.state import IdeaState
+from tasuki.cli.story import emit_idea, print_story
 
 app = typer.Typer(no_args_is_help=True)
 Status = Literal["active", "killed", "concluded"]
@@ -51,7 +48,7 @@ def list_(
     """List the ideas, in the order they were opened."""
     with opened(workspace) as here:
         now = here.clock()
-        rows = [_row(state, now) for state in here.ledger.ideas() if status in (None, state.status)]
+        rows = [idea_row(state, now) for state in here.ledger.ideas() if status in (None, state.status)]
 
     def show_rows() -> None:
         columns = ("idea", "title", "flow", "status", "stage", "holder")
@@ -59,26 +56,6 @@ def list_(
         print_table((*columns, "days#"), shown)
 
     emit("ideas/1", {"ideas": rows}, as_json=as_json, for_people=show_rows)
-
-
-def _row(state: "IdeaState", now: datetime) -> dict[str, Any]:
-    from tasuki.flow.times import lead_days
-
-    return {
-        "idea": state.idea,
-        "title": state.title,
-        "flow": state.flow,
-        "formation": state.formation,
-        "status": state.status,
-        "stage": state.stage,
-        "holder": state.holder,
-        "owner": state.owner,
-        "offered_to": None if state.offer is None else state.offer.to_stage,
-        "opened_at": state.opened_at,
-        "ended_at": state.ended_at,
-        "lead_days": lead_days(state, now),
-        "open_debts": len(state.open_debts()),
-    }
 
 
 @app.command()

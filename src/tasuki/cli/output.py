@@ -1,19 +1,15 @@
 """How every command speaks: one JSON document for scripts, tables for people, errors in three parts on stderr."""
 
 import json
-import math
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, is_dataclass
-from datetime import date, datetime
-from enum import Enum
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from tasuki.clock import to_text
+from tasuki.actions.documents import to_json_value
 from tasuki.errors import Invalid, Missing, Refused, Stale, TasukiError, Unavailable
 
 EXIT_CODES: dict[type[TasukiError], int] = {Invalid: 3, Refused: 4, Missing: 5, Stale: 6, Unavailable: 7}
@@ -21,28 +17,6 @@ INTERRUPTED = 130
 
 console = Console(highlight=False)
 progress_console = Console(stderr=True, highlight=False)
-
-
-def to_json_value(value: Any) -> Any:
-    """A value of the rooms as JSON: dataclasses as objects, moments as text, NaN and infinity as null."""
-    match value:
-        case float():
-            return value if math.isfinite(value) else None
-        case Enum():
-            return value.value
-        case datetime():
-            return to_text(value)
-        case date():
-            return value.isoformat()
-        case str() | bytes():
-            return value
-        case Mapping():
-            return {str(key): to_json_value(one) for key, one in value.items()}
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            return {one.name: to_json_value(getattr(value, one.name)) for one in fields(value)}
-        case Iterable():
-            return [to_json_value(one) for one in value]
-    return value
 
 
 def emit(schema: str, payload: Mapping[str, Any], *, as_json: bool, for_people: Callable[[], None]) -> None:

@@ -1,13 +1,14 @@
 """An idea as the command line shows it: one document for scripts, a readable story for people."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tasuki.actions.documents import idea_document, question_of
 from tasuki.cli.output import console, emit, print_table
 
 if TYPE_CHECKING:
     from tasuki.actions.workspace import Workspace
-    from tasuki.flow.state import EvidenceEntry, IdeaState
+    from tasuki.flow.state import IdeaState
 
 
 def emit_idea(workspace: "Workspace", state: "IdeaState", *, as_json: bool, said: str = "") -> None:
@@ -19,49 +20,6 @@ def emit_idea(workspace: "Workspace", state: "IdeaState", *, as_json: bool, said
         print_standing(workspace, state)
 
     emit("idea/1", idea_document(workspace, state), as_json=as_json, for_people=show)
-
-
-def idea_document(workspace: "Workspace", state: "IdeaState") -> dict[str, Any]:
-    """What `tasuki.idea/1` says: the whole state, evidence without its bodies, and the time each stage took."""
-    from dataclasses import fields
-
-    from tasuki.flow.times import lead_days, stage_times
-
-    now = workspace.clock()
-    shown = {one.name: getattr(state, one.name) for one in fields(state) if one.name != "case"}
-    return {
-        **shown,
-        "evidence": [evidence_line(entry) for entry in state.evidence],
-        "next_stage": state.next_stage() if state.status == "active" else None,
-        "question": _question(workspace, state),
-        "open_debts": state.open_debts(),
-        "case_filed": state.case is not None,
-        "lead_days": lead_days(state, now),
-        "times": stage_times(state, now),
-    }
-
-
-def evidence_line(entry: "EvidenceEntry") -> dict[str, Any]:
-    """A piece of evidence without its body."""
-    from tasuki.cases.case import summary_of
-
-    return {
-        "sequence": entry.sequence,
-        "kind": entry.kind,
-        "stage": entry.stage,
-        "content_hash": entry.content_hash,
-        "producer": entry.body["producer"],
-        "attached_by": entry.attached_by,
-        "attached_at": entry.attached_at,
-        "summary": summary_of(entry.record, entry.kind),
-    }
-
-
-def _question(workspace: "Workspace", state: "IdeaState") -> dict[str, str] | None:
-    if state.offer is None:
-        return None
-    titles = workspace.playbook.contract(state.offer.from_stage, state.offer.to_stage).question
-    return {"en": titles.en, "ja": titles.ja}
 
 
 def print_standing(workspace: "Workspace", state: "IdeaState") -> None:
@@ -78,7 +36,7 @@ def print_standing(workspace: "Workspace", state: "IdeaState") -> None:
     whom = offer.to_member or "anyone who may receive it"
     console.print(f"  {offer.offered_by} has offered it to {offer.to_stage} ({whom})")
     if offer.picked_up_by:
-        question = _question(workspace, state) or {}
+        question = question_of(workspace, state) or {}
         console.print(f"  {offer.picked_up_by} has picked it up and answers: [italic]{question.get('en', '')}[/italic]")
 
 
