@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from relay_play import evidence_body
-from tasuki.actions import check as actions
 from tasuki.actions import observation
+from tasuki.actions import start as actions
 from tasuki.actions.artifacts import read_version, store_of
 from tasuki.actions.check import StartRequest, check_experiment, list_experiments, start_experiment, stop_experiment
 from tasuki.actions.evidence import attach_evidence

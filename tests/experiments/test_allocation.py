@@ -1,18 +1,22 @@
 """Layers, exclusive groups, hold-out and ramp-up: the same units in every engine, and nobody ever changes the arm."""
 
 import csv
+import json
 import time
 from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+import polars as pl
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sqlglot import exp
 
+import tasuki
+from tasuki.cli.main import main
 from tasuki.errors import Invalid
 from tasuki.experiments.allocation import Allocation, HoldOut, Reach, allocation_of, arm_sql, status_sql
 from tasuki.experiments.assignment import DIALECTS, assign
@@ -36,6 +40,7 @@ def allocations(draw: st.DrawFn) -> Allocation:
     return allocation_of(draw(TEXT), arms, layer=draw(NAME), reach=reach, holdout=holdout)
 
 
+@settings(deadline=None)
 @given(allocations(), st.lists(UNITS, min_size=1, max_size=8))
 def test_python_and_duckdb_place_any_unit_alike(allocation: Allocation, units: list[object]) -> None:
     placed = [allocation.place(unit) for unit in units]
@@ -51,6 +56,7 @@ def test_python_and_duckdb_place_any_unit_alike(allocation: Allocation, units: l
     assert found == [(one.arm, one.status) for one in placed]
 
 
+@settings(deadline=None)
 @given(allocations(), st.integers(-(2**62), 2**62))
 def test_a_column_of_numbers_is_its_text(allocation: Allocation, unit: int) -> None:
     tree = exp.select(arm_sql(exp.Literal.number(unit), allocation))
@@ -187,3 +193,36 @@ def test_a_call_takes_microseconds() -> None:
             allocation.arm_of(unit)
         taken.append((time.perf_counter() - began) / len(units) * 1e6)
     assert min(taken) < 2 * 2.0  # the bar is 2 µs on an idle machine; this one may be busy
+
+
+def test_a_table_is_assigned_in_its_engine_like_one_by_one() -> None:
+    parts = {"salt": "s", "arms": ARMS, "layer": "l", "reach": Reach(0.2, 0.9, 0.5), "holdout": HoldOut("h", 0.1)}
+    units = [*(f"ユーザー{n}" for n in range(500)), "", LONG]
+    each = tasuki.assign(units, **parts)
+    table = tasuki.assign(pl.DataFrame({"user id": units}), unit="user id", **parts)
+    assert table.assignments == each.assignments
+    numbers = tasuki.assign(pl.DataFrame({"id": list(range(100))}), unit="id", **parts)
+    assert numbers.assignments == tasuki.assign(range(100), **parts).assignments
+    with pytest.raises(Invalid, match="is DOUBLE"):
+        tasuki.assign(pl.DataFrame({"id": [1.5]}), unit="id", **parts)
+
+
+def test_many_units_go_through_the_engine_and_stay_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    units = [None, *range(300)]
+    each = tasuki.assign(units, salt="s", arms=ARMS)
+    monkeypatch.setattr("tasuki.actions.assign.MANY", 10)
+    assert tasuki.assign(units, salt="s", arms=ARMS).assignments == each.assignments
+    assert each.assignments[0].status == "no_unit"
+
+
+def test_the_command_takes_layer_range_and_holdout(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["assign", "--salt", "s", "--arms", "a=0.5,b=0.5", "--layer", "l", "--range", "0.2-0.5"]
+    assert main([*command, "--expose", "50%", "--holdout", "h=10%", "--json", *(f"u{n}" for n in range(50))]) == 0
+    found = json.loads(capsys.readouterr().out)["assignments"]
+    assert {one["status"] for one in found} == {"assigned", "holdout", "outside"}
+    assert all((one["arm"] is None) == (one["status"] != "assigned") for one in found)
+    assert main([*command, "u"]) == 0
+    assert main([*command, "--range", "half", "--holdout", "x", "u"]) == 3
+    told = capsys.readouterr().err
+    assert "--range" in told
+    assert "--holdout" in told

@@ -97,7 +97,7 @@ def test_the_commands_print_their_documents(capsys: pytest.CaptureFixture[str]) 
     assert document["units"] == tasuki.plan(kind="proportion", baseline=0.1, mde=0.01).units
     assert main(["assign", "--salt", "s", "--arms", "a=1/3,b=2/3", "u1", "u2", "--json"]) == 0
     assigned = json.loads(capsys.readouterr().out)
-    assert [set(one) for one in assigned["assignments"]] == [{"unit", "arm", "bucket"}] * 2
+    assert [set(one) for one in assigned["assignments"]] == [{"unit", "arm", "bucket", "status"}] * 2
     assert main(["plan", "--kind", "mean", "--baseline", "1", "--variance", "4", "--mde", "5%"]) == 2
     assert main(["plan", "--kind", "mean", "--baseline", "1", "--variance", "4", "--mde", "0.1"]) == 0
     assert "units in all" in capsys.readouterr().out

@@ -171,19 +171,27 @@ def assign(
     *,
     salt: Annotated[str, typer.Option("--salt", help="The experiment's salt.")],
     arms: Annotated[str, typer.Option("--arms", metavar="NAME=SHARE,…", help="Shares that add up to 1.")],
+    layer: Annotated[str, typer.Option("--layer", help="The layer whose range takes part.")] = "",
+    held: Annotated[
+        str | None, typer.Option("--range", metavar="FROM-TO", help="The range of the layer, as 0.2-0.5.")
+    ] = None,
+    expose: Annotated[str | None, typer.Option("--expose", help="The part of the range that is exposed.")] = None,
+    holdout: Annotated[
+        str | None, typer.Option("--holdout", metavar="NAME=SHARE", help="Units kept out of every experiment.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say which arm each unit belongs to, exactly as the inference service does."""
     from tasuki.actions.assign import assign as assign_units
 
     parts = Parts()
-    shares = parts.shares("--arms", arms)
+    shares, reach, kept_out = parts.shares("--arms", arms), parts.reach(held, expose), parts.holdout(holdout)
     parts.check()
     named = _lines() if units == ["-"] else units
-    found = assign_units(named, salt=salt, arms=shares)
+    found = assign_units(named, salt=salt, arms=shares, layer=layer, reach=reach, holdout=kept_out)
 
     def show() -> None:
-        rows = ((one.unit, one.arm, f"{one.bucket:.6f}") for one in found.assignments)
+        rows = ((one.unit or "", one.arm or f"({one.status})", f"{one.bucket:.6f}") for one in found.assignments)
         print_table(("unit", "arm", "bucket#"), rows)
 
     emit("assign/1", found.to_dict(), as_json=as_json, for_people=show)

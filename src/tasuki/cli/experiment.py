@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tasuki.cli import comparison
+from tasuki.cli import booking, comparison
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 app.command("plan")(comparison.plan)
 app.command("compare")(comparison.compare)
+app.command("book")(booking.book)
+app.command("ramp")(booking.ramp)
 
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
 IdeaOption = Annotated[str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")]
@@ -34,17 +36,29 @@ def start(
         str | None, typer.Option("--location", help="Where the treatment is fetched; the workspace's artifacts.")
     ] = None,
     salt: Annotated[str, typer.Option("--salt", help="What units are hashed with; the plan's or the name.")] = "",
+    layer: Annotated[str, typer.Option("--layer", help="The layer whose range it holds; the model's own.")] = "",
+    held: Annotated[
+        str | None, typer.Option("--range", metavar="FROM-TO", help="Its range of the layer, as 0.2-0.5; all of it.")
+    ] = None,
+    expose: Annotated[
+        str | None, typer.Option("--expose", help="The part of the range to begin with, as 10%; see ramp.")
+    ] = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start A/B 1 or A/B 2: the inference service splits the model's traffic within a second."""
-    from tasuki.actions.check import StartRequest, start_experiment
+    from tasuki.actions.start import StartRequest, start_experiment
+    from tasuki.cli.parts import Parts
 
+    parts = Parts()
+    reach = parts.reach(held, expose)
+    parts.check()
     with opened(workspace) as here:
         shares = _numbers("--split", split)
-        request = StartRequest(experiment, kind, model, shares, location or here.artifacts_location, salt)
+        where = location or here.artifacts_location
+        request = StartRequest(experiment, kind, model, shares, where, salt, layer, reach)
         state = start_experiment(here, idea, request, actor=actor_of(here, member), key=key)
     _emit_state("experiment_start/1", state, experiment, "runs", as_json)
 
@@ -60,7 +74,7 @@ def stop(
     as_json: JsonOption = False,
 ) -> None:
     """Stop an experiment: everybody is answered by the champion again."""
-    from tasuki.actions.check import idea_of_experiment, stop_experiment
+    from tasuki.actions.start import idea_of_experiment, stop_experiment
 
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
@@ -112,7 +126,7 @@ def check(
 @app.command("list")
 def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
     """List every experiment that was booked or started."""
-    from tasuki.actions.check import list_experiments
+    from tasuki.actions.start import list_experiments
 
     with opened(workspace) as here:
         entries = list_experiments(here)
@@ -120,11 +134,17 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
     def show() -> None:
         rows = []
         for one in entries:
-            stopped = f"{one.stopped_at:%Y-%m-%d %H:%M}" if one.stopped_at else ""
-            started = f"{one.started_at:%Y-%m-%d %H:%M}" if one.started_at else ""
             split = ", ".join(f"{name} {share:.0%}" for name, share in one.shares.items())
-            rows.append((one.name, one.kind, one.idea, one.model or "", split, started, stopped))
-        print_table(("experiment", "kind", "idea", "model", "split", "started (UTC)", "stopped (UTC)"), rows)
+            low, high = one.range
+            if one.layer:
+                split += f" of {low:.0%} to {high:.0%} in {one.layer}, {one.exposed:.0%} exposed"
+            state = "runs" if one.started_at else f"waits, number {one.position}" if one.position else ""
+            days = "" if one.first_day is None else f"{one.first_day} to {one.last_day}"
+            outcome = " → ".join(filter(None, (one.recommended, one.decided)))
+            state = "stopped" if one.stopped_at else state
+            rows.append((one.name, one.kind, one.idea, one.model or "", split, one.lane, days, state, outcome))
+        columns = ("experiment", "kind", "idea", "model", "split", "lane", "days", "state", "recommended → decided")
+        print_table(columns, rows)
 
     emit("experiment_list/1", {"experiments": entries}, as_json=as_json, for_people=show)
 

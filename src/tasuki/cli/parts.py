@@ -1,8 +1,12 @@
 """Options whose text has parts: NAME=VALUE, NUM/DEN, COL@Q. Faults are collected and told together."""
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from tasuki.errors import Fault, Invalid
+
+if TYPE_CHECKING:
+    from tasuki.experiments.allocation import HoldOut, Reach
 
 
 class Parts:
@@ -69,3 +73,24 @@ class Parts:
             name, value = self.pair(option, text, "=", "METRIC=VALUE")
             found.setdefault(name, []).append(value)
         return found
+
+    def reach(self, held: str | None, expose: str | None) -> "Reach":
+        """`FROM-TO` and a share as the range of a layer; everybody where nothing is said."""
+        from tasuki.experiments.allocation import Reach
+
+        low, high = (0.0, 1.0) if held is None else self._ends(held)
+        return Reach(low, high, 1.0 if expose is None else self.number("--expose", expose, "a share, as 10%"))
+
+    def _ends(self, held: str) -> tuple[float, float]:
+        low, high = self.pair("--range", held, "-", "FROM-TO, as 0.2-0.5")
+        numbers = [self.number("--range", text, "FROM-TO, as 0.2-0.5") if text else 0.0 for text in (low, high)]
+        return numbers[0], numbers[1]
+
+    def holdout(self, text: str | None) -> "HoldOut | None":
+        """`NAME=SHARE` as a hold-out."""
+        from tasuki.experiments.allocation import HoldOut
+
+        if text is None:
+            return None
+        name, share = self.pair("--holdout", text, "=", "NAME=SHARE, as 2026=5%")
+        return HoldOut(name, self.number("--holdout", share, "a share, as 5%") if share else 0.0)

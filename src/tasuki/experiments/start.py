@@ -7,8 +7,17 @@ from math import isclose
 from typing import Any
 
 from tasuki.errors import Fault, Invalid, Refused
-from tasuki.experiments.assignment import SHARE_TOLERANCE, split_of
-from tasuki.experiments.routing import CONTROL, ExperimentKind, RoutedArm, Routing
+from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_faults
+from tasuki.experiments.assignment import SHARE_TOLERANCE
+from tasuki.experiments.routing import (
+    CONTROL,
+    ExperimentKind,
+    RoutedArm,
+    Routing,
+    placing_document,
+    plain_routing,
+    read_placing,
+)
 from tasuki.flow import decide
 from tasuki.flow.event import Event, NewEvent
 from tasuki.flow.rights import Act
@@ -30,6 +39,8 @@ class StartRequest:
         shares: The share of the units for `control` and for `treatment`, in the order in which they take buckets.
         treatment_location: The artifact store from which the service fetches the treatment's parameters.
         salt: What units are hashed with; the registered plan's salt, else the experiment's name, when empty.
+        layer: The layer whose range it holds; the model's own, named like the model, when empty.
+        reach: The range of the layer that it holds, and how much of it is exposed at first.
     """
 
     experiment: str
@@ -38,6 +49,8 @@ class StartRequest:
     shares: Mapping[str, float]
     treatment_location: str
     salt: str = ""
+    layer: str = ""
+    reach: Reach = EVERYBODY
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,24 @@ class Run:
         """The share of each arm, in order."""
         return {one["name"]: one["share"] for one in self.settings["arms"]}
 
+    @property
+    def allocation(self) -> Allocation:
+        """Who takes part, and in which arm; everybody where the ledger says nothing of a layer."""
+        layer, reach, holdout = read_placing(self.settings, [])
+        return Allocation(self.settings["salt"], tuple(self.shares.items()), layer, reach, holdout)
 
-def settings_of(request: StartRequest, state: IdeaState) -> dict[str, Any]:
+    def holds_as(self, settings: Mapping[str, Any]) -> bool:
+        """Whether the settings are its own, however far it is ramped up."""
+        return {**self.settings, "exposed": None} == {**settings, "exposed": None}
+
+
+def settings_of(request: StartRequest, state: IdeaState, holdout: HoldOut | None = None) -> dict[str, Any]:
     """What the event says of a start besides name and kind, so that the experiment can be repeated and checked.
+
+    Args:
+        request: What is asked for.
+        state: The idea.
+        holdout: Who is kept out of every experiment of the team.
 
     Raises:
         Invalid: With every fault of the request at once.
@@ -86,18 +114,19 @@ def settings_of(request: StartRequest, state: IdeaState) -> dict[str, Any]:
     if set(request.shares) != set(CHANNELS):
         said = ", ".join(request.shares) or "none"
         faults.append(Fault("shares", f"the arms are {said}", "control and treatment"))
-    try:
-        split_of(request.shares)
-    except Invalid as error:
-        faults.extend(error.faults)
+    plan = plan_of(state, request.experiment) or {}
+    salt = request.salt or plan.get("salt") or request.experiment
+    layer = request.layer or (request.model if request.reach != EVERYBODY else "")
+    allocation = Allocation(salt, tuple(request.shares.items()), layer, request.reach, holdout)
+    faults += allocation_faults(allocation)
     if faults:
         raise Invalid(f"the experiment was not started: {len(faults)} fault(s)", faults)
-    plan = plan_of(state, request.experiment) or {}
     return {
         "model": request.model,
-        "salt": request.salt or plan.get("salt") or request.experiment,
+        "salt": salt,
         "arms": [{"name": name, "share": float(share)} for name, share in request.shares.items()],
         "treatment_location": request.treatment_location,
+        **placing_document(allocation),
     }
 
 
@@ -107,21 +136,22 @@ def plan_of(state: IdeaState, experiment: str) -> Mapping[str, Any] | None:
     return next((plan for plan in plans if plan["experiment"] == experiment), None)
 
 
-def start(state: IdeaState, act: Act, request: StartRequest, runs: Sequence[Run]) -> NewEvent:
+def start(
+    state: IdeaState, act: Act, request: StartRequest, settings: Mapping[str, Any], runs: Sequence[Run]
+) -> NewEvent:
     """The event that starts an experiment.
 
     Args:
         state: The idea.
         act: Who starts it, and when.
         request: What is asked for.
+        settings: What `settings_of` made of it.
         runs: Every experiment that was ever started, of any idea.
 
     Raises:
-        Invalid: With every fault of the request.
         Refused: The member may not, the idea is not in the stage, the plan is missing or says otherwise, or another
             experiment stands in the way.
     """
-    settings = settings_of(request, state)
     event = decide.start_experiment(state, act, request.experiment, request.kind)
     _require_stage(state, request)
     _require_plan(state, request, settings)
@@ -129,13 +159,50 @@ def start(state: IdeaState, act: Act, request: StartRequest, runs: Sequence[Run]
     return replace(event, body={**event.body, **settings})
 
 
-def routing_of(settings: Mapping[str, Any], experiment: str, kind: ExperimentKind, location: str) -> Routing:
-    """The routing of an experiment: control at the workspace's own artifacts, treatment at its location."""
+def ramp(state: IdeaState, act: Act, run: Run, exposed: float) -> NewEvent:
+    """The event that exposes more of an experiment's range.
+
+    Raises:
+        Invalid: The share is none.
+        Refused: The member may not, it is not running, or less would be exposed than before.
+    """
+    if not 0 < exposed <= 1:
+        raise Invalid("nothing was changed", [Fault("exposed", f"the share is {exposed:g}", "above 0 and at most 1")])
+    event = decide.ramp_experiment(state, act, run.name, exposed)
+    now = run.allocation.reach.exposed
+    if exposed < now:
+        raise Refused(
+            f"{run.name} is exposed to {now:g} of its range",
+            rule="a ramp-up only adds units: those who were exposed stay in their arms until the end",
+            next_step=f"a share of {now:g} or more, or: tasuki experiment stop {run.name}",
+        )
+    return event
+
+
+def routing_of(runs: Sequence[Run], model: str, location: str) -> Routing:
+    """The routing of a model: its running experiments, the one that started first as the main one; plain without any.
+
+    Control is answered at the workspace's own artifacts, treatment at the experiment's location.
+
+    Args:
+        runs: Every experiment that was ever started, of any idea.
+        model: The model.
+        location: The workspace's own artifacts.
+    """
+    mine = [run for run in runs if run.ended_at is None and run.settings.get("model") == model]
+    if not mine:
+        return plain_routing(model, location)
+    first, *others = (_routed(run, location) for run in sorted(mine, key=lambda run: run.started_at))
+    return replace(first, beside=tuple(others))
+
+
+def _routed(run: Run, location: str) -> Routing:
+    settings, allocation = run.settings, run.allocation
     locations = {CONTROL: location, TREATMENT: settings["treatment_location"]}
-    arms = tuple(
-        RoutedArm(one["name"], one["share"], CHANNELS[one["name"]], locations[one["name"]]) for one in settings["arms"]
-    )
-    return Routing(settings["model"], experiment, kind, settings["salt"], arms)
+    arms = tuple(RoutedArm(name, share, CHANNELS[name], locations[name]) for name, share in run.shares.items())
+    placing = (allocation.layer, allocation.reach, allocation.holdout)
+    kind: ExperimentKind = "check" if run.kind == "check" else "comparison"
+    return Routing(settings["model"], run.name, kind, settings["salt"], arms, *placing)
 
 
 def runs_of(idea: str, events: Sequence[Event]) -> tuple[Run, ...]:
@@ -144,16 +211,20 @@ def runs_of(idea: str, events: Sequence[Event]) -> tuple[Run, ...]:
     for event in events:
         name = event.body.get("name", "")
         if event.kind == "experiment_started":
-            said = {key: event.body[key] for key in _SETTINGS if key in event.body}
-            settings = said if len(said) == len(_SETTINGS) else {}
+            said = {key: event.body[key] for key in (*_SETTINGS, *_PLACING) if key in event.body}
+            settings = said if all(key in said for key in _SETTINGS) else {}
             first = runs[name].started_at if name in runs else event.at
             runs[name] = Run(idea, name, event.body["kind"], settings, first, None)
+        elif event.kind == "experiment_ramped" and name in runs:
+            ramped = {**runs[name].settings, "exposed": event.body["exposed"]}
+            runs[name] = replace(runs[name], settings=ramped)
         elif event.kind == "experiment_stopped" and name in runs:
             runs[name] = replace(runs[name], ended_at=event.at)
     return tuple(runs.values())
 
 
 _SETTINGS = ("model", "salt", "arms", "treatment_location")
+_PLACING = ("layer", "range", "exposed", "holdout")
 
 
 def _require_stage(state: IdeaState, request: StartRequest) -> None:
@@ -207,15 +278,35 @@ def _require_free(state: IdeaState, request: StartRequest, settings: Mapping[str
                 rule="exposures are told apart by the experiment's name, so no two ideas share one",
                 next_step="choose another name",
             )
-        if same_name and run.settings != settings:
+        if same_name and not run.holds_as(settings):
             raise Refused(
                 f"{run.name} was started before with other settings",
                 rule="all exposures of one name were made under the same split, salt, model and location",
                 next_step="choose another name for the new run",
             )
-        if not same_name and run.ended_at is None and run.settings.get("model") == request.model:
-            raise Refused(
-                f"{run.name} of {run.idea} runs on {request.model} since {run.started_at:%Y-%m-%d %H:%M} UTC",
-                rule="one experiment at a time splits the traffic of a model",
-                next_step=f"wait for it, or: tasuki experiment stop {run.name}",
-            )
+        if not same_name and run.ended_at is None and run.settings:
+            _require_apart(run, request, settings)
+
+
+def _require_apart(run: Run, request: StartRequest, settings: Mapping[str, Any]) -> None:
+    """Refuses units that the other experiment holds: of the same model, or of the same layer."""
+    layer, reach, _ = read_placing(settings, [])
+    theirs = run.allocation
+    same_model = run.settings["model"] == request.model
+    same_layer = bool(layer) and theirs.layer == layer
+    held = f"{theirs.reach.low:g} to {theirs.reach.high:g}"
+    since = f"since {run.started_at:%Y-%m-%d %H:%M} UTC"
+    if same_model and not same_layer:
+        what = f"all of {request.model}" if theirs.reach == EVERYBODY else f"{held} of the layer {theirs.layer}"
+        raise Refused(
+            f"{run.name} of {run.idea} holds {what} {since}",
+            rule="experiments of one model run at the same time in one layer, on ranges that do not overlap",
+            next_step=f"a range of its layer that is free, wait for it, or: tasuki experiment stop {run.name}",
+        )
+    if same_layer and theirs.reach.overlaps(reach):
+        raise Refused(
+            f"{run.name} of {run.idea} holds {held} of the layer {layer} {since}",
+            rule="experiments of one layer hold ranges that do not overlap",
+            expected=f"a range outside {held}",
+            next_step=f"another --range, wait for it, or: tasuki experiment stop {run.name}",
+        )

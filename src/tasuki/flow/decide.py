@@ -231,8 +231,15 @@ class Booking:
 
 
 def book_experiment(state: IdeaState, act: Act, booking: Booking) -> NewEvent:
-    """Books a slot for A/B 1 or A/B 2."""
+    """Books a slot for A/B 1 or A/B 2, or moves it; refused once it has started."""
     _require_experimenter(state, act, f"book {booking.name}")
+    known = _known_experiment(state, booking.name)
+    if known is not None and known.started_at is not None:
+        raise Refused(
+            f"{booking.name} was started {known.started_at:%Y-%m-%d %H:%M} UTC",
+            rule="a slot is booked for an experiment that is still to start",
+            next_step="book the next one under its own name",
+        )
     if booking.days < 1:
         raise Invalid("the slot was not booked", [Fault("days", f"{booking.days} is no number of days", "1 or more")])
     body = {
@@ -266,6 +273,13 @@ def start_experiment(
     return NewEvent("experiment_started", act.actor, act.now, {"name": name, "kind": kind, "lane": lane})
 
 
+def ramp_experiment(state: IdeaState, act: Act, name: str, exposed: float) -> NewEvent:
+    """Exposes another share of a running experiment's range."""
+    _require_experimenter(state, act, f"ramp {name} up")
+    _require_running(_require_experiment(state, name))
+    return NewEvent("experiment_ramped", act.actor, act.now, {"name": name, "exposed": exposed})
+
+
 def look_at_experiment(state: IdeaState, act: Act, name: str) -> NewEvent:
     """Records that somebody looked at the numbers of an experiment. Any member may look; it is never secret."""
     require_member(act)
@@ -277,13 +291,17 @@ def stop_experiment(state: IdeaState, act: Act, name: str, reason: str = "") -> 
     """Stops an experiment that runs, also one that outlived its idea."""
     known = _require_experiment(state, name)
     require_at_work(state, act, state.stage, f"stop {name} in {state.stage}")
+    _require_running(known)
+    return NewEvent("experiment_stopped", act.actor, act.now, {"name": name, "reason": reason})
+
+
+def _require_running(known: Experiment) -> None:
     if known.started_at is None or known.stopped_at is not None:
         raise Refused(
-            f"{name} is not running",
-            rule="only what runs is stopped",
-            next_step=f"tasuki experiment start {name}",
+            f"{known.name} is not running",
+            rule="only what runs is ramped up or stopped",
+            next_step=f"tasuki experiment start {known.name}",
         )
-    return NewEvent("experiment_stopped", act.actor, act.now, {"name": name, "reason": reason})
 
 
 def _require_experimenter(state: IdeaState, act: Act, verb: str) -> None:

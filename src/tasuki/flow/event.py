@@ -36,6 +36,7 @@ IDEA_KINDS = frozenset(
         "idea_reopened",
         "experiment_booked",
         "experiment_started",
+        "experiment_ramped",
         "experiment_looked",
         "experiment_stopped",
         "comment_added",

@@ -17,8 +17,9 @@ What the body of each kind of event says (JSON values; `?` marks what may be mis
 - `stage_skipped`: stage, reason.
 - `idea_killed`: reason. `idea_reopened`: stage, reason. The actor has the sash then.
 - `experiment_booked`: name, kind (check or comparison), lane?, from (date), days.
-- `experiment_started`: name, kind, lane?, and, when it was started by its command, model, salt, arms [{name, share} …]
-  and treatment_location. `experiment_looked`: name. `experiment_stopped`: name, reason?.
+- `experiment_started`: name, kind, lane?, and, when it was started by its command, model, salt, arms [{name, share} …],
+  treatment_location and, where not everybody takes part, layer?, range? [from, to], exposed?, holdout? {name, share}.
+- `experiment_ramped`: name, exposed. `experiment_looked`: name. `experiment_stopped`: name, reason?.
 - `comment_added`: text.
 - `contribution_stated`: stage, member, text. `contribution_confirmed`: stage, member.
 - `case_filed`: case (as `tasuki.cases.case.case_to_body` writes it).
@@ -272,7 +273,13 @@ def _experiment_booked(state: IdeaState, event: Event) -> IdeaState:
 
 
 def _experiment_started(state: IdeaState, event: Event) -> IdeaState:
-    return _with_experiment(state, replace(_experiment(state, event), started_at=event.at, stopped_at=None))
+    exposed = float(event.body.get("exposed", 1.0))
+    started = replace(_experiment(state, event), started_at=event.at, stopped_at=None, exposed=exposed)
+    return _with_experiment(state, started)
+
+
+def _experiment_ramped(state: IdeaState, event: Event) -> IdeaState:
+    return _with_experiment(state, replace(_experiment(state, event), exposed=float(event.body["exposed"])))
 
 
 def _experiment_looked(state: IdeaState, event: Event) -> IdeaState:
@@ -334,6 +341,7 @@ _STEPS: dict[str, Callable[[IdeaState, Event], IdeaState]] = {
     "idea_reopened": _reopened,
     "experiment_booked": _experiment_booked,
     "experiment_started": _experiment_started,
+    "experiment_ramped": _experiment_ramped,
     "experiment_looked": _experiment_looked,
     "experiment_stopped": _experiment_stopped,
     "comment_added": _commented,

@@ -118,7 +118,7 @@ class Skip:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An A/B 1 or A/B 2 of this idea as the ledger knows it."""
+    """An A/B 1 or A/B 2 of this idea as the ledger knows it. `exposed` is the part of its range that is ramped up."""
 
     name: str
     kind: Literal["check", "comparison"]
@@ -128,6 +128,7 @@ class Experiment:
     started_at: datetime | None = None
     stopped_at: datetime | None = None
     looks: tuple[datetime, ...] = ()
+    exposed: float = 1.0
 
 
 @dataclass(frozen=True)

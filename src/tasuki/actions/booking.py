@@ -1,0 +1,81 @@
+"""Booking slots for experiments, and the calendar of all slots."""
+
+import tomllib
+from dataclasses import asdict, dataclass
+
+from tasuki.actions.transaction import Request, change_idea, done_before
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Fault, Invalid
+from tasuki.experiments.booking import (
+    BookingRequest,
+    ExperimentRules,
+    Slot,
+    SlotCalendar,
+    experiment_rules,
+    find_slot,
+    planned_days,
+    slot_calendar,
+)
+from tasuki.flow import decide
+from tasuki.flow.event import NewEvent
+from tasuki.flow.rights import Act
+from tasuki.flow.state import Experiment, IdeaState
+from tasuki.store.routing import changing_routing
+
+__all__ = ["Booked", "BookingRequest", "book_experiment", "read_calendar", "read_rules"]
+
+
+@dataclass(frozen=True)
+class Booked:
+    """A slot that was booked, and its place among those of its lane that wait, from 1."""
+
+    slot: Slot
+    position: int | None
+
+
+def book_experiment(
+    workspace: Workspace, idea: str, request: BookingRequest, *, actor: str, key: str | None = None
+) -> Booked:
+    """Books days in a lane, or moves an earlier booking of the same experiment.
+
+    Raises:
+        Invalid: Days that cannot be booked.
+        Refused: The days are taken, the experiment has started, or the member may not.
+    """
+    said = {**asdict(request), "first": None if request.first is None else request.first.isoformat()}
+    asked = Request("book_experiment", actor, said, key)
+
+    def decided(state: IdeaState, act: Act) -> list[NewEvent]:
+        blank = Experiment(request.experiment, request.kind)
+        days = planned_days(state, blank) if request.days is None else request.days
+        lane, first = find_slot(read_calendar(workspace), request, idea, days)
+        booking = decide.Booking(request.experiment, request.kind, lane, first, days)
+        return [decide.book_experiment(state, act, booking)]
+
+    # Bookings of two ideas are two streams: whoever books holds the calendar until it is written.
+    with changing_routing(workspace.folder):
+        if not done_before(workspace, idea, asked):
+            change_idea(workspace, idea, asked, decided)
+        calendar = read_calendar(workspace)
+    slot = next(one for one in calendar.slots if (one.idea, one.experiment) == (idea, request.experiment))
+    return Booked(slot, calendar.position(idea, request.experiment))
+
+
+def read_calendar(workspace: Workspace) -> SlotCalendar:
+    """Every slot of the workspace, as of today."""
+    return slot_calendar(workspace.ledger.ideas(), read_rules(workspace).capacity, workspace.clock().date())
+
+
+def read_rules(workspace: Workspace) -> ExperimentRules:
+    """The team's rules for experiments: `experiments.toml`, where there is one.
+
+    Raises:
+        Invalid: Naming every entry that cannot be used.
+    """
+    path = workspace.folder / "experiments.toml"
+    try:
+        return experiment_rules(tomllib.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return ExperimentRules()
+    except ValueError as error:
+        raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "TOML")]) from error

@@ -1,0 +1,245 @@
+"""Slots for experiments: who has which lane from when until when, and who is next. A value that any page can read.
+
+A lane is a place where a number of experiments fit at a time: `ab1` for checks, `ab2` for comparisons, or a team's own
+names. Days are whole, in UTC; a slot's last day belongs to it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from tasuki.errors import Fault, Invalid, Refused
+from tasuki.experiments.allocation import MOST_HELD_OUT, HoldOut
+from tasuki.flow.state import Experiment, IdeaState
+
+LANES: Mapping[str, str] = {"check": "ab1", "comparison": "ab2"}
+LONGEST_DAYS = 366
+SlotState = Literal["booked", "running", "done"]
+
+
+@dataclass(frozen=True)
+class ExperimentRules:
+    """What a team says of all its experiments.
+
+    Args:
+        holdout: Who is kept out of every experiment.
+        capacity: How many experiments fit into a lane at a time; one where nothing is said.
+    """
+
+    holdout: HoldOut | None = None
+    capacity: Mapping[str, int] = field(default_factory=dict)
+
+
+def experiment_rules(document: Mapping[str, Any]) -> ExperimentRules:
+    """The rules in a parsed `experiments.toml`: a table `holdout` with name and share, and a table `lanes`.
+
+    Raises:
+        Invalid: With every fault at once.
+    """
+    faults = [
+        Fault(name, "there is no such table", "holdout, lanes") for name in document if name not in ("holdout", "lanes")
+    ]
+    held, lanes = document.get("holdout"), document.get("lanes", {})
+    holdout = None
+    if held is not None:
+        name, share = (held.get("name"), held.get("share")) if isinstance(held, dict) else (None, None)
+        if not (isinstance(name, str) and name and ":" not in name):
+            faults.append(Fault("holdout.name", f"{name!r} is no name", "a text without a colon"))
+        if not (isinstance(share, float | int) and 0 < share <= MOST_HELD_OUT):
+            faults.append(Fault("holdout.share", f"is {share!r}", f"above 0 and at most {MOST_HELD_OUT:g}"))
+        elif not faults:
+            holdout = HoldOut(str(name), float(share))
+    if not isinstance(lanes, dict):
+        faults.append(Fault("lanes", "is no table", "LANE = how many experiments fit"))
+        lanes = {}
+    faults += [
+        Fault(f"lanes.{lane}", f"{count!r} is no number of experiments", "1 or more")
+        for lane, count in lanes.items()
+        if not isinstance(count, int) or isinstance(count, bool) or count < 1
+    ]
+    if faults:
+        raise Invalid("experiments.toml cannot be used", faults)
+    return ExperimentRules(holdout, lanes)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """An experiment's days in a lane.
+
+    Args:
+        idea: Whose experiment.
+        title: The idea's title.
+        experiment: Its name.
+        kind: `check` or `comparison`.
+        lane: The lane.
+        first: The first day.
+        last: The last day; of one that runs longer than booked, today.
+        state: `booked`, `running` or `done`.
+    """
+
+    idea: str
+    title: str
+    experiment: str
+    kind: str
+    lane: str
+    first: date
+    last: date
+    state: SlotState
+
+    @property
+    def days(self) -> int:
+        """How many days it takes."""
+        return (self.last - self.first).days + 1
+
+
+@dataclass(frozen=True)
+class SlotCalendar:
+    """All slots, by lane and day.
+
+    Args:
+        slots: In the order of lane, first day and name.
+        capacity: How many fit into a lane; one where nothing is said.
+        today: The day it was read on.
+    """
+
+    slots: tuple[Slot, ...]
+    capacity: Mapping[str, int]
+    today: date
+
+    def without(self, idea: str, experiment: str) -> "SlotCalendar":
+        """The calendar as it is for one who moves this booking."""
+        kept = (one for one in self.slots if (one.idea, one.experiment) != (idea, experiment))
+        return SlotCalendar(tuple(kept), self.capacity, self.today)
+
+    def holders(self, lane: str, first: date, days: int) -> tuple[Slot, ...]:
+        """The slots in whose way it would be: those of its days on which the lane is full. Empty when it fits."""
+        found: dict[Slot, None] = {}
+        taken = [one for one in self.slots if one.lane == lane and one.state != "done"]
+        for day in (first + timedelta(days=n) for n in range(days)):
+            there = [one for one in taken if one.first <= day <= one.last]
+            if len(there) >= self.capacity.get(lane, 1):
+                found |= dict.fromkeys(there)
+        return tuple(found)
+
+    def free_from(self, lane: str, days: int, earliest: date) -> date:
+        """The first day, not before the earliest, from which so many days are free."""
+        ends = [one.last + timedelta(days=1) for one in self.slots if one.lane == lane]
+        candidates = sorted({earliest, *(end for end in ends if end > earliest)})
+        return next(day for day in candidates if not self.holders(lane, day, days))
+
+    def position(self, idea: str, experiment: str) -> int | None:
+        """Its place among those of its lane that wait, from 1; None when it does not wait."""
+        mine = next((one for one in self.slots if (one.idea, one.experiment) == (idea, experiment)), None)
+        if mine is None or mine.state != "booked":
+            return None
+        waiting = [one for one in self.slots if one.lane == mine.lane and one.state == "booked"]
+        return waiting.index(mine) + 1
+
+
+def slot_calendar(states: Iterable[IdeaState], capacity: Mapping[str, int], today: date) -> SlotCalendar:
+    """The slots of every experiment that was booked or started."""
+    slots = [slot for state in states for one in state.experiments if (slot := _slot(state, one, today)) is not None]
+    slots.sort(key=lambda one: (one.lane, one.first, one.experiment))
+    return SlotCalendar(tuple(slots), capacity, today)
+
+
+def lane_of(one: Experiment) -> str:
+    """The lane of an experiment: what was booked, else the one of its kind."""
+    return one.lane or LANES[one.kind]
+
+
+def planned_days(state: IdeaState, one: Experiment) -> int:
+    """How long it is to run: as booked, else as registered, else a week."""
+    plans = [entry.record for entry in state.evidence if entry.kind == "experiment_plan"]
+    plan = next((plan for plan in reversed(plans) if plan["experiment"] == one.name), None)
+    return one.booked_days or (int(plan["days"]) if plan else 7)
+
+
+def _slot(state: IdeaState, one: Experiment, today: date) -> Slot | None:
+    named = (state.idea, state.title, one.name, one.kind, lane_of(one))
+    if one.started_at is not None:
+        first = one.started_at.date()
+        if one.stopped_at is not None:
+            return Slot(*named, first, one.stopped_at.date(), "done")
+        planned = first + timedelta(days=planned_days(state, one) - 1)
+        return Slot(*named, first, max(planned, today), "running")
+    if one.booked_from is None or state.status != "active":
+        return None
+    return Slot(*named, one.booked_from, one.booked_from + timedelta(days=planned_days(state, one) - 1), "booked")
+
+
+@dataclass(frozen=True)
+class BookingRequest:
+    """What slot is wanted.
+
+    Args:
+        experiment: Its name.
+        kind: `check` or `comparison`.
+        days: For how many days; as registered in its plan, else a week, when None.
+        first: From which day; the first that is free when None.
+        lane: The lane; the one of its kind when empty.
+        queue: Whether to take the first free days after it when the wanted ones are taken.
+    """
+
+    experiment: str
+    kind: Literal["check", "comparison"]
+    days: int | None = None
+    first: date | None = None
+    lane: str = ""
+    queue: bool = False
+
+
+def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: int) -> tuple[str, date]:
+    """The lane and the first day that the request gets.
+
+    Args:
+        calendar: All slots; what this very experiment had booked before does not stand in its way.
+        request: What is wanted.
+        idea: The idea.
+        days: For how many days.
+
+    Raises:
+        Invalid: Days that cannot be booked: every fault at once.
+        Refused: Somebody has the lane on one of the days; says who, and the first day that is free.
+    """
+    faults = []
+    if not request.experiment.strip():
+        faults.append(Fault("experiment", "missing", "a name"))
+    if not 1 <= days <= LONGEST_DAYS:
+        faults.append(Fault("days", f"{days} is no number of days", f"1 to {LONGEST_DAYS}"))
+    if request.first is not None and request.first < calendar.today:
+        faults.append(Fault("from", f"{request.first} is over", f"{calendar.today} or later"))
+    if faults:
+        raise Invalid("the slot was not booked", faults)
+    lane, others = request.lane or LANES[request.kind], calendar.without(idea, request.experiment)
+    wanted = request.first or calendar.today
+    free = others.free_from(lane, days, wanted)
+    if request.first is not None and free != wanted and not request.queue:
+        raise Refused(
+            f"{lane} is taken: {_told(others.holders(lane, wanted, days))}",
+            rule=f"{_fits(others.capacity.get(lane, 1))} into {lane} at a time",
+            expected=f"{free} or later for {days} day(s)",
+            next_step=f"--from {free}, or --queue to take the first days that are free",
+        )
+    return lane, free
+
+
+def require_slot(calendar: SlotCalendar, idea: str, experiment: str, lane: str) -> None:
+    """Refuses a start on a day for which others have booked the lane, or run in it."""
+    mine = calendar.without(idea, experiment)
+    holders = [one for one in mine.holders(lane, calendar.today, 1) if one.state == "booked"]
+    if holders:
+        raise Refused(
+            f"{lane} is booked for today: {_told(holders)}",
+            rule="who has booked a slot has it",
+            next_step=f"tasuki experiment book {experiment} --idea {idea} …, or ask who has it to move",
+        )
+
+
+def _told(slots: Sequence[Slot]) -> str:
+    return "; ".join(f"{one.experiment} of {one.idea} {one.first} to {one.last} ({one.state})" for one in slots)
+
+
+def _fits(capacity: int) -> str:
+    return "one experiment fits" if capacity == 1 else f"{capacity} experiments fit"
