@@ -22,7 +22,7 @@ serve: $(VENV)/.installed ## serve the web pages of the workspace in this folder
 	$(BIN)/tasuki serve $(ARGS)
 
 test: $(VENV)/.developed check ## format, lint, types, room contracts, then every test
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: $(VENV)/.developed ## format, lint, types and room contracts
 	$(BIN)/ruff format --check .

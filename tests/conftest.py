@@ -40,11 +40,35 @@ def postgresql() -> Iterator[str]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests on Spark go to one worker, so that one Java process starts."""
+    for item in items:
+        if "spark" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group("spark"))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Removes the data folder once every worker has ended."""
     run = getattr(config.pluginmanager.get_plugin("dsession"), "nodemanager", None)
     if run is not None and not os.environ.get("PYTEST_XDIST_WORKER"):
         shutil.rmtree(_postgresql_folder(run.testrunuid[:16]), ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[str]:
+    """The engine's name of a real Spark on two cores that every test of this run shares."""
+    pytest.importorskip("pyspark", reason="PySpark is not installed")
+    if not (shutil.which("java") or os.environ.get("JAVA_HOME")):
+        pytest.skip("Spark needs Java, and there is none")
+    from tasuki.warehouse.spark_session import session_for
+
+    # The tables of tests are tiny: compiling each query to Java would take longer than running it.
+    options = "--conf spark.sql.codegen.wholeStage=false --conf spark.sql.codegen.factoryMode=NO_CODEGEN"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_SUBMIT_ARGS", f"--driver-memory 1g {options} pyspark-shell")
+        session = session_for("local[2]")
+    yield "spark"
+    session.stop()
 
 
 @pytest.fixture

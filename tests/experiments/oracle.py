@@ -10,6 +10,7 @@ from sqlglot import exp
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample
 from tasuki.stats.moments import Moments, no_moments
+from tasuki.stats.quantile import levels
 
 Row = dict[str, Any]
 
@@ -105,7 +106,21 @@ def _sample(units: list[list[Row]], bound: BoundMetric, are_events: bool) -> Sam
                 missing = True
         if not missing:
             kept.append([float(one) for one in values])
-    return Sample(exact_moments(kept, len(bound.variables)), lost)
+    moments = exact_moments(kept, len(bound.variables))
+    quantiles = None
+    if bound.metric.kind == "quantile" and kept:
+        at = levels(bound.metric.quantile or 0.5, len(kept), 0.05)
+        low, middle, high = (interpolated([row[0] for row in kept], q) for q in (at.low, at.at, at.high))
+        quantiles = (low, middle, high)
+    return Sample(moments, lost, quantiles=quantiles)
+
+
+def interpolated(values: list[float], q: float) -> float:
+    """The quantile between the two nearest order statistics."""
+    ordered, at = sorted(values), q * (len(values) - 1)
+    below = math.floor(at)
+    above = min(below + 1, len(values) - 1)
+    return ordered[below] + (at - below) * (ordered[above] - ordered[below])
 
 
 def _counted(tree: exp.Expr, role: str, bound: BoundMetric, row: Row) -> float | None:

@@ -1,4 +1,4 @@
-"""Random tables × metrics × filters: the engine and the slow oracle say the same."""
+"""Random tables × metrics × filters: DuckDB, Spark and the slow oracle say the same."""
 
 import math
 
@@ -14,7 +14,7 @@ from tasuki.actions.compare import compare
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Invalid
 from tasuki.metrics.metric import Covariate, Metric
-from tasuki.warehouse import Warehouse, source_of
+from tasuki.warehouse import Warehouse, open_engine, source_of
 
 NUMBERS = st.one_of(
     st.none(), st.floats(-1e3, 1e3), st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]), st.integers(-9, 9)
@@ -35,11 +35,13 @@ ROWS = st.lists(
 )
 EXPRESSIONS = st.sampled_from(['a "x"', "値", '"a ""x""" + 値', '"a ""x""" * 2 - 1', "coalesce(値, 3)", "値 * 値"])
 FILTERS = st.sampled_from([None, "clicked", "値 > 0", "app = 'news' and not clicked", '"a ""x""" is null'])
+LEVELS = st.sampled_from([0.1, 0.5, 0.9])
 METRICS = st.lists(
     st.one_of(
         st.builds(lambda e, f: Metric("m", "mean", e, filter=f), EXPRESSIONS, FILTERS),
         st.builds(lambda a, b, f: Metric("m", "ratio", a, b, filter=f), EXPRESSIONS, EXPRESSIONS, FILTERS),
         st.builds(lambda f: Metric("m", "proportion", "clicked", filter=f), FILTERS),
+        st.builds(lambda e, q, f: Metric("m", "quantile", e, quantile=q, filter=f), EXPRESSIONS, LEVELS, FILTERS),
     ),
     min_size=1,
     max_size=4,
@@ -64,8 +66,10 @@ def units_of_one_arm(rows: list[dict], unit: str | None) -> set[object]:
     return {unit for unit, seen in arms.items() if unit is not None and len(seen - {None}) == 1}
 
 
-def assert_agree(rows: list[dict], metrics: list[Metric], unit: str | None, segment: str | None) -> None:
-    warehouse = Warehouse()
+def assert_agree(
+    rows: list[dict], metrics: list[Metric], unit: str | None, segment: str | None, engine: str = "duckdb"
+) -> None:
+    warehouse = open_engine(engine)
     try:
         source = source_of(pa.Table.from_pylist(rows, schema=SCHEMA))
         columns = warehouse.columns(source)
@@ -88,9 +92,12 @@ def assert_agree(rows: list[dict], metrics: list[Metric], unit: str | None, segm
             if right.moments.n:
                 np.testing.assert_allclose(found.moments.means, right.moments.means, rtol=1e-9, atol=1e-9)
                 np.testing.assert_allclose(found.moments.covariances, right.moments.covariances, rtol=1e-9, atol=1e-6)
+            if right.quantiles is not None:
+                np.testing.assert_allclose(found.quantiles, right.quantiles, rtol=1e-9, atol=1e-9)
 
 
 RUNS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FEW = settings(RUNS, max_examples=25)
 
 
 @RUNS
@@ -109,6 +116,16 @@ def test_units_that_were_all_in_two_arms_are_said_to_be(tmp_path) -> None:
     (tmp_path / "events.csv").write_text("user,arm,x\na,control,1\na,treatment,2\n")
     with pytest.raises(Invalid, match="more than one arm"):
         compare(tmp_path / "events.csv", variant="arm", unit="user", means=["x"])
+
+
+@FEW
+@given(ROWS, METRICS, st.sampled_from([None, "user id"]), st.sampled_from([None, "app"]), st.booleans())
+def test_spark_says_the_same(
+    spark: str, rows: list[dict], metrics: list[Metric], unit: str | None, segment: str | None, covaries: bool
+) -> None:
+    if covaries and unit is None:
+        metrics = [*metrics, Metric("m", "mean", 'a "x"', covariates=(Covariate("値"), Covariate("clicked", "1")))]
+    assert_agree(rows, metrics, unit, segment, spark)
 
 
 @RUNS

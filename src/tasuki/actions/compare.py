@@ -12,7 +12,7 @@ from tasuki.experiments.options import Named, metrics_named
 from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
-from tasuki.warehouse import Warehouse, source_of
+from tasuki.warehouse import open_engine, source_of
 
 
 def compare(
@@ -42,6 +42,7 @@ def compare(
     prior_source: str | None = None,
     tables: Mapping[str, str] | None = None,
     memory_limit_mb: int | None = None,
+    engine: str = "duckdb",
 ) -> Comparison:
     """Compares the arms of an A/B test.
 
@@ -74,6 +75,7 @@ def compare(
         prior_source: Where the prior comes from, in words.
         tables: Tables of a workspace that `data` may name.
         memory_limit_mb: What the engine may use before it spills to disk.
+        engine: `duckdb`, `spark`, or a Spark master, as `spark://host:7077`.
 
     Returns:
         The comparison, with `.results`, `.srm`, `.concerns`, `.recommendation`, `.to_json()`, and a table in a
@@ -82,6 +84,7 @@ def compare(
     Raises:
         Invalid: The question does not fit the data: every fault at once.
         Missing: There is no such file or table.
+        Unavailable: The engine is not installed or does not answer.
     """
     design = Design(
         control=control,
@@ -103,7 +106,7 @@ def compare(
     metrics = metrics_named(given, faults)
     if faults:
         raise Invalid("the comparison cannot be made", faults)
-    warehouse = Warehouse(tables, memory_limit_mb)
+    warehouse = open_engine(engine, tables, memory_limit_mb)
     try:
         source = source_of(data)
         groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))

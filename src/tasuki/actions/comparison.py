@@ -32,7 +32,7 @@ from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
 from tasuki.metrics.metric import Margin, Metric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
-from tasuki.warehouse import Warehouse, source_of
+from tasuki.warehouse import Engine, Warehouse, open_engine, source_of
 from tasuki.warehouse.engine import quoted
 
 __all__ = ["PlanRequest", "compare_experiment", "plan_experiment"]
@@ -74,7 +74,7 @@ def plan_experiment(
 
 
 def compare_experiment(
-    workspace: Workspace, idea: str, experiment: str, *, actor: str, key: str | None = None
+    workspace: Workspace, idea: str, experiment: str, *, actor: str, key: str | None = None, engine: str | None = None
 ) -> ComparisonReport:
     """Compares the arms on the registered metrics, records the look and attaches the report as evidence.
 
@@ -86,6 +86,7 @@ def compare_experiment(
         experiment: Its name.
         actor: Who looks.
         key: Idempotency key: the report that was attached first is given again.
+        engine: What is asked instead of the workspace's own engine (see `tasuki.warehouse.opening.open_engine`).
 
     Raises:
         Missing: The experiment was not planned or not started, or a table is not there.
@@ -103,7 +104,7 @@ def compare_experiment(
     days = (ended - started).total_seconds() / DAY_S
     design = design_of(plan, _prior(state), days)
     metrics = [_as_planned(workspace, one.name, one.role, one.margin) for one in plan.metrics]
-    with closing(Warehouse(_tables(workspace))) as warehouse:
+    with closing(open_engine(engine or workspace.engine, _tables(workspace))) as warehouse:
         statistics, bound = _measured(warehouse, experiment, metrics, plan.alpha)
     comparison = compare_arms(statistics, bound, design, early_look(plan, design))
     report = comparison_report(plan, comparison, days)
@@ -175,7 +176,7 @@ def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None
 
 
 def _measured(
-    warehouse: Warehouse, experiment: str, metrics: Sequence[Metric], alpha: float
+    warehouse: Engine, experiment: str, metrics: Sequence[Metric], alpha: float
 ) -> tuple[Statistics, tuple[BoundMetric, ...]]:
     """One grouped query for each table and way of joining it, put together in the order of the metrics."""
     faults = [

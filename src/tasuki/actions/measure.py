@@ -12,7 +12,7 @@ from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, type
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Statistics, read_statistics
 from tasuki.stats.quantile import Levels, levels
-from tasuki.warehouse import Warehouse
+from tasuki.warehouse import Engine
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -37,7 +37,7 @@ class Asked:
 
 
 def measure(
-    warehouse: Warehouse, table: "exp.Expr", columns: Mapping[str, str], asked: Asked, alpha: float
+    warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked: Asked, alpha: float
 ) -> tuple[Statistics, tuple[BoundMetric, ...]]:
     """What is known of every arm, and the metrics as they were bound.
 
@@ -56,9 +56,7 @@ def measure(
     return _with_quantiles(warehouse, reading, statistics, alpha), bound
 
 
-def _variable_types(
-    warehouse: Warehouse, table: "exp.Expr", metrics: Sequence[BoundMetric]
-) -> dict[tuple[int, int], str]:
+def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[BoundMetric]) -> dict[tuple[int, int], str]:
     if not metrics:
         return {}
     names = warehouse.types(types_tree(table, metrics))
@@ -82,7 +80,7 @@ def is_number(kind: str) -> bool:
     return kind.startswith(_NUMBERS)
 
 
-def _some_text(warehouse: Warehouse, table: "exp.Expr", tree: "exp.Expr") -> str:
+def _some_text(warehouse: Engine, table: "exp.Expr", tree: "exp.Expr") -> str:
     from sqlglot import exp
 
     number = exp.TryCast(this=tree.copy(), to=exp.DataType(this=exp.DType.DOUBLE))
@@ -118,7 +116,7 @@ def _require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> No
         raise Invalid(what, expected="at least one unit in each arm")
 
 
-def _with_quantiles(warehouse: Warehouse, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:
+def _with_quantiles(warehouse: Engine, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:
     wanted = [i for i, bound in enumerate(reading.metrics) if bound.metric.kind == "quantile"]
     if not wanted or len(statistics.cells) > MOST_ARMS * 100:
         return statistics

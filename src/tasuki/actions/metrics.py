@@ -11,7 +11,7 @@ from tasuki.metrics.bound import bind
 from tasuki.metrics.compile import types_tree
 from tasuki.metrics.declared import FILE, read_metrics
 from tasuki.metrics.metric import Metric
-from tasuki.warehouse import Warehouse, source_of
+from tasuki.warehouse import Engine, open_engine, source_of
 from tasuki.warehouse.nearest import nearest
 
 
@@ -41,12 +41,13 @@ def metric_named(folder: Path, name: str) -> Metric:
     )
 
 
-def check_metrics(folder: Path, tables: Mapping[str, str]) -> tuple[Metric, ...]:
+def check_metrics(folder: Path, tables: Mapping[str, str], engine: str = "duckdb") -> tuple[Metric, ...]:
     """Checks every declared metric against the tables there are.
 
     Args:
         folder: The workspace's folder.
         tables: Its tables.
+        engine: What is asked (see `tasuki.warehouse.opening.open_engine`).
 
     Returns:
         The metrics, all sound.
@@ -56,7 +57,7 @@ def check_metrics(folder: Path, tables: Mapping[str, str]) -> tuple[Metric, ...]
     """
     metrics = declared_metrics(folder)
     faults: list[Fault] = []
-    warehouse = Warehouse(tables)
+    warehouse = open_engine(engine, tables)
     try:
         for metric in metrics.values():
             faults.extend(_faults_of(metric, warehouse))
@@ -67,7 +68,7 @@ def check_metrics(folder: Path, tables: Mapping[str, str]) -> tuple[Metric, ...]
     return tuple(metrics.values())
 
 
-def _faults_of(metric: Metric, warehouse: Warehouse) -> list[Fault]:
+def _faults_of(metric: Metric, warehouse: Engine) -> list[Fault]:
     where = f"metric.{metric.name}"
     try:
         source = source_of(metric.table or "")
@@ -88,7 +89,7 @@ def _faults_of(metric: Metric, warehouse: Warehouse) -> list[Fault]:
     return faults
 
 
-def _type_faults(where: str, warehouse: Warehouse, tree: exp.Select) -> list[Fault]:
+def _type_faults(where: str, warehouse: Engine, tree: exp.Select) -> list[Fault]:
     try:
         types = warehouse.types(tree)
     except TasukiError as error:

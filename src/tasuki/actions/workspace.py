@@ -34,6 +34,7 @@ class Workspace:
         formation: The formation of a new idea when none is named.
         member: Who acts when nobody is named.
         tables: The warehouse's tables: name to file, glob or folder.
+        engine: What experiments are compared with: `duckdb`, `spark` or a Spark master.
         webhooks: Who is told about hand-offs.
         artifacts_location: Where models' artifacts lie.
         serving_host: Where the pages are served.
@@ -56,6 +57,7 @@ class Workspace:
     serving_host: str = "127.0.0.1"
     serving_port: int = 8765
     door: Door = field(default_factory=Door)
+    engine: str = "duckdb"
 
     def act(self, actor: str) -> Act:
         """The actor, now, under this workspace's playbook and team."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tasuki.cli.options import JsonOption, WorkspaceOption
+from tasuki.cli.options import EngineOption, JsonOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 from tasuki.cli.parts import Parts
 
@@ -73,6 +73,7 @@ def compare(
     memory: Annotated[
         int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
     ] = None,
+    engine: EngineOption = "duckdb",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -111,6 +112,7 @@ def compare(
         prior=prior,
         tables=tables_for(file, workspace),
         memory_limit_mb=memory,
+        engine=engine,
     )
     emit("compare/1", comparison.to_dict(), as_json=as_json, for_people=lambda: show_comparison(comparison))
 

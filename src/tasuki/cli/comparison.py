@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.opened import actor_of, opened
-from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceEngineOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 from tasuki.cli.parts import Parts
 
@@ -84,6 +84,7 @@ def compare(
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
+    engine: WorkspaceEngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """A/B 2: is it better? Compares on the registered metrics, records the look, attaches the report to the idea."""
@@ -92,7 +93,7 @@ def compare(
 
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
-        report = compare_experiment(here, whose, experiment, actor=actor_of(here, member), key=key)
+        report = compare_experiment(here, whose, experiment, actor=actor_of(here, member), key=key, engine=engine)
     payload = {"idea": whose, "report": report}
     emit("experiment_compare/1", payload, as_json=as_json, for_people=lambda: _show_report(report))
 

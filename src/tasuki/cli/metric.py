@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tasuki.cli.opened import opened
-from tasuki.cli.options import JsonOption, WorkspaceOption
+from tasuki.cli.options import JsonOption, WorkspaceEngineOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 
 if TYPE_CHECKING:
@@ -52,12 +52,12 @@ def show_(
 
 
 @app.command()
-def check(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
+def check(workspace: WorkspaceOption = None, engine: WorkspaceEngineOption = None, as_json: JsonOption = False) -> None:
     """Check every declared metric against the tables there are; says every fault at once."""
     from tasuki.actions.metrics import check_metrics
 
     with opened(workspace) as here:
-        metrics = check_metrics(here.folder, here.tables)
+        metrics = check_metrics(here.folder, here.tables, engine or here.engine)
 
     def show() -> None:
         console.print(f"{len(metrics)} metric(s) fit their tables.", markup=False)

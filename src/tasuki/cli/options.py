@@ -16,3 +16,12 @@ AsOption = Annotated[
 KeyOption = Annotated[
     str | None, typer.Option("--key", help="Idempotency key: the same key twice does the thing once.")
 ]
+EngineOption = Annotated[
+    str, typer.Option("--engine", metavar="ENGINE", help="duckdb, spark, or a Spark master as spark://HOST:PORT.")
+]
+WorkspaceEngineOption = Annotated[
+    str | None,
+    typer.Option(
+        "--engine", metavar="ENGINE", help="duckdb, spark, or a Spark master; as tasuki.toml says when none is named."
+    ),
+]

@@ -17,6 +17,8 @@ from tasuki.stats.quantile import Levels
 LARGEST = "1.7976931348623157E308"
 SEVERAL_ARMS, NO_UNIT = 1, 2
 """What `mixed` says of units that belong to no arm; 0 for those that do."""
+NO_VALUE = "(none)"
+"""How a segment of nulls is called."""
 
 _WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
@@ -122,11 +124,16 @@ def quantile_tree(
         if reading.unit is not None:
             where.append(_equals(_column("mixed"), 0))
         if segment is not None:
-            where.append(exp.EQ(this=_column(f"s{segment[0]}"), expression=exp.Literal.string(segment[1])))
+            where.append(_in_segment(*segment))
         where.append(exp.not_(exp.Is(this=value.copy(), expression=exp.Null())))
         named = _named(exp.Literal.string(arm), "arm")
         parts.append(exp.select(named, *quantiles).from_(clean.copy()).where(*where))
     return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)  # type: ignore[return-value]
+
+
+def _in_segment(k: int, value: str) -> exp.Expr:
+    is_value = exp.EQ(this=_column(f"s{k}"), expression=exp.Literal.string(value))
+    return exp.or_(is_value, exp.Is(this=_column(f"s{k}"), expression=exp.Null())) if value == NO_VALUE else is_value
 
 
 def _rows(reading: Reading) -> exp.Select:

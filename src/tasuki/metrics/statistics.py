@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite, nan
 from typing import Any
 
-from tasuki.metrics.compile import NO_UNIT, SEVERAL_ARMS, Reading
+from tasuki.metrics.compile import NO_UNIT, NO_VALUE, SEVERAL_ARMS, Reading
 from tasuki.stats.moments import Moments, no_moments
 
 
@@ -82,7 +82,7 @@ def _segment(reading: Reading, row: Mapping[str, Any]) -> tuple[str, str] | None
     for k, name in enumerate(reading.segments):
         if int(row[f"g{k}"]) == 0:
             value = row[f"s{k}"]
-            return name, "(none)" if value is None else str(value)
+            return name, NO_VALUE if value is None else str(value)
     return None
 
 

@@ -155,6 +155,7 @@ def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Wor
         serving_host=read.host,
         serving_port=read.port,
         door=read.door,
+        engine=read.texts["engine"],
     )
 
 
@@ -230,6 +231,7 @@ _DEFAULTS = {
     "member": "",
     "ledger": "sqlite:///ledger.db",
     "artifacts": "artifacts",
+    "engine": "duckdb",
 }
 
 
@@ -249,6 +251,7 @@ class _Settings:
         if playbook is not None:
             self._one_of("flow", texts["flow"], tuple(playbook.flows))
             self._one_of("formation", texts["formation"], tuple(playbook.formations))
+        self._engine(texts["engine"])
         host, port = self._serving()
         ledger, tables = self._ledger(place, texts["ledger"]), self._tables(place)
         return _Read(texts, ledger, tables, self._webhooks(), host, port, read_door(self._part("web"), self.faults))
@@ -271,6 +274,17 @@ class _Settings:
     def _one_of(self, name: str, value: str, known: tuple[str, ...]) -> None:
         if value not in known:
             self._fault(FILE, f"{name} is {value!r}", ", ".join(known))
+
+    def _engine(self, name: str) -> None:
+        # The engine's room knows which there are; it takes a moment to load and is seldom another than the default.
+        if name == _DEFAULTS["engine"]:
+            return
+        from tasuki.warehouse.engine import require_engine
+
+        try:
+            require_engine(name)
+        except Invalid as error:
+            self._fault(FILE, f"engine is {name!r}", error.expected)
 
     def _part(self, name: str) -> Mapping[str, Any]:
         value = self.table.get(name, {})
@@ -336,6 +350,8 @@ artifacts = "artifacts"
 # Every folder below logs/ is a table by its name. Others are named here:
 # [tables]
 # impressions = "somewhere/else/*.parquet"
+# Experiments are compared with DuckDB. When the logs outgrow one machine (above [tables], since it is no table):
+# engine = "spark://HOST:7077"
 
 # Offers, pick-ups, acceptances and returns are posted as JSON; a secret signs them (HMAC-SHA256).
 # [[webhook]]

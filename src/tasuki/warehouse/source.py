@@ -1,13 +1,13 @@
 """What can be asked: files, folders, tables of the workspace and data frames, told apart before anything is read."""
 
 import glob
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing
 from tasuki.warehouse.nearest import nearest
 
 Kind = Literal["parquet", "csv", "frame", "relation", "table"]
@@ -61,6 +61,17 @@ def source_of(data: Any) -> Source:
         f"a {package}.{name} cannot be read as a table",
         expected="a path, a pandas, Polars or PyArrow table, or a DuckDB relation",
     )
+
+
+def require_named(source: Source, there: Collection[str], names: Iterable[str]) -> None:
+    """Raises `Invalid` for every name that is not among the columns there are, each with the closest one."""
+    faults = []
+    for name in dict.fromkeys(names):
+        if name not in there:
+            close = nearest(name, there)
+            faults.append(Fault(name, "there is no such column", f"{close!r}?" if close else ""))
+    if faults:
+        raise Invalid(f"{source.label} lacks {len(faults)} column(s)", faults, expected=f"one of {', '.join(there)}")
 
 
 def _named(name: str) -> Source:
