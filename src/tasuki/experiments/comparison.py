@@ -10,6 +10,7 @@ from typing import Any, Literal
 from tasuki.experiments.daily import DayEffect
 from tasuki.experiments.design import TYPICAL_SOURCE
 from tasuki.experiments.looks import Monitoring
+from tasuki.experiments.reasons import Reason
 from tasuki.stats.concern import Concern
 from tasuki.stats.false_win import TYPICAL_PRIOR
 
@@ -105,11 +106,16 @@ class Recommendation:
         reasons: One sentence each.
         false_win_risk: The chance that a significant improvement is none, given how often ideas work; None when
             there is none to doubt.
+        extend_days: How many more days would tell, in whole weeks, where the decision is `extend` and they are known.
+        grounds: The reasons as codes with their names and figures, in the same order: `reason_text` says each in
+            English or Japanese.
     """
 
     decision: Decision
     reasons: tuple[str, ...]
     false_win_risk: float | None
+    extend_days: int | None = None
+    grounds: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """What the rule says: ship, do not ship, extend, or that nobody can tell. A person decides."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 from tasuki.experiments.comparison import Decision, Recommendation, Result
 from tasuki.experiments.design import Design
+from tasuki.experiments.reasons import Reason, reason_text
 from tasuki.stats.concern import Concern
 from tasuki.stats.distributions import normal_quantile
 from tasuki.stats.false_win import false_win_risk
@@ -29,16 +31,30 @@ def recommend(results: Sequence[Result], concerns: Sequence[Concern], design: De
     """
     errors = [one for one in concerns if one.severity == "error"]
     if errors:
-        said = tuple(f"{one.message}" for one in errors)
-        return Recommendation("cannot_tell", ("The data cannot answer.", *said), None)
+        said = (Reason("concern", {"message": one.message, "code": one.code, **_named(one)}) for one in errors)
+        return _recommendation("cannot_tell", (Reason("data_cannot_answer"), *said))
     arms = dict.fromkeys(one.treatment_arm for one in results)
     each = [_of_arm(arm, [_verdict(one, design) for one in results if _counts(one, arm)], design) for arm in arms]
     order = ("ship", "extend", "cannot_tell", "do_not_ship")
     best = min(each, key=lambda one: order.index(one.decision))
-    if len(each) == 1:
-        return best
-    others = [reason for one in each if one is not best for reason in one.reasons]
-    return Recommendation(best.decision, (*best.reasons, *others), best.false_win_risk)
+    others = [reason for one in each if one is not best for reason in one.grounds]
+    outside = [Reason("outside_plan", one.values) for one in concerns if one.code == OUTSIDE]
+    return _recommendation(best.decision, (*best.grounds, *others, *outside), best.false_win_risk, best.extend_days)
+
+
+OUTSIDE = "outside_the_plan"
+"""The code of the concern that says where a comparison departs from what was registered."""
+
+
+def _named(concern: Concern) -> Mapping[str, Any]:
+    """What a report needs to tell the concern in another language."""
+    return {"values": dict(concern.values)} if concern.values else {}
+
+
+def _recommendation(
+    decision: Decision, grounds: Sequence[Reason], risk: float | None = None, extend_days: int | None = None
+) -> Recommendation:
+    return Recommendation(decision, tuple(map(reason_text, grounds)), risk, extend_days, tuple(grounds))
 
 
 def _counts(one: Result, arm: str) -> bool:
@@ -60,52 +76,69 @@ def _verdict(one: Result, design: Design) -> _Verdict:
 
 
 def _of_arm(arm: str, verdicts: Sequence[_Verdict], design: Design) -> Recommendation:
-    reasons = tuple(f"{arm}: {_in_words(one)}" for one in verdicts)
+    reasons = tuple(_reason(one, arm) for one in verdicts)
     deciding = [one for one in verdicts if one.result.margin is not None or design.decides(one.result.metric)]
     states = {one.state for one in deciding}
     if states & {"harm", "broken"}:
-        return Recommendation("do_not_ship", reasons, None)
+        return _recommendation("do_not_ship", reasons)
     if "gain" not in states:
         undecided = next((one.result for one in deciding if one.state == "undecided"), None)
-        decision, why = _without_gain(undecided, design)
-        return Recommendation(decision, (*reasons, f"{arm}: {why}"), None)
+        decision, code, values = _without_gain(undecided, design)
+        days = values.get("days") if decision == "extend" else None
+        return _recommendation(decision, (*reasons, Reason(code, {"arm": arm, **values})), None, days)
     risk = false_win_risk(design.alpha, design.power, design.prior)
-    return Recommendation("extend" if states & {"open", "unknown"} else "ship", reasons, risk)
+    if not states & {"open", "unknown"}:
+        return _recommendation("ship", reasons, risk)
+    needed = [(one.result.metric, days) for one in deciding if (days := _guardrail_days(one, design)) is not None]
+    more = tuple(Reason("guardrail_days", {"arm": arm, "metric": name, "days": days}) for name, days in needed)
+    longest = max((days for _, days in needed), default=None)
+    return _recommendation("extend", (*reasons, *more), risk, longest)
 
 
-def _without_gain(one: Result | None, design: Design) -> tuple[Decision, str]:
+def _guardrail_days(verdict: _Verdict, design: Design) -> int | None:
+    """Days until an open guardrail's interval would lie above its margin, were its effect as it is seen now."""
+    one = verdict.result
+    if verdict.state != "open" or design.days is None or one.margin is None:
+        return None
+    if one.effect is None or one.effect_low is None or one.effect_high is None:
+        return None
+    falls = one.direction == "decrease"
+    gain, worst = (-one.effect, -one.effect_high) if falls else (one.effect, one.effect_low)
+    room, half = gain + one.margin, gain - worst
+    if room <= 0:
+        return None
+    more = _whole_weeks(design.days * ((half / room) ** 2 - 1))
+    return more if more <= max(design.days, DAYS_IN_WEEK) else None
+
+
+def _without_gain(one: Result | None, design: Design) -> tuple[Decision, str, dict[str, Any]]:
     if one is None or design.mde is None or one.relative_low is None or one.relative_high is None:
-        return "cannot_tell", "neither a gain nor a harm is shown."
+        return "cannot_tell", "nothing_shown", {}
     best = -one.relative_low if one.direction == "decrease" else one.relative_high
     if best < abs(design.mde):
-        return "do_not_ship", f"an effect worth finding ({abs(design.mde):.3g}) is excluded."
+        return "do_not_ship", "effect_excluded", {"mde": abs(design.mde)}
     # The interval spans twice the critical value in standard errors; the plan needs that and the power's share.
     z = normal_quantile(1 - design.alpha / 2)
     wanted = abs(design.mde) / (z + normal_quantile(design.power))
     times = ((one.relative_high - one.relative_low) / (2 * z) / wanted) ** 2
     if times <= 1:
-        return "do_not_ship", "the planned power was reached and no gain was shown."
+        return "do_not_ship", "power_reached", {}
     if design.days is None:
-        return "cannot_tell", f"{times:.1f} times as many units would be needed to tell."
-    more = 7 * ceil(design.days * (times - 1) / 7)
-    if more > max(design.days, 7):
-        return "cannot_tell", f"{more} more days would be needed to tell."
-    return "extend", f"{more} more days would tell."
+        return "cannot_tell", "units_needed", {"times": times}
+    more = _whole_weeks(design.days * (times - 1))
+    if more > max(design.days, DAYS_IN_WEEK):
+        return "cannot_tell", "days_too_many", {"days": more}
+    return "extend", "days_would_tell", {"days": more}
 
 
-def _in_words(verdict: _Verdict) -> str:
+DAYS_IN_WEEK = 7
+
+
+def _whole_weeks(days: float) -> int:
+    return DAYS_IN_WEEK * max(1, ceil(days / DAYS_IN_WEEK))
+
+
+def _reason(verdict: _Verdict, arm: str) -> Reason:
     one = verdict.result
-    if one.relative is not None:
-        size = f"{one.metric} {one.relative:+.3%}"
-    else:
-        size = f"{one.metric} {one.effect:+.4g}" if one.effect is not None else one.metric
-    p = "" if one.p_value_adjusted is None else f" (adjusted p {one.p_value_adjusted:.2g})"
-    return {
-        "gain": f"{size} is a significant gain{p}.",
-        "harm": f"{size} is a significant harm{p}.",
-        "undecided": f"{size} may be chance{p}.",
-        "holds": f"the guardrail {size} is not worse by its margin.",
-        "broken": f"the guardrail {size} is worse by more than its margin.",
-        "open": f"the guardrail {size} may be worse by its margin; more units would tell.",
-        "unknown": f"{one.metric} has no interval.",
-    }[verdict.state]
+    values = {"metric": one.metric, "relative": one.relative, "effect": one.effect, "margin": one.margin}
+    return Reason(verdict.state, {"arm": arm, **values, "p_value_adjusted": one.p_value_adjusted})

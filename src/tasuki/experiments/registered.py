@@ -15,6 +15,7 @@ from tasuki.flow.records import (
     ConcernNote,
     Effect,
     ExperimentPlan,
+    Ground,
     PlannedMetric,
     Recommendation,
     SplitCheck,
@@ -168,5 +169,7 @@ def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float)
             comparison.recommendation.decision,
             comparison.recommendation.reasons,
             comparison.recommendation.false_win_risk,
+            comparison.recommendation.extend_days,
+            tuple(Ground(one.code, dict(one.values)) for one in comparison.recommendation.grounds),
         ),
     )

@@ -326,12 +326,25 @@ class Effect:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Ground:
+    """A reason as `tasuki.experiments.reasons.Reason` writes it."""
+
+    code: Text
+    values: Mapping[str, JsonValue] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Recommendation:
-    """What the rule says, why, and the risk that a win is false. A person decides."""
+    """What the rule says, why, and the risk that a win is false. A person decides.
+
+    `grounds` are the reasons as codes with their names and figures, so that a page can say them in Japanese as well.
+    """
 
     decision: Literal["ship", "do_not_ship", "extend", "cannot_tell"]
     reasons: tuple[str, ...]
     false_win_risk: float | None
+    extend_days: int | None = None
+    grounds: tuple[Ground, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)
