@@ -124,7 +124,9 @@ def test_planned_looks_widen_the_interval_as_their_boundary_says() -> None:
     assert (rule.rule, rule.spending, rule.looks) == ("group_sequential", "obrien_fleming", (0.25, 0.5))
     wanted = boundaries(0.05, (0.25, 0.5), "obrien_fleming")[-1]
     assert rule.critical == pytest.approx(wanted)
-    assert one.effect_high - one.effect == pytest.approx(wanted * one.standard_error)
+    assert one.effect_high - one.effect == pytest.approx(
+        wanted * one.standard_error, rel=2e-3
+    )  # Student's, 6,000 units
     assert one.p_value > plain.p_value
     assert "look_outside_rule" not in codes(found)
 

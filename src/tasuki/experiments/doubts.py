@@ -114,6 +114,15 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
                 f"{name}: only about {beyond:.0f} unit(s) lie beyond the quantile in an arm, too few for its interval.",
                 {"metric": name, "units": round(beyond)},
             )
+        tied = [cell.arm for cell, one in zip(totals, samples, strict=True) if _is_tied(one)]
+        if tied:
+            yield Concern(
+                "quantile_tied",
+                "warning",
+                f"{name}: in {', '.join(tied)} all units around the quantile have the same value, so that there is no "
+                "interval: compare the share of units above a value instead.",
+                {"metric": name, "arms": tied},
+            )
         return
     if all(one.moments.means[0] == 0 and one.moments.covariances[0][0] == 0 for one in samples):
         message = f"{name} is 0 for every unit. That is no data, not no effect."
@@ -124,6 +133,10 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
     if kind == "ratio" and any(one.moments.means[1] == 0 for one in samples):
         message = f"{name}: the denominator is 0 in an arm, so that there is no ratio."
         yield Concern("no_denominator", "error", message, {"metric": name})
+
+
+def _is_tied(sample: Sample) -> bool:
+    return sample.quantiles is not None and sample.quantiles[0] == sample.quantiles[2]
 
 
 def doubts_about_covariates(metrics: Sequence[BoundMetric], totals: Sequence[Cell]) -> Iterator[Concern]:
@@ -146,6 +159,14 @@ def doubts_about_covariates(metrics: Sequence[BoundMetric], totals: Sequence[Cel
                         f"({control.value:.4g}) and {cell.arm} ({one.value:.4g}) beyond chance (standardised "
                         f"difference {apart:+.3f}, p = {p:.2g}). Either the arms differed before the start, or {name} "
                         "was measured after it and holds part of the effect: adjusting for it is wrong.",
+                        {
+                            "metric": bound.metric.name,
+                            "covariate": name,
+                            "arms": [totals[0].arm, cell.arm],
+                            "means": [control.value, one.value],
+                            "standardised": apart,
+                            "p": p,
+                        },
                     )
 
 
@@ -171,11 +192,19 @@ def doubts_about_strata(
                 f"{len(thin)} of {len(units)} values of {design.stratum} have fewer than {LEAST_UNITS} units of "
                 f"{names[0]} or {name}, {lacking} of them none ({sum(map(sum, thin)):,} units in all): they are taken "
                 "together as one stratum.",
+                {
+                    "column": design.stratum,
+                    "strata": len(units),
+                    "thin": len(thin),
+                    "lacking": lacking,
+                    "arms": [names[0], name],
+                    "units": sum(map(sum, thin)),
+                },
             )
     for bound in metrics:
         if bound.metric.kind == "quantile":
             message = f"{bound.metric.name}: a quantile is compared over all units, not within strata."
-            yield Concern("not_stratified", "info", message)
+            yield Concern("not_stratified", "info", message, {"metric": bound.metric.name})
 
 
 def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
@@ -189,6 +218,7 @@ def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
                 "warning",
                 f"{one.metric}: the covariates take out {one.variance_reduction:.1%} of the variance, more than what "
                 "was known before a start usually can: check that they were not measured after it.",
+                {"metric": one.metric, "share": one.variance_reduction},
             )
         if one.effect_low is not None and one.control is not None:
             if one.relative_low is None and one.relative_high is None and one.p_value is not None:

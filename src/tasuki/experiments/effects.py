@@ -12,7 +12,7 @@ from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell
 from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted
 from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, share, spanned, standard_error
-from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, mover_ratio, newcombe
+from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, newcombe, score_ratio
 from tasuki.stats.quantile import quantile_estimate
 from tasuki.stats.strata import post_stratified, put_together
 
@@ -146,7 +146,7 @@ def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -
 
 def _small(control: tuple[int, int], treatment: tuple[int, int], alpha: float) -> Contrast:
     low, high = newcombe(control, treatment, alpha)
-    relative_low, relative_high = mover_ratio(control, treatment, alpha)
+    relative_low, relative_high = score_ratio(control, treatment, alpha)
     p_control, p_treatment = (k / n for k, n in (control, treatment))
     p_value = fisher_exact(control, treatment)
     known = share(p_control, p_treatment)

@@ -6,7 +6,7 @@ from typing import Literal
 
 from tasuki.experiments.design import Design
 from tasuki.stats.concern import Concern
-from tasuki.stats.contrast import Estimate, Yardstick, by_student
+from tasuki.stats.contrast import Estimate, Yardstick, by_student, satterthwaite
 from tasuki.stats.group_sequential import Look, by_look
 from tasuki.stats.sequential import Boundary, by_boundary
 
@@ -66,7 +66,7 @@ def yardstick_of(design: Design, arms: tuple[Estimate, Estimate], look: Look | N
     if design.sequential:
         return by_boundary(Boundary(arms[0].n + arms[1].n, design.alpha, design.tuning)), "sequential+"
     if look is not None:
-        return by_look(look), "group_sequential+"
+        return by_look(look, satterthwaite(*arms)), "group_sequential+"
     return by_student(*arms, design.alpha), ""
 
 
@@ -79,17 +79,18 @@ def doubts_about_looks(design: Design, units: int) -> tuple[Concern, ...]:
     if any(abs(now - one) <= NEAR for one in design.looks):
         return ()
     planned = ", ".join(f"{one:.0%}" for one in design.looks)
+    values = {"case": "between" if now < last else "after", "fraction": now, "looks": list(design.looks)}
     if now < last:
         message = (
             f"This is a look at {now:.0%} of the planned units; looks are planned at {planned}. It is right only if "
             "its moment was not chosen by what earlier looks showed, and later looks must count it."
         )
-        return (Concern("look_outside_rule", "warning", message),)
+        return (Concern("look_outside_rule", "warning", message, values),)
     message = (
         f"The experiment went on to {now:.0%} of the planned units, past its last look: intervals are right only if "
         f"nobody decided on the looks at {planned}."
     )
-    return (Concern("look_outside_rule", "warning", message),)
+    return (Concern("look_outside_rule", "warning", message, values),)
 
 
 def _apart(before: Sequence[float], now: float) -> tuple[float, ...]:

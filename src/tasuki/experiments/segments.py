@@ -90,6 +90,15 @@ def _effects_differ(test: Heterogeneity, group: _Group) -> Concern:
         f"{test.metric}, {test.treatment_arm}: the effect differs between the values of {test.column} "
         f"(Q = {test.q:.1f}, {test.degrees} degrees of freedom, adjusted p = {test.p_value_adjusted:.2g}), from "
         f"{low.effect:+.4g} in {low.segment} to {high.effect:+.4g} in {high.segment}: one number does not describe it.",
+        {
+            "metric": test.metric,
+            "arm": test.treatment_arm,
+            "column": test.column,
+            "q": test.q,
+            "degrees": test.degrees,
+            "p": test.p_value_adjusted,
+            "effects": {low.segment or "": low.effect, high.segment or "": high.effect},
+        },
     )
 
 
@@ -109,6 +118,15 @@ def _contradiction(overall: Result | None, group: _Group, design: Design) -> Ite
             f"{group.metric}, {group.arm}: the effect is {overall.effect:+.4g} over all units, but {inside:+.4g} "
             f"within the values of {group.column} ({len(opposite)} of {len(usable)} of them have the opposite sign). "
             f"The arms hold different mixes (Simpson's paradox): compare within strata (--stratum {group.column}).",
+            {
+                "metric": group.metric,
+                "arm": group.arm,
+                "column": group.column,
+                "effect": overall.effect,
+                "inside": inside,
+                "opposite": len(opposite),
+                "segments": len(usable),
+            },
         )
 
 
@@ -137,6 +155,14 @@ def _imbalance(column: str, cells: Sequence[Cell]) -> Iterator[Concern]:
             f"The arms hold different mixes of {column} (p = {p:.2g}): {worst[0]} has {seen.get(worst, 0):,} units of "
             f"{(worst[1] or ('', ''))[1]!r} where {expected[worst]:,.0f} are expected. Either the assignment is "
             f"broken, or {column} was changed by the treatment and must not be used as a segment or stratum.",
+            {
+                "column": column,
+                "p": p,
+                "arm": worst[0],
+                "value": (worst[1] or ("", ""))[1],
+                "units": seen.get(worst, 0),
+                "expected": round(expected[worst]),
+            },
         )
 
 

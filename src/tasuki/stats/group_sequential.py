@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import e, erfc, exp, log, sqrt
+from math import e, erfc, exp, inf, isinf, log, sqrt
 from typing import TYPE_CHECKING, Any, Literal
 
 from tasuki.stats.contrast import Yardstick
-from tasuki.stats.distributions import normal_cdf, normal_quantile
+from tasuki.stats.distributions import normal_cdf, normal_quantile, t_quantile, t_two_sided
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -127,9 +127,21 @@ class Look:
         return boundaries(alpha, self.fractions, self.spending, is_last=self.is_last)[-1]
 
 
-def by_look(look: Look) -> Yardstick:
-    """The yardstick of a planned look."""
-    return Yardstick(look.critical, look.p_value)
+def by_look(look: Look, degrees: float = inf) -> Yardstick:
+    """The yardstick of a planned look, for a difference whose variance has so many degrees of freedom.
+
+    Formula: t_k is reached where Student's t is as unlikely as c_k is under the normal.
+    Source: Jennison & Turnbull (2000), "Group Sequential Methods", section 3.8 (the significance level approach).
+    Checked against: simulated experiments with skewed values (false alarms 5 %).
+    """
+    if isinf(degrees):
+        return Yardstick(look.critical, look.p_value)
+
+    def p_value(statistic: float) -> float:
+        tail = t_two_sided(statistic, degrees) / 2
+        return look.p_value(-normal_quantile(tail)) if tail > _SMALLEST_P else _SMALLEST_P
+
+    return Yardstick(-t_quantile(normal_cdf(-look.critical), degrees), p_value)
 
 
 class _Walk:

@@ -1,11 +1,14 @@
 """Proportions where counts are too small for the normal approximation."""
 
-from math import exp, inf, lgamma, sqrt
+from collections.abc import Callable
+from math import copysign, exp, inf, lgamma, sqrt
 
 from tasuki.stats.distributions import normal_quantile
 
 SMALL_COUNT = 10
 """Below so many successes or failures in an arm the normal approximation is left for exact and score methods."""
+
+_FARTHEST = 40.0
 
 
 def wilson(successes: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
@@ -44,7 +47,7 @@ def newcombe(control: tuple[int, int], treatment: tuple[int, int], alpha: float 
     return p_t - p_c - down, p_t - p_c + up
 
 
-def mover_ratio(control: tuple[int, int], treatment: tuple[int, int], alpha: float = 0.05) -> tuple[float, float]:
+def score_ratio(control: tuple[int, int], treatment: tuple[int, int], alpha: float = 0.05) -> tuple[float, float]:
     """The interval of treatment's proportion over control's, less 1, good at small counts.
 
     Args:
@@ -52,22 +55,45 @@ def mover_ratio(control: tuple[int, int], treatment: tuple[int, int], alpha: flo
         treatment: Successes and units.
         alpha: One less the coverage, in (0, 1).
 
-    Formula: with Wilson bounds (l, u), low = (p_t·p_c − √((p_t·p_c)² − l_t·u_c(2p_t − l_t)(2p_c − u_c)))/(u_c(2p_c −
-        u_c)), and high with u_t, l_c and + in their places.
-    Source: Donner & Zou (2012), "Closed-form confidence intervals for functions of the normal mean and standard
-        deviation", eq. 9 (MOVER-R).
-    Checked against: simulated coverage at 95 %.
+    Returns:
+        Both bounds: infinite above without a success in control, −1 below without any in treatment.
+
+    Formula: the θ with (p̂_t − θp̂_c)² ≤ z²(p_t(1 − p_t)/n_t + θ²p_c(1 − p_c)/n_c), where p_t = θp_c are the most likely
+        proportions under θ: with n = n_c + n_t and k successes, p_c is the smaller root of
+        nθp² − (θ(n_t + c) + n_c + t)p + k = 0.
+    Source: Koopman (1984), "Confidence intervals for the ratio of two binomial proportions"; Miettinen & Nurminen
+        (1985), "Comparative analysis of two rates", eq. 8.
+    Checked against: statsmodels confint_proportions_2indep(compare="ratio", method="score", correction=False) (1e-6);
+        simulated coverage.
     """
     (c, n_c), (t, n_t) = control, treatment
-    if c == 0:
-        return -inf, inf
-    p_c, p_t = c / n_c, t / n_t
-    (low_c, high_c), (low_t, high_t) = wilson(c, n_c, alpha), wilson(t, n_t, alpha)
-    product, below, above = p_t * p_c, high_c * (2 * p_c - high_c), low_c * (2 * p_c - low_c)
-    down = sqrt(max(0.0, product**2 - low_t * (2 * p_t - low_t) * below))
-    up = sqrt(max(0.0, product**2 - high_t * (2 * p_t - high_t) * above))
-    low = (product - down) / below - 1 if below > 0 else -inf
-    return low, (product + up) / above - 1 if above > 0 else inf
+    z = normal_quantile(1 - alpha / 2)
+    if c == 0 and t == 0:
+        return -1.0, inf
+
+    def away(log_ratio: float) -> float:
+        """How many standard errors the ratio is below (above 0) or above what was seen."""
+        ratio = exp(log_ratio)
+        b = ratio * (n_t + c) + n_c + t
+        a = (n_c + n_t) * ratio
+        p_c = 2 * (c + t) / (b + sqrt(max(b * b - 4 * a * (c + t), 0.0)))
+        p_t = min(ratio * p_c, 1.0)
+        spread = p_t * (1 - p_t) / n_t + ratio**2 * p_c * (1 - p_c) / n_c
+        gap = t / n_t - ratio * c / n_c
+        return gap / sqrt(spread) if spread > 0 else copysign(inf, gap) if gap else 0.0
+
+    low = exp(_where(lambda one: away(one) <= z)) if t else 0.0
+    high = exp(_where(lambda one: away(one) <= -z)) if c else inf
+    return low - 1, high - 1
+
+
+def _where(reached: Callable[[float], bool]) -> float:
+    """The logarithm of the ratio from which on something is so, by halving."""
+    low, high = -_FARTHEST, _FARTHEST
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if reached(middle) else (middle, high)
+    return (low + high) / 2
 
 
 def fisher_exact(control: tuple[int, int], treatment: tuple[int, int]) -> float:

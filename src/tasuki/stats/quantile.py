@@ -1,7 +1,7 @@
 """Quantiles: how sure a median or a 90th percentile is, from order statistics."""
 
 from dataclasses import dataclass
-from math import sqrt
+from math import nan, sqrt
 
 from tasuki.stats.contrast import Estimate
 from tasuki.stats.distributions import normal_quantile
@@ -43,11 +43,17 @@ def quantile_estimate(values: tuple[float, float, float], n: int, alpha: float =
         n: Units.
         alpha: As given to `levels`.
 
+    Returns:
+        The estimate; its variance is NaN where all values around the quantile are the same, so that order statistics
+        say nothing of it.
+
     Formula: se = (x₍high₎ − x₍low₎)/(2z).
     Source: Price & Bonett (2002), "Distribution-free confidence intervals for difference and ratio of medians", eq. 2,
         for any quantile.
     Checked against: simulated coverage at 95 %.
     """
     low, at, high = values
+    if low == high:
+        return Estimate(at, nan, n)
     error = (high - low) / (2 * normal_quantile(1 - alpha / 2))
     return Estimate(at, error**2, n)

@@ -21,7 +21,7 @@ class Stratified:
     Args:
         joint: First control's variables, then treatment's; covariance / n is that of the weighted means.
         units: Of control and of treatment.
-        degrees: Degrees of freedom of each arm's variance: its units less the strata.
+        degrees: Degrees of freedom of each arm's variance (Satterthwaite over the strata, of the first variable).
     """
 
     joint: Moments
@@ -106,7 +106,7 @@ def post_stratified(strata: Sequence[Stratum]) -> Stratified:
 
     covariances = tuple(tuple(spread(i, j) for j in range(2 * size)) for i in range(2 * size))
     units = (sum(c.n for c, _ in strata), sum(t.n for _, t in strata))
-    degrees = (float(units[0] - len(strata)), float(units[1] - len(strata)))
+    degrees = (_degrees(strata, shares, 0), _degrees(strata, shares, 1))
     return Stratified(Moments(n, means, covariances), units, degrees)
 
 
@@ -127,6 +127,15 @@ def put_together(strata: Sequence[Stratum], least: int = LEAST_UNITS) -> tuple[t
     for one in rest[1:]:
         merged = (merged[0] + one[0], merged[1] + one[1])
     return (*sound, merged), len(thin)
+
+
+def _degrees(strata: Sequence[Stratum], shares: Sequence[float], arm: int) -> float:
+    """As Welch's: (Σ v_h)²/Σ v_h²/(n_h − 1) with v_h the stratum's part of the variance of the mean."""
+    parts = [
+        (w * w * one[arm].covariances[0][0] / one[arm].n, one[arm].n) for w, one in zip(shares, strata, strict=True)
+    ]
+    weights = sum(v * v / (n - 1) for v, n in parts)
+    return sum(v for v, _ in parts) ** 2 / weights if weights else float(sum(n - 1 for _, n in parts))
 
 
 def _units(stratum: Stratum) -> int:
