@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression, SGDClassifier
+from sklearn.neighbors import KNeighborsClassifier
 
 from tasuki.errors import Invalid
 from tasuki.models import Model, Target, category, cross, hour_of_day, number
 from tasuki.models.artifact import prove, read_artifact, score_rows
 from tasuki.models.encoding import codes_and_keys, to_raw
-from tasuki.models.training import Training, estimator_faults, expected_scores, select_rows, train
+from tasuki.models.estimators import estimator_faults
+from tasuki.models.training import Training, expected_scores, select_rows, train
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -195,7 +196,7 @@ def test_window_without_mature_rows_is_refused(columns: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    "estimator", [RandomForestClassifier(), SGDClassifier(), LogisticRegression, "logistic", None, object()]
+    "estimator", [KNeighborsClassifier(), SGDClassifier(), LogisticRegression, "logistic", None, object()]
 )
 def test_estimator_that_cannot_be_kept_without_pickle_is_refused(estimator: Any) -> None:
     assert [fault.where for fault in estimator_faults(estimator)] == ["estimator"]

@@ -20,7 +20,7 @@ from tasuki.errors import Fault, Invalid
 from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
-from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
+from tasuki.models.artifact import Artifact, score_rows
 from tasuki.models.counting import with_counts
 from tasuki.models.definition import Model, sources_of
 from tasuki.models.encoding import WrongValue
@@ -225,7 +225,7 @@ class _Run:
             inputs=tuple(SchemaField(one.name, one.type) for one in artifact.inputs.values()),
             output="probability",
             examples=tuple(GoldenExample(dict(one.row), one.score) for one in artifact.golden),  # type: ignore[arg-type]  # rows hold the JSON values the record takes
-            tolerance=TOLERANCE,
+            tolerance=artifact.tolerance,
             latency_p99_ms=model.latency_p99_ms,
             max_size_mb=model.max_size_mb,
             retraining_cadence=model.retraining_cadence,

@@ -3,7 +3,8 @@
 features.json   the features in order, the hash's seed and buckets, scales, vocabularies, intercept
 schema.json     what a request must give: name, type, nullable
 weights.npy     linear models: float64, one weight per slot, then one per number without bins
-trees.txt       LightGBM models: its own text
+trees.txt       LightGBM and XGBoost models: LightGBM's text
+estimator.*     other scikit-learn models: .skops or .onnx
 golden.json     inputs with the score any implementation must give
 training.json   what the version was made from, and the score distribution to expect
 """
@@ -20,6 +21,7 @@ import numpy.typing as npt
 
 from tasuki.errors import Fault, Invalid
 from tasuki.models.encoding import Column, RawValue, WrongValue, plain_column
+from tasuki.models.estimator_scorer import Estimator, EstimatorScorer
 from tasuki.models.features import (
     TIME_PARTS,
     Category,
@@ -32,11 +34,15 @@ from tasuki.models.features import (
     TimePart,
 )
 from tasuki.models.linear import Linear, LinearScorer, Scale, plain_numbers
+from tasuki.models.onnx_file import ONNX_TOLERANCE
 from tasuki.models.trees import Trees, TreesScorer
 
 FORMAT = "tasuki.model/1"
 TOLERANCE = 1e-9
 """How far a score may be from its golden example: the last digits of another machine's exp, nothing more."""
+
+Parameters = Linear | Trees | Estimator
+Scorer = LinearScorer | TreesScorer | EstimatorScorer
 
 _KINDS: dict[str, Callable[..., Feature]] = {
     "category": Category,
@@ -78,14 +84,15 @@ class Artifact:
     inputs: Mapping[str, Input]
     accepts: frozenset[str]
     features: tuple[Feature, ...]
-    scorer: LinearScorer | TreesScorer
+    scorer: Scorer
     golden: tuple[Golden, ...]
     training: Mapping[str, Any]
 
     @property
-    def has_trees(self) -> bool:
-        """Whether it is a LightGBM model."""
-        return isinstance(self.scorer, TreesScorer)
+    def tolerance(self) -> float:
+        """How far two computations of one score may differ: by the form it is kept in, never by what a file says."""
+        is_onnx = isinstance(self.scorer, EstimatorScorer) and self.scorer.model.storage == "onnx"
+        return ONNX_TOLERANCE if is_onnx else TOLERANCE
 
 
 def score_rows(artifact: Artifact, columns: Mapping[str, Any]) -> npt.NDArray[np.float64]:
@@ -116,7 +123,7 @@ def prove(artifact: Artifact) -> None:
     together = score_rows(artifact, {name: [one.row.get(name) for one in artifact.golden] for name in artifact.inputs})
     for place, (one, batch) in enumerate(zip(artifact.golden, together.tolist(), strict=True)):
         single = artifact.scorer.score_row(one.row)
-        if not (abs(single - one.score) <= TOLERANCE and abs(batch - one.score) <= TOLERANCE):
+        if not (abs(single - one.score) <= artifact.tolerance and abs(batch - one.score) <= artifact.tolerance):
             faults.append(
                 Fault(f"golden.json example {place}", f"scores {single} alone, {batch} in a batch", str(one.score))
             )
@@ -124,7 +131,7 @@ def prove(artifact: Artifact) -> None:
         raise Invalid(f"version {artifact.version} of {artifact.model} fails its golden examples", faults[:10])
 
 
-def parameters_files(model: Linear | Trees) -> dict[str, bytes]:
+def parameters_files(model: Parameters) -> dict[str, bytes]:
     """The files that hold the parameters."""
     spec: dict[str, Any] = {
         "format": FORMAT,
@@ -133,6 +140,12 @@ def parameters_files(model: Linear | Trees) -> dict[str, bytes]:
     if isinstance(model, Trees):
         spec |= {"kind": "trees", "vocabularies": model.vocabularies}
         return {"features.json": to_json(spec), "trees.txt": model.text.encode()}
+    if isinstance(model, Estimator):
+        spec |= {"kind": "estimator", "layout": model.layout, "vocabularies": model.vocabularies}
+        return {
+            "features.json": to_json({**spec, "storage": model.storage}),
+            f"estimator.{model.storage}": model.content,
+        }
     scales = {name: asdict(scale) for name, scale in model.scales.items()}
     spec |= {"kind": "linear", "buckets": model.buckets, "seed": model.seed, "scales": scales}
     spec |= {"hash": "murmur3_x86_32", "intercept": model.intercept}
@@ -147,9 +160,9 @@ def schema_file(inputs: Mapping[str, Input], accepts: Sequence[str]) -> bytes:
     return to_json({"format": FORMAT, "inputs": listed, "accepts": list(accepts), "output": "probability"})
 
 
-def golden_file(golden: tuple[Golden, ...]) -> bytes:
+def golden_file(golden: tuple[Golden, ...], tolerance: float = TOLERANCE) -> bytes:
     """The golden examples as `golden.json`."""
-    return to_json({"format": FORMAT, "tolerance": TOLERANCE, "examples": [asdict(one) for one in golden]})
+    return to_json({"format": FORMAT, "tolerance": tolerance, "examples": [asdict(one) for one in golden]})
 
 
 def inputs_of(features: tuple[Feature, ...]) -> dict[str, Input]:
@@ -171,7 +184,7 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
     spec = _json(files, "features.json")
     try:
         features = tuple(_feature(one) for one in spec["features"])
-        parameters = _linear(spec, features, files) if spec["kind"] == "linear" else _trees(spec, features, files)
+        parameters = _READERS[spec["kind"]](spec, features, files)
         schema = _json(files, "schema.json")
         inputs = {one["name"]: Input(**one) for one in schema["inputs"]}
         accepts = frozenset(map(str, schema["accepts"])) | set(inputs)
@@ -186,8 +199,19 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
             f"version {version} of {model} cannot be read",
             [Fault("schema.json", "does not fit features.json, or there is no golden example")],
         )
-    scorer = LinearScorer(parameters) if isinstance(parameters, Linear) else TreesScorer(parameters)
-    return Artifact(model, version, inputs, accepts, features, scorer, golden, _json(files, "training.json"))
+    return Artifact(
+        model, version, inputs, accepts, features, _scorer(parameters), golden, _json(files, "training.json")
+    )
+
+
+def _scorer(parameters: Parameters) -> Scorer:
+    match parameters:
+        case Linear():
+            return LinearScorer(parameters)
+        case Trees():
+            return TreesScorer(parameters)
+        case Estimator():
+            return EstimatorScorer(parameters)
 
 
 def to_json(value: Mapping[str, Any]) -> bytes:
@@ -231,5 +255,25 @@ def _linear(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mappi
 
 
 def _trees(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mapping[str, bytes]) -> Trees:
-    vocabularies = {name: {str(key): int(at) for key, at in one.items()} for name, one in spec["vocabularies"].items()}
-    return Trees(features, vocabularies, files["trees.txt"].decode())
+    return Trees(features, _vocabularies(spec), files["trees.txt"].decode())
+
+
+def _estimator(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mapping[str, bytes]) -> Estimator:
+    layout, storage = spec["layout"], spec["storage"]
+    if layout not in ("codes", "indicators") or storage not in ("skops", "onnx"):
+        raise ValueError(f"{layout!r} or {storage!r} is unknown")
+    return Estimator(features, layout, _vocabularies(spec), storage, files[f"estimator.{storage}"])
+
+
+def _vocabularies(spec: Mapping[str, Any]) -> dict[str, dict[str, int]]:
+    found = {name: {str(key): int(at) for key, at in one.items()} for name, one in spec["vocabularies"].items()}
+    if any(sorted(one.values()) != list(range(len(one))) for one in found.values()):
+        raise ValueError("a vocabulary does not number its keys from 0")
+    return found
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any], tuple[Feature, ...], Mapping[str, bytes]], Parameters]] = {
+    "linear": _linear,
+    "trees": _trees,
+    "estimator": _estimator,
+}

@@ -44,7 +44,8 @@ class Model:
         time: The column of the moment a row happened.
         target: What is predicted.
         features: What it is predicted from.
-        estimator: A linear scikit-learn classifier or LightGBM's; see `tasuki.models.training` for the ones supported.
+        estimator: Any scikit-learn classifier with `predict_proba`, LightGBM's or XGBoost's.
+        storage: For scikit-learn: `skops` or `onnx`; `auto` keeps linear models as weights and others as skops.
         buckets: The size of the hash table that categories share in linear models.
         training_days: How far back from the end of the data the training window reaches.
         segments: The columns by which offline validation also reports.
@@ -64,6 +65,7 @@ class Model:
     target: Target
     features: tuple[Feature, ...]
     estimator: Any = field(compare=False)
+    storage: str = "auto"
     buckets: int = 2**16
     training_days: float = 7.0
     segments: tuple[str, ...] = ()
@@ -96,6 +98,7 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     *((name, str, "a text") for name in ("name", "table", "unit", "time")),
     ("target", Target, "a Target"),
     ("features", (tuple, list), "a tuple of features"),
+    ("storage", str, "a text"),
     ("buckets", int, "a whole number"),
     ("training_days", (int, float), "a number of days"),
     ("segments", (tuple, list), "a tuple of column names"),

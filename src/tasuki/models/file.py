@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.models.definition import Model, definition_faults
-from tasuki.models.training import estimator_faults
+from tasuki.models.estimators import estimator_faults
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,8 @@ def model_file_faults(file: ModelFile, table_columns: Collection[str] | None = N
         table_columns: The columns its table has, when the table is at hand.
     """
     faults = [
-        _placed(file, fault) for fault in [*definition_faults(file.model), *estimator_faults(file.model.estimator)]
+        _placed(file, fault)
+        for fault in [*definition_faults(file.model), *estimator_faults(file.model.estimator, file.model.storage)]
     ]
     if table_columns is None or faults:
         return faults

@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import warnings
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -27,20 +26,18 @@ from tasuki.models.artifact import (
     to_json,
 )
 from tasuki.models.definition import Model
-from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null, slot_of, to_raw
-from tasuki.models.features import Feature
-from tasuki.models.linear import Linear, Scale, plain_numbers
-from tasuki.models.tree_text import trimmed
-from tasuki.models.trees import Trees, dense, is_plain
+from tasuki.models.encoding import Column, WrongValue, as_moments, is_null, to_raw
+from tasuki.models.estimators import family_of
+from tasuki.models.fitting import fit
 
-LINEAR = ("LogisticRegression", "SGDClassifier")
-TREES = "LGBMClassifier"
-SUPPORTED = (
-    "sklearn.linear_model.LogisticRegression, sklearn.linear_model.SGDClassifier(loss='log_loss') "
-    "or lightgbm.LGBMClassifier"
-)
+_ALWAYS = ("tasuki", "numpy", "scikit-learn", "mmh3")
+LIBRARIES = {
+    "linear": (*_ALWAYS, "lightgbm"),
+    "lightgbm": (*_ALWAYS, "lightgbm"),
+    "xgboost": (*_ALWAYS, "xgboost-cpu", "lightgbm"),
+    "scikit-learn": (*_ALWAYS, "skops"),
+}
 GOLDEN_EXAMPLES = 24
-LARGEST_VOCABULARY = 255
 EXPECTED_BINS = 10
 
 
@@ -77,22 +74,6 @@ class Training:
     data_hash: str
     metrics: Mapping[str, float]
     libraries: Mapping[str, str]
-
-
-def estimator_faults(estimator: object) -> list[Fault]:
-    """Whether an estimator can be trained and kept without pickle."""
-    kind = type(estimator)
-    name = kind.__name__
-    if isinstance(estimator, type):
-        return [Fault("estimator", f"{estimator.__name__} is a class", f"an instance: {estimator.__name__}()")]
-    if kind.__module__.startswith("lightgbm.") and name == TREES:
-        return []
-    if kind.__module__.startswith("sklearn.linear_model.") and name in LINEAR:
-        loss = getattr(estimator, "loss", "log_loss")
-        if loss == "log_loss":
-            return []
-        return [Fault("estimator", f"{name}(loss={loss!r}) gives no probability", "loss='log_loss'")]
-    return [Fault("estimator", f"{kind.__module__}.{name} cannot be kept without pickle", SUPPORTED)]
 
 
 def select_rows(
@@ -165,7 +146,7 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
         said = f"{int(rows.labels.sum())} of {len(rows.labels)} rows are positive"
         raise Invalid(f"{model.name} cannot be trained", [Fault(model.target.column, said, "both classes")])
     try:
-        parameters = _fit(model, rows)
+        parameters = fit(model, rows.columns, rows.labels)
     except WrongValue as error:
         raise Invalid(f"{model.name} cannot be trained", [Fault(error.column, error.what, error.expected)]) from error
     drafted = {
@@ -176,7 +157,7 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
     draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})
     scores = score_rows(draft, rows.columns)
     metrics = _metrics(rows.labels, scores)
-    libraries = {name: library_version(name) for name in ("tasuki", "numpy", "scikit-learn", "lightgbm", "mmh3")}
+    libraries = {name: library_version(name) for name in LIBRARIES[family_of(model.estimator, model.storage)]}
     digest = data_hash(rows)
     training = {
         **_record(model, rows),
@@ -187,7 +168,7 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
         "expected_scores": expected_scores(scores),
         "null_shares": null_shares(model, rows),
     }
-    golden = golden_file(_golden(draft, rows, scores))
+    golden = golden_file(_golden(draft, rows, scores), draft.tolerance)
     files = {**drafted, "golden.json": golden, "training.json": to_json(training)}
     artifact = read_artifact(model.name, "draft", files)
     prove(artifact)
@@ -253,82 +234,6 @@ def _labels(
         ) from error
     # NaT compares as false: a positive whose arrival nobody wrote down does not count.
     return labels & (arrived - at <= delay)
-
-
-def _fit(model: Model, rows: TrainingRows) -> Linear | Trees:
-    from sklearn.base import clone
-    from threadpoolctl import threadpool_limits
-
-    estimator: Any = clone(model.estimator)
-    if "random_state" in estimator.get_params() and estimator.get_params()["random_state"] is None:
-        estimator.set_params(random_state=model.seed)
-    with threadpool_limits(limits=1), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a fit that stops at max_iter is still a fit; its metrics are in the card
-        if type(estimator).__name__ == TREES:
-            return _fit_trees(model, rows, estimator)
-        return _fit_linear(model, rows, estimator)
-
-
-def _fit_linear(model: Model, rows: TrainingRows, estimator: Any) -> Linear:
-    from scipy import sparse
-
-    slots = []
-    for feature in model.features:
-        codes, keys = codes_and_keys(feature, rows.columns)
-        slots.append(np.asarray([slot_of(key, model.seed, model.buckets) for key in keys], dtype=np.int64)[codes])
-    scales, numbers = _scaled(model.features, rows.columns)
-    # Slots that no row uses would keep weight 0: leaving them out makes the fit many times smaller.
-    used, places = np.unique(np.column_stack(slots), return_inverse=True)
-    places = places.reshape(len(rows.labels), len(slots))
-    # scikit-learn takes 32-bit indices only.
-    starts = np.arange(len(rows.labels) + 1, dtype=np.int32) * np.int32(len(slots))
-    shape = (len(rows.labels), len(used))
-    matrix = sparse.csr_array((np.ones(places.size), places.ravel().astype(np.int32), starts), shape=shape)
-    matrix.sum_duplicates()
-    if numbers:
-        matrix = sparse.hstack([matrix, sparse.csr_array(np.column_stack(numbers))], format="csr")
-    estimator.fit(matrix, rows.labels)
-    weights = np.zeros(model.buckets + len(numbers))
-    weights[used] = estimator.coef_[0][: len(used)]
-    weights[model.buckets :] = estimator.coef_[0][len(used) :]
-    intercept = float(np.ravel(estimator.intercept_)[0])
-    return Linear(model.features, model.buckets, model.seed, scales, intercept, weights)
-
-
-def _scaled(
-    features: tuple[Feature, ...], columns: Mapping[str, Column]
-) -> tuple[dict[str, Scale], list[npt.NDArray[np.float64]]]:
-    scales, numbers = {}, []
-    for feature in plain_numbers(features):
-        values = as_numbers(feature.column, columns[feature.column], feature.nullable)
-        there = values[~np.isnan(values)]
-        deviation = float(there.std()) if len(there) else 0.0
-        scale = Scale(float(there.mean()) if len(there) else 0.0, deviation if deviation > 0 else 1.0)
-        scales[feature.column] = scale
-        numbers.append(np.where(np.isnan(values), 0.0, (values - scale.mean) / scale.deviation))
-    return scales, numbers
-
-
-def _fit_trees(model: Model, rows: TrainingRows, estimator: Any) -> Trees:
-    vocabularies = {}
-    for feature in model.features:
-        if not is_plain(feature):
-            vocabularies[feature.name] = _vocabulary(feature, rows.columns)
-    matrix = dense(model.features, vocabularies, rows.columns)
-    keyed = [place for place, feature in enumerate(model.features) if not is_plain(feature)]
-    estimator.set_params(n_jobs=1, deterministic=True, force_row_wise=True, verbose=-1)
-    estimator.fit(matrix, rows.labels, categorical_feature=keyed or "auto")
-    return Trees(model.features, vocabularies, trimmed(estimator.booster_.model_to_string(num_iteration=-1)))
-
-
-def _vocabulary(feature: Feature, columns: Mapping[str, Column]) -> dict[str, int]:
-    codes, keys = codes_and_keys(feature, columns)
-    counts: dict[str, int] = {}
-    for key, count in zip(keys, np.bincount(codes, minlength=len(keys)).tolist(), strict=True):
-        if count:
-            counts[key] = counts.get(key, 0) + count
-    frequent = sorted(counts, key=lambda key: (-counts[key], key))[:LARGEST_VOCABULARY]
-    return {key: place for place, key in enumerate(frequent)}
 
 
 def _metrics(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> dict[str, float]:
