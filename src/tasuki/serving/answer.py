@@ -3,12 +3,10 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
 import numpy as np
 
-from tasuki.experiments.assignment import assign_many
 from tasuki.models.artifact import Artifact
 from tasuki.models.encoding import Column, WrongValue
 from tasuki.serving.plan import UNAVAILABLE, ServingPlan, Slot
@@ -23,13 +21,14 @@ MODEL_FAILED = "model_failed"
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer for one unit."""
+    """The answer for one unit. `experiment` is None, and `arm` is `outside` or `holdout`, for one that is in none."""
 
     arm: str
     version: str | None
     score: float
     fallback: bool
     reason: str | None
+    experiment: str | None = None
 
 
 @dataclass
@@ -42,39 +41,41 @@ class Answers:
     fallbacks: list[bool]
     reasons: list[str | None]
     latencies_us: list[int]
-
-
-def arm_of(plan: ServingPlan, unit: str) -> str:
-    """The arm of a unit: `experiments.assignment.assign`, with the split looked up once per plan."""
-    digest = sha256(f"{plan.routing.salt}:{unit}".encode()).hexdigest()
-    return plan.split.arm_of(int(digest[:13], 16))
+    experiments: list[str | None]
 
 
 def answer_row(plan: ServingPlan, asked: Asked) -> Answer:
     """The answer for one unit whose features were checked."""
-    arm = arm_of(plan, asked.unit)
-    slot = plan.slots[arm]
+    placed = plan.routing.placement(asked.unit)
+    slot = plan.slots[placed.slot]
     score, reason = _score_row(slot.artifact, asked.features)
     if reason is None and slot.artifact is not None:
-        return Answer(arm, slot.artifact.version, score, False, None)
+        return Answer(placed.arm, slot.artifact.version, score, False, None, placed.experiment)
     control = plan.control
     if control is not slot and control.artifact is not None:
         score, failed = _score_row(control.artifact, asked.features)
         if failed is None:
-            return Answer(arm, control.artifact.version, score, True, reason)
-    return Answer(arm, None, DEFAULT_SCORE, True, reason)
+            return Answer(placed.arm, control.artifact.version, score, True, reason, placed.experiment)
+    return Answer(placed.arm, None, DEFAULT_SCORE, True, reason, placed.experiment)
 
 
 def answer_columns(plan: ServingPlan, asked: AskedColumns, checked: dict[tuple[str, str], Column]) -> Answers:
-    """The answers for many units whose columns were checked, each arm's rows scored together."""
+    """The answers for many units whose columns were checked, each slot's rows scored together."""
     began = time.perf_counter_ns()
-    shares = {arm.name: arm.share for arm in plan.routing.arms}
-    arms = [arm for arm, _ in assign_many(asked.units, plan.routing.salt, shares)]
-    rows = len(arms)
-    answers = Answers(arms, [None] * rows, [DEFAULT_SCORE] * rows, [True] * rows, [UNAVAILABLE] * rows, [0] * rows)
+    placed = list(map(plan.routing.placement, asked.units))
+    rows = len(placed)
+    answers = Answers(
+        arms=[one.arm for one in placed],
+        versions=[None] * rows,
+        scores=[DEFAULT_SCORE] * rows,
+        fallbacks=[True] * rows,
+        reasons=[UNAVAILABLE] * rows,
+        latencies_us=[0] * rows,
+        experiments=[one.experiment for one in placed],
+    )
     shared_us = (time.perf_counter_ns() - began) / 1000 / rows
-    for name, slot in plan.slots.items():
-        places = [place for place, arm in enumerate(arms) if arm == name]
+    for key, slot in plan.slots.items():
+        places = [place for place, one in enumerate(placed) if one.slot == key]
         if places:
             began = time.perf_counter_ns()
             scored = _score_arm(plan, slot, checked, np.asarray(places))

@@ -44,7 +44,7 @@ class ServingPlan:
     Args:
         routing: What was asked for.
         split: The bounds of the arms' shares.
-        slots: One per arm.
+        slots: One per arm of each experiment, by the keys of `Routing.slots`.
         control: The slot that answers for another that cannot.
         inputs: What any loaded arm reads; each name and type once.
         accepts: The names a request may give; None when an arm is not loaded, whose names are then not known.

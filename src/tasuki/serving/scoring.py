@@ -10,7 +10,7 @@ import msgspec
 
 from tasuki.clock import Clock
 from tasuki.errors import Missing, Unavailable
-from tasuki.serving.answer import Answer, answer_columns, answer_row, arm_of
+from tasuki.serving.answer import Answer, answer_columns, answer_row
 from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan
 from tasuki.serving.request import Asked, AskedColumns, check_row, checked_columns, read_body, refuse_rows
@@ -75,7 +75,8 @@ class Scoring:
         assert plan.typed is not None
         rows, scorers = plan.typed
         unit, values, features = rows.read(body)
-        arm = scorers[arm_of(plan, unit)]
+        placed = plan.routing.placement(unit)
+        arm = scorers[placed.slot]
         score = arm.score(values)
         exposure = f"{self._prefix}-{next(self._numbers):x}"
         routing = plan.routing
@@ -84,10 +85,10 @@ class Scoring:
             (
                 exposure,
                 self._clock(),
-                routing.experiment,
+                placed.experiment,
                 routing.model,
                 unit,
-                arm.arm,
+                placed.arm,
                 arm.version,
                 score,
                 arm.fallback,
@@ -98,7 +99,7 @@ class Scoring:
         )
         if arm.reason is not None:
             self._tally.fell_back(routing.model, arm.reason)
-        return _encode(Said(exposure, unit, arm.arm, arm.version, score, arm.fallback, arm.reason))
+        return _encode(Said(exposure, unit, placed.arm, arm.version, score, arm.fallback, arm.reason))
 
     def _long(self, plan: ServingPlan, body: bytes, began: int) -> bytes:
         asked = read_body(body)
@@ -130,7 +131,15 @@ class Scoring:
     def _columns(self, plan: ServingPlan, asked: AskedColumns) -> dict[str, Any]:
         answers = answer_columns(plan, asked, checked_columns(plan, asked))
         names = list(asked.columns)
-        told = zip(answers.arms, answers.versions, answers.scores, answers.fallbacks, answers.reasons, strict=True)
+        told = zip(
+            answers.arms,
+            answers.versions,
+            answers.scores,
+            answers.fallbacks,
+            answers.reasons,
+            answers.experiments,
+            strict=True,
+        )
         exposures = []
         inputs: Iterable[tuple[Any, ...]] = zip(*asked.columns.values(), strict=True) if names else itertools.repeat(())
         for unit, one, row, took_us in zip(asked.units, told, inputs, answers.latencies_us, strict=False):
@@ -152,7 +161,7 @@ class Scoring:
         name = f"{self._prefix}-{next(self._numbers):x}"
         routing, features = plan.routing, _encode(asked.features).decode()
         return Exposure(
-            name, self._clock(), routing.experiment, routing.model, asked.unit, *_told(answer), took_us, features
+            name, self._clock(), answer.experiment, routing.model, asked.unit, *_told(answer), took_us, features
         )
 
 

@@ -89,7 +89,7 @@ class Watcher:
     def _plan(self, model: str) -> ServingPlan:
         routing = self._routing if self._routing and self._routing.model == model else None
         routing = routing or plain_routing(model, self._artifacts)
-        slots = {arm.name: self._slot(model, arm) for arm in routing.arms}
+        slots = {key: self._slot(model, arm) for key, arm in routing.slots.items()}
         return plan_of(routing, slots, self._routing_error)
 
     def _slot(self, model: str, arm: RoutedArm) -> Slot:
