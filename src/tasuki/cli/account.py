@@ -70,5 +70,55 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
     emit("members/1", {"members": members}, as_json=as_json, for_people=show)
 
 
+@app.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="A member of the team.")],
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a link with which a member chooses a password; it works once, within seven days."""
+    from tasuki.actions.accounts import invite as make_invitation
+
+    with opened(workspace) as here:
+        secret = make_invitation(here, name, actor=actor_of(here, member))
+        site = here.door.public_url or f"http://{here.serving_host}:{here.serving_port}"
+    link = f"{site}/welcome/{secret}"
+    said = f"Send this link to {name}:\n{link}"
+    payload = {"member": name, "link": link}
+    emit("invitation/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False, soft_wrap=True))
+
+
+@app.command()
+def token(
+    name: Annotated[str, typer.Argument(help="In whose name it acts.")],
+    label: Annotated[str, typer.Option("--label", help="What it is for.")],
+    scope: Annotated[
+        list[str] | None, typer.Option("--scope", help="read, relay, run or admin. Repeatable; read by default.")
+    ] = None,
+    days: Annotated[int, typer.Option("--days", help="How long it lives, 1 to 366.")] = 90,
+    service: Annotated[bool, typer.Option("--service", help="For a program of the team.")] = False,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a token for REST; its secret is shown this once."""
+    from tasuki.actions.accounts import make_token
+
+    with opened(workspace) as here:
+        secret, made = make_token(
+            here,
+            name,
+            actor=actor_of(here, member),
+            label=label,
+            scopes=scope or ["read"],  # type: ignore[arg-type]
+            days=days,
+            service=service,
+        )
+    payload = {"token": secret, "id": made.id, "member": name, "scopes": made.scopes, "expires_at": made.expires_at}
+    said = f"Keep it now, it is not shown again (until {made.expires_at:%Y-%m-%d}):\n{secret}"
+    emit("token/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False, soft_wrap=True))
+
+
 def _emit_member(member: "Member", said: str, as_json: bool) -> None:
     emit("member/1", member_document(member), as_json=as_json, for_people=lambda: console.print(said, markup=False))

@@ -12,6 +12,8 @@ from tasuki.web.coming_in import COMING_IN
 from tasuki.web.guard import SECURITY_HEADERS, is_own_host
 from tasuki.web.pages import PAGES
 from tasuki.web.problems import ForeignHost, answer_problem
+from tasuki.web.rest.problems import answer_problem as answer_rest_problem
+from tasuki.web.rest.routes import PREFIX, REST, description
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.visitors import require_visitor
 
@@ -30,11 +32,16 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
     """
 
     def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
+        if request.url.path.startswith(PREFIX):
+            return answer_rest_problem(error)
         return answer_problem(request, workspace, error)
 
     return Litestar(
         # One router for all: registered one by one, two handlers of one path would be put into threads twice.
-        route_handlers=[Router("/", route_handlers=[*PAGES, *COMING_IN, *ACCOUNT_PAGES])],
+        route_handlers=[
+            Router("/", route_handlers=[*PAGES, *COMING_IN, *ACCOUNT_PAGES], include_in_schema=False),
+            REST,
+        ],
         state=State({"workspace": workspace, "reachable": reachable}),
         guards=[require_visitor],
         request_max_body_size=LARGEST_BODY,
@@ -44,7 +51,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
             *(ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()),
             ResponseHeader(name="Cache-Control", value="no-cache, private"),
         ],
-        openapi_config=None,
+        openapi_config=description(),
         logging_config=None,
     )
 

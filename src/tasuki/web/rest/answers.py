@@ -1,0 +1,83 @@
+"""What every endpoint shares: documents as answers, the idempotency key, pages of a list with a cursor."""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+from litestar.params import HeaderParameter, QueryParameter
+
+from tasuki.actions.documents import to_json_value
+from tasuki.errors import Fault, Invalid
+
+T = TypeVar("T")
+Document = dict[str, Any]
+"""A JSON object whose first key is `schema`: the same document as `--json` on the command line (docs/cli-json.md)."""
+
+Key = Annotated[
+    str | None,
+    HeaderParameter(
+        name="Idempotency-Key",
+        required=False,
+        max_length=200,
+        description="The same key with the same request is done once, however often it is sent.",
+    ),
+]
+Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many at the most.")]
+Cursor = Annotated[
+    str | None,
+    QueryParameter(name="cursor", required=False, max_length=200, description="`next_cursor` of the page before."),
+]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A part of a list, and the cursor of the part after it; None at the end."""
+
+    items: tuple[Any, ...]
+    next_cursor: str | None
+
+
+def document(schema: str, payload: Mapping[str, Any]) -> Document:
+    """The document `tasuki.<schema>`."""
+    return {"schema": f"tasuki.{schema}", **to_json_value(payload)}
+
+
+def page_of(items: Sequence[T], key_of: Callable[[T], str], limit: int, cursor: str | None) -> Page:
+    """The items after the one that the cursor names, in the order of the list.
+
+    Items are named by a key and not by a position, so that what is added meanwhile neither doubles nor hides one.
+
+    Raises:
+        Invalid: The cursor is none of this list's.
+    """
+    start = 0
+    if cursor is not None:
+        wanted = _read_cursor(cursor)
+        keys = [key_of(item) for item in items]
+        if wanted not in keys:
+            raise _bad_cursor()
+        start = keys.index(wanted) + 1
+    part = tuple(items[start : start + limit])
+    more = start + limit < len(items)
+    return Page(part, _write_cursor(key_of(part[-1])) if more and part else None)
+
+
+def _write_cursor(key: str) -> str:
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str) -> str:
+    try:
+        return base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        raise _bad_cursor() from None
+
+
+def _bad_cursor() -> Invalid:
+    return Invalid(
+        "the cursor is not one of this list's",
+        [Fault("cursor", "unknown", "next_cursor of an earlier page")],
+        next_step="begin without a cursor",
+    )

@@ -1,0 +1,74 @@
+"""What the team knows and has: cases, members, what waits for whom, metrics, models, experiments."""
+
+from typing import Annotated
+
+from litestar import get
+from litestar.params import FromPath, QueryParameter
+
+from tasuki.actions import relay
+from tasuki.actions.check import list_experiments
+from tasuki.actions.documents import case_found, find_case, member_document
+from tasuki.actions.metrics import declared_metrics
+from tasuki.cases.case import case_to_body
+from tasuki.cases.search import search
+from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
+from tasuki.web.rest.problems import described
+from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.visitors import visitor_of
+
+_TAG = ["library"]
+_FOUND_AT_MOST = 10_000
+
+
+@get("/my-work", sync_to_thread=True, opt={"verb": "my_work.show"}, tags=_TAG, responses=described(404))
+def show_my_work(request: AnyRequest) -> Document:
+    """What waits for whoever asks."""
+    member = visitor_of(request).member
+    items = relay.my_work(workspace_of(request), actor=member)
+    return document("my-work/1", {"member": member, "items": items})
+
+
+@get("/members", sync_to_thread=True, opt={"verb": "account.list"}, tags=_TAG, responses=described())
+def list_members(request: AnyRequest) -> Document:
+    """The team."""
+    members = workspace_of(request).ledger.members().values()
+    return document("members/1", {"members": [member_document(one) for one in members]})
+
+
+@get("/cases", sync_to_thread=True, opt={"verb": "case.search"}, tags=_TAG, responses=described())
+def search_cases(
+    request: AnyRequest,
+    q: Annotated[str, QueryParameter(name="q", max_length=200, description="Words; every one must be there.")] = "",
+    limit: Limit = 50,
+    cursor: Cursor = None,
+) -> Document:
+    """Past cases, the best match first; without words all of them, the newest first."""
+    cases = relay.cases(workspace_of(request))
+    if q.strip():
+        found = [case_found(hit.case, hit.score) for hit in search(cases, q, _FOUND_AT_MOST)]
+    else:
+        newest = sorted(cases, key=lambda one: one.ended_at, reverse=True)
+        found = [case_found(one, 0.0) for one in newest]
+    page = page_of(found, lambda one: str(one["idea"]), limit, cursor)
+    return document("cases/1", {"query": q, "idea": None, "cases": page.items, "next_cursor": page.next_cursor})
+
+
+@get("/cases/{idea:str}", sync_to_thread=True, opt={"verb": "case.show"}, tags=_TAG, responses=described(404))
+def show_case(request: AnyRequest, idea: FromPath[str]) -> Document:
+    """The case of an idea that has ended."""
+    return document("case/1", case_to_body(find_case(workspace_of(request), idea)))
+
+
+@get("/metrics", sync_to_thread=True, opt={"verb": "metric.list"}, tags=_TAG, responses=described())
+def list_metrics(request: AnyRequest) -> Document:
+    """The metrics that the team declares."""
+    return document("metrics/1", {"metrics": list(declared_metrics(workspace_of(request).folder).values())})
+
+
+@get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"}, tags=_TAG, responses=described())
+def show_experiments(request: AnyRequest) -> Document:
+    """Every experiment that was booked or started."""
+    return document("experiment_list/1", {"experiments": list_experiments(workspace_of(request))})
+
+
+LIBRARY = (show_my_work, list_members, search_cases, show_case, list_metrics, show_experiments)

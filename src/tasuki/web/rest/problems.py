@@ -1,0 +1,132 @@
+"""What REST says when something goes wrong: problem+json (RFC 9457) with every fault, the rule and the way out."""
+
+import logging
+from typing import Any
+
+import msgspec
+from litestar import Response
+from litestar.exceptions import HTTPException, ValidationException
+from litestar.openapi.datastructures import ResponseSpec
+
+from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
+from tasuki.web.problems import ForeignHost
+from tasuki.web.visitors import SignInNeeded
+
+MEDIA_TYPE = "application/problem+json"
+STATUS: dict[type[TasukiError], int] = {
+    Invalid: 400,
+    NotAllowed: 403,
+    Refused: 409,
+    Missing: 404,
+    Stale: 409,
+    Unavailable: 503,
+}
+_log = logging.getLogger("tasuki.web.rest")
+
+
+class FaultDocument(msgspec.Struct, frozen=True):
+    """One thing that is wrong: where, what, what was expected, how to mend it."""
+
+    where: str
+    what: str
+    expected: str = ""
+    how: str = ""
+
+
+class ProblemDocument(msgspec.Struct, frozen=True):
+    """A problem: its kind, what happened, what was expected, what to do next, and every fault at once."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    expected: str = ""
+    next: str = ""
+    rule: str = ""
+    faults: list[FaultDocument] = []
+
+
+def described(*statuses: int) -> dict[int, ResponseSpec]:
+    """The problems that an endpoint may answer with, for its description; some every endpoint may."""
+    words = {
+        400: "The request has faults; all are named.",
+        401: "Nobody knows who asks: a token is missing, wrong or over.",
+        403: "The token or its member may not do this; the answer says who could.",
+        404: "What was named does not exist.",
+        409: "A rule says no, or somebody was faster.",
+        413: "The body is too large.",
+        503: "The ledger is busy or away; try again.",
+    }
+    always = (400, 401, 403, 413, 503)
+    return {
+        status: ResponseSpec(ProblemDocument, description=words[status], media_type=MEDIA_TYPE, generate_examples=False)
+        for status in sorted({*always, *statuses})
+    }
+
+
+def problem_of(error: Exception) -> ProblemDocument:
+    """The document for an error. What is unforeseen tells nothing of this machine."""
+    match error:
+        case SignInNeeded():
+            return ProblemDocument(
+                "sign_in_needed",
+                "Nobody knows who asks",
+                401,
+                "no token was given, or it is unknown, revoked or over",
+                "Authorization: Bearer TOKEN",
+                "make a token under your account, then send it with each request",
+            )
+        case ForeignHost():
+            return ProblemDocument("host", "This address is not served", 400, "the request named another host")
+        case TasukiError():
+            return _told(error)
+        case ValidationException():
+            return ProblemDocument(
+                "invalid",
+                "The request has faults",
+                400,
+                error.detail,
+                "what the description of this endpoint says: GET /api/v1/openapi.json",
+                "mend every fault and send it again",
+                faults=_validation_faults(error),
+            )
+        case HTTPException(status_code=status) if status < 500:
+            return ProblemDocument("request", "The request cannot be answered", status, error.detail)
+    _log.error("REST failed", exc_info=error)
+    return ProblemDocument(
+        "broken", "Something went wrong here", 500, "nothing was changed", next="see the log of tasuki serve"
+    )
+
+
+def answer_problem(error: Exception) -> Response[Any]:
+    """The answer for an error."""
+    problem = problem_of(error)
+    headers = {}
+    if problem.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.status == 503:
+        headers["Retry-After"] = "1"
+    if isinstance(error, HTTPException) and error.headers:
+        headers |= dict(error.headers)
+    return Response(problem, status_code=problem.status, media_type=MEDIA_TYPE, headers=headers)
+
+
+def _told(error: TasukiError) -> ProblemDocument:
+    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
+    faults = [FaultDocument(one.where, one.what, one.expected, one.how) for one in getattr(error, "faults", ())]
+    kind = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).lstrip("_")
+    titles = {
+        400: "The request has faults",
+        403: "Not allowed",
+        404: "Not there",
+        409: "A rule says no",
+        503: "Not available now",
+    }
+    title = "Somebody was faster" if isinstance(error, Stale) else titles.get(status, "Something went wrong")
+    rule = getattr(error, "rule", "")
+    return ProblemDocument(kind, title, status, error.what, error.expected, error.next_step, rule, faults)
+
+
+def _validation_faults(error: ValidationException) -> list[FaultDocument]:
+    extra = error.extra if isinstance(error.extra, list) else []
+    return [FaultDocument(str(one.get("key", "body")), str(one.get("message", ""))) for one in extra]
