@@ -1,14 +1,17 @@
 """A/B 2 on a file, table or data frame in one call: is it better?"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from tasuki.actions.measure import Asked, measure
+from tasuki.actions.spread import histograms_of
 from tasuki.errors import Invalid
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
 from tasuki.experiments.options import Named, metrics_named
+from tasuki.metrics.compile import Reading
 from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
@@ -40,6 +43,7 @@ def compare(
     stratum: str | None = None,
     prior: float | None = None,
     prior_source: str | None = None,
+    distributions: bool = False,
     tables: Mapping[str, str] | None = None,
     memory_limit_mb: int | None = None,
     engine: str = "duckdb",
@@ -73,6 +77,7 @@ def compare(
         stratum: A column known before the start; arms are compared within its values, which are weighed by their share.
         prior: The share of ideas that truly improve, for the false-win risk; the field's typical 15 % when None.
         prior_source: Where the prior comes from, in words.
+        distributions: Whether to bin the values of each metric as well, for a report; it takes two queries more.
         tables: Tables of a workspace that `data` may name.
         memory_limit_mb: What the engine may use before it spills to disk.
         engine: `duckdb`, `spark`, or a Spark master, as `spark://host:7077`.
@@ -112,7 +117,9 @@ def compare(
         groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))
         warehouse.require_columns(source, [variant, *([unit] if unit else []), *groups])
         asked = Asked(variant, unit, groups, metrics)
-        statistics, bound = measure(warehouse, warehouse.table(source), warehouse.columns(source), asked, alpha)
+        table, columns = warehouse.table(source), warehouse.columns(source)
+        statistics, bound = measure(warehouse, table, columns, asked, alpha)
+        spread = histograms_of(warehouse, Reading(table, bound, variant, unit, types=columns)) if distributions else ()
     finally:
         warehouse.close()
-    return compare_arms(statistics, bound, design)
+    return replace(compare_arms(statistics, bound, design), distributions=spread)

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tasuki.cli.options import EngineOption, JsonOption, WorkspaceOption
-from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.options import EngineOption, JsonOption, LanguageOption, OutOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table, progress_console
 from tasuki.cli.parts import Parts
 
 if TYPE_CHECKING:
@@ -74,6 +74,8 @@ def compare(
         int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
     ] = None,
     engine: EngineOption = "duckdb",
+    out: OutOption = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -87,6 +89,11 @@ def compare(
     shares = parts.shares("--split", split) if split is not None else None
     moments = tuple(parts.number("--looks", one, "a share, as 0.5") for one in (looks or "").split(",") if one.strip())
     parts.check()
+    if out is not None:
+        from tasuki.actions.report import Question, require_report_path, save_comparison
+
+        require_report_path(out)
+    tables = tables_for(file, workspace)
     comparison = compare_arms(
         file,
         variant=variant,
@@ -110,10 +117,14 @@ def compare(
         spending=spending,
         stratum=stratum,
         prior=prior,
-        tables=tables_for(file, workspace),
+        distributions=out is not None,
+        tables=tables,
         memory_limit_mb=memory,
         engine=engine,
     )
+    if out is not None:
+        save_comparison(out, comparison, Question(file, variant, unit, adjust, engine, tables), language)
+        progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
     emit("compare/1", comparison.to_dict(), as_json=as_json, for_people=lambda: show_comparison(comparison))
 
 

@@ -1,7 +1,7 @@
 """The options that many commands share, written once. Use as `workspace: WorkspaceOption = None`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,6 +13,10 @@ WorkspaceOption = Annotated[
 AsOption = Annotated[
     str | None, typer.Option("--as", envvar="TASUKI_MEMBER", help="Who does it; the configured member by default.")
 ]
+OutOption = Annotated[
+    Path | None, typer.Option("--out", metavar="FILE", help="Write a report as well: .html (charts) or .md (tables).")
+]
+LanguageOption = Annotated[Literal["en", "ja"], typer.Option("--lang", help="The report's language.")]
 KeyOption = Annotated[
     str | None, typer.Option("--key", help="Idempotency key: the same key twice does the thing once.")
 ]

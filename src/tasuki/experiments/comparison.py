@@ -11,6 +11,7 @@ from tasuki.experiments.daily import DayEffect
 from tasuki.experiments.design import TYPICAL_SOURCE
 from tasuki.experiments.looks import Monitoring
 from tasuki.experiments.reasons import Reason
+from tasuki.metrics.bins import Histogram
 from tasuki.stats.concern import Concern
 from tasuki.stats.false_win import TYPICAL_PRIOR
 
@@ -153,7 +154,8 @@ class Comparison:
 
     `daily` holds the path of each effect day by day, where a column of time is known; `heterogeneity` says for each
     segment column whether effects differ; `monitoring` is the rule that makes looking early safe; `prior` is the share
-    of ideas that work, which the false-win risk rests on.
+    of ideas that work, which the false-win risk rests on; `distributions` says how values are spread, where it was
+    asked for.
     """
 
     arms: tuple[Arm, ...]
@@ -167,6 +169,7 @@ class Comparison:
     monitoring: Monitoring | None = None
     prior: float = TYPICAL_PRIOR
     prior_source: str = TYPICAL_SOURCE
+    distributions: tuple[Histogram, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values, without the schema's name; what is not finite is None."""

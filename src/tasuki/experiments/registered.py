@@ -153,7 +153,11 @@ def early_look(plan: ExperimentPlan, design: Design) -> tuple[Concern, ...]:
         f"This is a look after {ran:.1f} of {plan.days} days, and the stop rule allows none: intervals and p-values "
         "are for one look at the end."
     )
-    return (Concern("look_outside_rule", "error", message, {"ran_days": ran, "planned_days": plan.days}),)
+    return (
+        Concern(
+            "look_outside_rule", "error", message, {"ran_days": ran, "planned_days": plan.days, "case": "before_end"}
+        ),
+    )
 
 
 def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float) -> ComparisonReport:

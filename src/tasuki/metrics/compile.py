@@ -71,9 +71,7 @@ def statistics_tree(reading: Reading) -> exp.Select:
     `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, means `m{i}_a{j}` and covariances
     `m{i}_c{j}_{k}`.
     """
-    rows = _rows(reading)
-    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
-    clean = _clean(reading, level)
+    clean = clean_tree(reading)
     keys = [_column("arm"), *([] if reading.unit is None else [_column("mixed")])]
     segments = [_column(f"s{k}") for k in range(len(reading.segments))]
     grouped = [_named(exp.Grouping(expressions=[one.copy()]), f"g{k}") for k, one in enumerate(segments)]
@@ -107,10 +105,8 @@ def quantile_tree(
         levels: The levels asked for, by arm; they depend on the arm's size.
         segment: Position and value of the segment that is asked for.
     """
-    rows = _rows(reading)
-    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
     value = _column(f"y{i}_0")
-    clean = _clean(reading, level).subquery("c")
+    clean = clean_tree(reading).subquery("c")
     parts = []
     for arm, one in levels.items():
         quantiles = [
@@ -134,6 +130,13 @@ def quantile_tree(
 def _in_segment(k: int, value: str) -> exp.Expr:
     is_value = exp.EQ(this=_column(f"s{k}"), expression=exp.Literal.string(value))
     return exp.or_(is_value, exp.Is(this=_column(f"s{k}"), expression=exp.Null())) if value == NO_VALUE else is_value
+
+
+def clean_tree(reading: Reading) -> exp.Select:
+    """A row for each unit: `arm`, `s{k}`, the numbers of each metric as `y{i}_{j}`, and with a unit `mixed`."""
+    rows = _rows(reading)
+    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
+    return _clean(reading, level)
 
 
 def _rows(reading: Reading) -> exp.Select:

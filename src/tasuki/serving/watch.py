@@ -81,7 +81,7 @@ class Watcher:
     def _served(self) -> tuple[str, ...]:
         if self._models is not None:
             return self._models
-        store = ArtifactStore.at(self._folder, self._artifacts)
+        store = ArtifactStore(self._folder / self._artifacts)
         routed = [self._routing.model] if self._routing else []
         published = [model for model in store.models() if CHAMPION in store.channels(model)]
         return tuple(dict.fromkeys([*published, *routed]))
@@ -98,7 +98,7 @@ class Watcher:
         good = self._good.get(pointer)
         version = ""
         try:
-            store = ArtifactStore.at(self._folder, arm.location)
+            store = ArtifactStore(self._folder / arm.location)
             version = store.current(model, arm.channel) or ""
             if good is None or good.artifact is None or good.artifact.version != version:
                 artifact = self._load(store, pointer, version)
