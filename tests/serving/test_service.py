@@ -205,13 +205,13 @@ def test_every_faulty_field_is_named_at_once(at: Desk) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        ("POST", "/v1/models/cvr/score", 404),
-        ("POST", "/v1/models/..%2Fctr/score", 404),
+        ("POST", "/v1/models/cvr/score", 400),
+        ("POST", "/v1/models/..%2Fctr/score", 400),
         ("POST", "/v1/models/score", 404),
         ("GET", "/v1/models/ctr/score", 405),
         ("DELETE", "/v1/models/ctr/score", 405),
         ("GET", "/", 404),
-        ("POST", "/health", 404),
+        ("POST", "/health", 405),
     ],
 )
 def test_other_paths_are_refused(at: Desk, method: str, path: str, status: int) -> None:

@@ -8,6 +8,7 @@ import typer
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table, progress_console
+from tasuki.cli.serving import serve, token
 
 if TYPE_CHECKING:
     from tasuki.actions.models import Published
@@ -164,27 +165,8 @@ def show(
     emit("model-show/1", _described(described), as_json=as_json, for_people=print_it)
 
 
-@app.command()
-def serve(
-    workspace: WorkspaceOption = None,
-    model: Annotated[
-        list[str] | None, typer.Option("--model", help="A model to serve; every published one by default.")
-    ] = None,
-    host: Annotated[str, typer.Option("--host", help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option("--port", help="The port to listen on.", min=1, max=65535)] = 8600,
-    durable: Annotated[bool, typer.Option("--durable", help="Answer only once the exposure is on the disk.")] = False,
-    flush_s: Annotated[
-        float, typer.Option("--flush-s", help="Seconds after which exposures become a segment.", min=0.05, max=3600)
-    ] = 0.5,
-) -> None:
-    """Serves the published versions over HTTP until it is stopped."""
-    from tasuki.serving.run import Service, artifacts_of
-    from tasuki.serving.run import serve as run
-
-    folder = (workspace or Path()).resolve()
-    service = Service(folder, artifacts_of(folder), tuple(model) if model else None, host, port, durable, flush_s)
-    progress_console.print(f"starting on http://{host}:{port}")
-    run(service)
+app.command()(serve)
+app.command()(token)
 
 
 def _moment(text: str | None) -> Any:

@@ -1,14 +1,19 @@
 """The inference service: an RSGI application, with nothing between it and Granian."""
 
+import asyncio
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 
-from tasuki.clock import Clock, to_text
+from tasuki.clock import Clock
 from tasuki.errors import Fault, Invalid, Missing, Unavailable
+from tasuki.serving.described import openapi_of
 from tasuki.serving.exposures import ExposureLog
-from tasuki.serving.plan import ServingPlan, Slot
+from tasuki.serving.gate import Gate, Verdict
+from tasuki.serving.health import State, Worker, health_of, metrics_text, read_reports, write_report
 from tasuki.serving.request import LARGEST_BODY
 from tasuki.serving.scoring import Scoring
 from tasuki.serving.tally import Tally
@@ -16,57 +21,83 @@ from tasuki.serving.watch import Watcher
 
 LARGEST_DISCARDED = 64 * 1024 * 1024
 """How much of a body that is too large is read and thrown away before the connection is given up."""
+LARGEST_UNDER_WAY = 64 * 1024 * 1024
+"""Bytes of bodies that may be on their way at once; beyond it requests are told to come again."""
+SMALL_BODY = 8 * 1024
+"""Bodies up to this size are not counted as being on their way."""
+BODY_S = 5.0
+"""How long a body may take to arrive."""
 
 _JSON = [("content-type", "application/json")]
-_JSON_LATER = [*_JSON, ("retry-after", "1")]
+_LATER = [*_JSON, ("retry-after", "1")]
+_WHO = [*_JSON, ("www-authenticate", "Bearer")]
+_TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 _START, _END = "/v1/models/", "/score"
+_SHORTEST = len(_START) + len(_END)
+_OWN = ("/health", "/ready", "/metrics", "/openapi.json")
 _encode = msgspec.json.Encoder().encode
 
 
 class ScoringApp:
-    """Answers `POST /v1/models/{model}/score`, `GET /health` and `GET /ready`."""
+    """Answers `POST /v1/models/{model}/score`, `GET /health`, `/ready`, `/metrics` and `/openapi.json`.
 
-    def __init__(self, watcher: Watcher, log: ExposureLog, clock: Clock) -> None:
+    Args:
+        watcher: Where the plans are.
+        log: Where the exposures go.
+        clock: Where the time comes from.
+        gate: Who may ask; everybody by default.
+        worker: Which of several processes this is.
+    """
+
+    def __init__(
+        self, watcher: Watcher, log: ExposureLog, clock: Clock, gate: Gate | None = None, worker: Worker | None = None
+    ) -> None:
         self._watcher = watcher
         self._log = log
         self._clock = clock
         self._durable = log.place.durable
+        self._gate = gate or Gate(None)
+        self._closed = self._gate.closed
         self._tally = Tally()
         self._scoring = Scoring(watcher, log, clock, self._tally)
-        self._began = clock()
+        self._state = State(watcher, log, self._tally, clock(), worker or Worker())
+        self._reading: dict[Any, float] = {}
+        self._under_way = 0
 
     async def __rsgi__(self, scope: Any, protocol: Any) -> None:
         """One request. What a scoring request needs stands here in one piece: each further coroutine costs it."""
         path: str = scope.path
-        if not (path.startswith(_START) and path.endswith(_END)):
-            self._send(protocol, *self._other(scope.method, path))
+        if not (path.startswith(_START) and path.endswith(_END) and len(path) > _SHORTEST):
+            self._other(protocol, scope.method, path)
             return
         if scope.method != "POST":
-            fault = Fault("method", scope.method, "POST")
-            self._send(protocol, *_problem(405, f"{scope.method} is not allowed here", [fault]))
+            _refuse_method(protocol, scope.method, "POST")
             return
-        length = scope.headers.get("content-length")
-        if length is not None and length.isdigit() and int(length) <= LARGEST_BODY:
-            body: bytes | None = await protocol()
-        else:
-            body = await _read_parts(protocol)
-        began = time.perf_counter_ns()
         model = path[len(_START) : -len(_END)]
-        if body is None:
-            fault = Fault("body", "is too large", f"{LARGEST_BODY} bytes")
-            status, answer = _problem(400, "the body is too large", [fault])
-        else:
-            status, answer = self.score(model, body)
-        if self._durable and status == 200:
+        headers = scope.headers
+        verdict = self._gate.check(headers.get("authorization"), model) if self._closed else ""
+        length = headers.get("content-length")
+        size = int(length) if length is not None and length.isascii() and length.isdigit() else -1
+        if verdict:
+            status, answer = _not_let_in(verdict, model)
+        elif 0 <= size <= SMALL_BODY:
+            task = asyncio.current_task()
+            self._reading[task] = time.monotonic()
             try:
-                await self._log.on_disk()
-            except Unavailable as error:
-                status, answer = _problem(503, error.what, [Fault("exposures", "wait for the disk")])
-        self._tally.answered(model if status != 404 else "", status, time.perf_counter_ns() - began)
-        self._send(protocol, status, answer)
-
-    def _send(self, protocol: Any, status: int, body: bytes) -> None:
-        protocol.response_bytes(status, _JSON if status != 503 else _JSON_LATER, body)
+                body = await protocol()
+            except asyncio.CancelledError:
+                _send(protocol, *_problem(408, "the body did not arrive in time", [Fault("body", "is not complete")]))
+                return
+            finally:
+                del self._reading[task]
+            began = time.perf_counter_ns()
+            status, answer = self.score(model, body)
+            if self._durable and status == 200:
+                status, answer = await self._kept(status, answer)
+            self._tally.answered(model if status != 400 else "", status, time.perf_counter_ns() - began)
+        else:
+            status, answer = await self._large(model, protocol, size)
+        _send(protocol, status, answer)
 
     def score(self, model: str, body: bytes) -> tuple[int, bytes]:
         """The status and body of the answer to a scoring request."""
@@ -75,37 +106,81 @@ class ScoringApp:
         except Invalid as error:
             return _problem(400, error.what, error.faults)
         except Missing as error:
-            return _problem(404, error.what, [Fault("model", "is unknown", error.expected)])
+            return _problem(400, error.what, [Fault("model", "is not served", error.expected)])
         except Unavailable as error:
             return _problem(503, error.what, [Fault("exposures", error.expected)])
 
-    def _other(self, method: str, path: str) -> tuple[int, bytes]:
-        if method in ("GET", "HEAD"):
-            if path == "/health":
-                return 200, _encode(self.health())
-            if path == "/ready":
-                return self._ready()
-        return _problem(404, "there is nothing here", [Fault("path", path, f"{_START}MODEL{_END}, /health or /ready")])
-
     def health(self) -> dict[str, Any]:
         """What serves, since when, in which state, and what went wrong last."""
-        plans = self._watcher.plans
-        arms = [slot for plan in plans.values() for slot in plan.slots.values()]
-        sound = all(slot.state == "serving" for slot in arms) and not self._log.error
-        sound = sound and not any(plan.error for plan in plans.values())
-        routed = next((plan.routing for plan in plans.values() if plan.routing.experiment), None)
-        return {
-            "status": "ok" if sound and arms else "degraded",
-            "since": to_text(self._began),
-            "experiment": routed.experiment if routed else None,
-            "salt": routed.salt if routed else "",
-            "models": {model: _plan_health(plan) for model, plan in plans.items()},
-            "exposures": {"written": self._log.written, "waiting": self._log.waiting, "error": self._log.error},
-        }
+        return health_of(self._state, self._clock())
+
+    def look_after(self) -> None:
+        """What is due every second: new tokens, bodies that do not arrive, this worker's report."""
+        self._gate.refresh()
+        self._state = replace(self._state, gate_error=self._gate.error)
+        late = time.monotonic() - BODY_S
+        for task, began in list(self._reading.items()):
+            if began < late:
+                task.cancel()
+        write_report(self._state, self._clock())
+
+    def drain(self) -> None:
+        """From now on the service is not ready, so that a load balancer takes it out; it goes on to answer."""
+        self._state = replace(self._state, draining=True)
+
+    async def _large(self, model: str, protocol: Any, size: int) -> tuple[int, bytes]:
+        """A request with a body that is large, or whose size is not said."""
+        expected = min(size, LARGEST_BODY) if size >= 0 else LARGEST_BODY
+        if self._under_way + expected > LARGEST_UNDER_WAY:
+            return _problem(503, "too many large bodies are on their way", [Fault("body", "come again in a second")])
+        self._under_way += expected
+        began = time.perf_counter_ns()
+        try:
+            async with asyncio.timeout(BODY_S):
+                body = await _read_parts(protocol)
+            began = time.perf_counter_ns()
+            if body is None:
+                fault = Fault("body", "is too large", f"{LARGEST_BODY} bytes")
+                status, answer = _problem(400, "the body is too large", [fault])
+            else:
+                status, answer = await self._kept(*self.score(model, body))
+        except TimeoutError:
+            status, answer = _problem(408, "the body did not arrive in time", [Fault("body", "is not complete")])
+        finally:
+            self._under_way -= expected
+        self._tally.answered(model if status != 400 else "", status, time.perf_counter_ns() - began)
+        return status, answer
+
+    async def _kept(self, status: int, answer: bytes) -> tuple[int, bytes]:
+        """The answer once its exposure is on the disk, for a durable log."""
+        if self._durable and status == 200:
+            try:
+                await self._log.on_disk()
+            except Unavailable as error:
+                return _problem(503, error.what, [Fault("exposures", "wait for the disk")])
+        return status, answer
+
+    def _other(self, protocol: Any, method: str, path: str) -> None:
+        if path not in _OWN:
+            known = f"{_START}MODEL{_END}, {', '.join(_OWN)}"
+            _send(protocol, *_problem(404, "there is nothing here", [Fault("path", path[:200], known)]))
+        elif method not in ("GET", "HEAD"):
+            _refuse_method(protocol, method, "GET, HEAD")
+        elif path == "/health":
+            _send(protocol, 200, _encode(self.health()))
+        elif path == "/ready":
+            _send(protocol, *self._ready())
+        elif path == "/openapi.json":
+            _send(protocol, 200, _encode(openapi_of(self._watcher.plans)))
+        else:
+            text = metrics_text(read_reports(self._state, self._clock()))
+            protocol.response_bytes(200, _TEXT, text.encode())
 
     def _ready(self) -> tuple[int, bytes]:
         plans = self._watcher.plans
         lacking = [model for model, plan in plans.items() if plan.control.artifact is None]
+        if self._state.draining:
+            return _problem(503, "the service is about to stop", [])
         if plans and not lacking:
             return 200, _encode({"ready": True})
         what = f"nothing can answer for {', '.join(lacking)}" if lacking else "no model is published"
@@ -129,27 +204,25 @@ async def _read_parts(protocol: Any) -> bytes | None:
     return b"".join(parts) if size <= LARGEST_BODY else None
 
 
-def _plan_health(plan: ServingPlan) -> dict[str, Any]:
-    routing = plan.routing
-    return {
-        "experiment": routing.experiment,
-        "kind": routing.kind,
-        "error": plan.error,
-        "arms": {arm.name: {"share": arm.share, **_slot_health(plan.slots[arm.name])} for arm in routing.arms},
-    }
+def _send(protocol: Any, status: int, body: bytes) -> None:
+    headers = _JSON
+    if status != 200:
+        headers = {503: _LATER, 401: _WHO}.get(status, _JSON)
+    protocol.response_bytes(status, headers, body)
 
 
-def _slot_health(slot: Slot) -> dict[str, Any]:
-    return {
-        "channel": slot.channel,
-        "location": slot.location,
-        "version": None if slot.artifact is None else slot.artifact.version,
-        "since": None if slot.since is None else to_text(slot.since),
-        "state": slot.state,
-        "error": slot.error,
-    }
+def _refuse_method(protocol: Any, method: str, allowed: str) -> None:
+    status, body = _problem(405, f"{method[:20]} is not allowed here", [Fault("method", method[:20], allowed)])
+    protocol.response_bytes(status, [*_JSON, ("allow", allowed)], body)
 
 
-def _problem(status: int, what: str, faults: Any) -> tuple[int, bytes]:
+def _not_let_in(verdict: Verdict, model: str) -> tuple[int, bytes]:
+    if verdict == "not this model":
+        return _problem(403, "the token may not ask this model", [Fault("model", f"{model[:80]!r} is not allowed")])
+    what = "is missing" if verdict == "no token" else "is unknown"
+    return _problem(401, f"the token {what}", [Fault("authorization", what, "Bearer TOKEN")])
+
+
+def _problem(status: int, what: str, faults: Sequence[Fault]) -> tuple[int, bytes]:
     said = [{"where": one.where, "what": one.what, "expected": one.expected} for one in faults]
     return status, _encode({"error": {"what": what, "faults": said}})

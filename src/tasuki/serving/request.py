@@ -166,7 +166,9 @@ def _decoded(body: bytes) -> Any:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # JSON has no NaN; a body that is wrong only in that is read on, so that the field can be named.
         try:
-            return json.loads(body)
+            document = json.loads(body)
+            json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no character
+            return document
         except (ValueError, RecursionError):
             raise _refused([Fault("body", f"is broken JSON: {error}", "one JSON object in UTF-8")]) from None
 

@@ -1,19 +1,28 @@
-"""Runs the inference service as one process: port, threads, signals, and an end that loses no exposure."""
+"""Runs the inference service: port, threads, signals, worker processes, and an end that loses no exposure."""
 
 import asyncio
 import gc
+import os
 import signal
 import socket
 import sys
 import tomllib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tasuki.clock import system_clock
-from tasuki.errors import Invalid, Missing, Unavailable
-from tasuki.serving.app import ScoringApp
-from tasuki.serving.exposures import FLUSH_S, ExposureLog, LogPlace
-from tasuki.serving.watch import Watcher
+from tasuki.errors import Invalid, Missing, Refused, Unavailable
+from tasuki.serving.exposures import FLUSH_S
+
+if TYPE_CHECKING:
+    from tasuki.serving.app import ScoringApp
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+SWITCH_S = 0.0005
+"""How long a thread may keep the interpreter: a request waits so long for one that loads a model or writes the log."""
+CONNECTIONS = 1024
+"""Connections that are served at once, and as many that wait."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,10 @@ class Service:
         port: The port to listen on.
         durable: Whether an answer waits until its exposure is on the disk.
         flush_s: Seconds after which waiting exposures become a segment.
+        tokens: The file of the clients' tokens; None lets everybody ask.
+        anybody: Whether everybody on the network may ask, where there are no tokens.
+        workers: How many processes share the port.
+        drain_s: Seconds between the wish to stop, when the service ceases to be ready, and its end.
     """
 
     folder: Path
@@ -37,6 +50,10 @@ class Service:
     port: int = 8600
     durable: bool = False
     flush_s: float = FLUSH_S
+    tokens: Path | None = None
+    anybody: bool = False
+    workers: int = 1
+    drain_s: float = 0.0
 
 
 def artifacts_of(folder: Path) -> str:
@@ -57,35 +74,77 @@ def artifacts_of(folder: Path) -> str:
         raise Invalid(f"{path} cannot be read: {error}") from error
 
 
-def serve(service: Service) -> None:
+def serve(service: Service, say: Callable[[str], None]) -> None:
     """Serves until SIGTERM or SIGINT; then finishes the requests under way and writes what the log still holds.
+
+    Args:
+        service: What to serve and where.
+        say: Told, line by line, what happens.
 
     Raises:
         Unavailable: When the port is in use, or the log's folder cannot be written.
+        Refused: When it would listen to the network without tokens.
+        Invalid: When the tokens file cannot be used.
     """
+    if service.host not in LOOPBACK and service.tokens is None and not service.anybody:
+        raise Refused(
+            f"without tokens the service listens to this machine only, not on {service.host}",
+            rule="who can reach the service over a network must show a token",
+            next_step="name a tokens file with --tokens FILE, or say --anybody if your network keeps others out",
+        )
     _require_free(service.host, service.port)
-    watcher = Watcher(service.folder, service.artifacts, service.models, system_clock)
+    from tasuki.serving.gate import open_gate
+
+    open_gate(service.tokens)  # a file that cannot be used is said before any worker begins
+    if service.workers > 1:
+        from tasuki.serving.workers import Supervisor
+
+        Supervisor(service.workers, lambda number: serve_one(service, number, say), say).run()
+    else:
+        serve_one(service, 1, say)
+
+
+def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None:
+    """Serves as one process, the worker of that number."""
+    from tasuki.clock import system_clock
+    from tasuki.serving.app import ScoringApp
+    from tasuki.serving.exposures import ExposureLog, LogPlace
+    from tasuki.serving.gate import open_gate
+    from tasuki.serving.health import Worker
+    from tasuki.serving.watch import Watcher
+
     log = ExposureLog(LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s), system_clock)
+    watcher = Watcher(service.folder, service.artifacts, service.models, system_clock, say if number == 1 else None)
     try:
         log.start()
     except OSError as error:
         raise Unavailable(
-            f"the exposure log cannot be kept: {error}", next_step="make logs/exposures writable"
+            f"the exposure log cannot be kept: {error}", next_step="make logs/exposures and serving writable"
         ) from error
+    if log.recovered:
+        say(f"{log.recovered} exposures of a process that was killed are in the log now")
+    reports = service.folder / "serving" / "workers" / str(service.port)
     try:
         watcher.start()
-        # What is there now stays to the end; the collector need not look at it between requests.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 100)
-        sys.setswitchinterval(0.0005)
-        asyncio.run(_serve(service, ScoringApp(watcher, log, system_clock)))
+        app = ScoringApp(
+            watcher, log, system_clock, open_gate(service.tokens), Worker(number, service.workers, reports)
+        )
+        _settle_interpreter()
+        asyncio.run(_serve(service, app))
         watcher.stop()
     finally:
         log.stop()
 
 
-async def _serve(service: Service, app: ScoringApp) -> None:
+def _settle_interpreter() -> None:
+    # What is there now stays to the end; the collector need not look at it between requests.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 100)
+    sys.setswitchinterval(SWITCH_S)
+
+
+async def _serve(service: Service, app: "ScoringApp") -> None:
     from granian.constants import HTTPModes, Interfaces
     from granian.server.embed import Server
 
@@ -96,16 +155,37 @@ async def _serve(service: Service, app: ScoringApp) -> None:
         interface=Interfaces.RSGI,
         http=HTTPModes.http1,
         websockets=False,
+        backlog=CONNECTIONS,
+        backpressure=CONNECTIONS,
         log_enabled=False,
     )
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        app.drain()
+        loop.call_later(service.drain_s, server.stop)
+
     for name in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(name, server.stop)
+        loop.add_signal_handler(name, end)
+    looking = loop.create_task(_look_after(app, os.getppid() if service.workers > 1 else 0, end))
     await server.serve()
+    looking.cancel()
+
+
+async def _look_after(app: "ScoringApp", parent: int, end: Callable[[], None]) -> None:
+    from tasuki.serving.health import REPORT_S
+
+    orphaned = False
+    while True:
+        app.look_after()
+        if parent and os.getppid() != parent and not orphaned:
+            orphaned = True  # whoever watched over the workers was killed: they end as well
+            end()
+        await asyncio.sleep(REPORT_S)
 
 
 def _require_free(host: str, port: int) -> None:
-    # Granian shares its port with other processes that ask for the same; a service of one process must have its own.
+    # Granian shares its port with other processes that ask for the same; a service must have its own.
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

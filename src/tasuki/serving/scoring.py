@@ -18,6 +18,9 @@ from tasuki.serving.segments import Exposure
 from tasuki.serving.tally import Tally
 from tasuki.serving.watch import Watcher
 
+REMEMBERED_OF_MANY = 4
+"""Rows of one request that are remembered for trying new versions on."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,14 +82,14 @@ class Scoring:
         arm = scorers[placed.slot]
         score = arm.score(values)
         exposure = f"{self._prefix}-{next(self._numbers):x}"
-        routing = plan.routing
+        model = plan.routing.model
         took_us = (time.perf_counter_ns() - began) // 1000
         self._log.add(
             (
                 exposure,
                 self._clock(),
                 placed.experiment,
-                routing.model,
+                model,
                 unit,
                 placed.arm,
                 arm.version,
@@ -97,8 +100,9 @@ class Scoring:
                 features,
             )
         )
+        self._watcher.remember(model, features)
         if arm.reason is not None:
-            self._tally.fell_back(routing.model, arm.reason)
+            self._tally.fell_back(model, arm.reason)
         return _encode(Said(exposure, unit, placed.arm, arm.version, score, arm.fallback, arm.reason))
 
     def _long(self, plan: ServingPlan, body: bytes, began: int) -> bytes:
@@ -125,7 +129,7 @@ class Scoring:
             exposures.append(self._exposure(plan, one, answer, (now - began) // 1000))
             said.append(Said(exposures[-1].exposure, one.unit, *_told(answer)))
             began = now
-        self._log.add_all(exposures)
+        self._keep(exposures)
         return said
 
     def _columns(self, plan: ServingPlan, asked: AskedColumns) -> dict[str, Any]:
@@ -145,7 +149,7 @@ class Scoring:
         for unit, one, row, took_us in zip(asked.units, told, inputs, answers.latencies_us, strict=False):
             given = Asked(unit, dict(zip(names, row, strict=True)))
             exposures.append(self._exposure(plan, given, Answer(*one), took_us))
-        self._log.add_all(exposures)
+        self._keep(exposures)
         return {
             "exposures": [one.exposure for one in exposures],
             "arms": answers.arms,
@@ -154,6 +158,11 @@ class Scoring:
             "fallbacks": answers.fallbacks,
             "reasons": answers.reasons,
         }
+
+    def _keep(self, exposures: list[Exposure]) -> None:
+        self._log.add_all(exposures)
+        for one in exposures[:REMEMBERED_OF_MANY]:
+            self._watcher.remember(one.model, one.features)
 
     def _exposure(self, plan: ServingPlan, asked: Asked, answer: Answer, took_us: int) -> Exposure:
         if answer.reason is not None:

@@ -1,31 +1,28 @@
 """Follows the routing and the channels off the request path, and swaps in one reference what has proved itself."""
 
 import threading
-import time
+from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tasuki.clock import Clock
 from tasuki.errors import TasukiError
-from tasuki.experiments.routing import RoutedArm, Routing, plain_routing
-from tasuki.models.artifact import Artifact, prove, read_artifact
-from tasuki.serving.plan import ServingPlan, Slot, plan_of
+from tasuki.experiments.routing import Routing, plain_routing
+from tasuki.serving.follower import POLL_S, Follower, Pointer, Say, one_line
+from tasuki.serving.plan import ServingPlan, Slot, SlotState, plan_of
+from tasuki.serving.request import check_row
 from tasuki.store.artifacts import ArtifactStore
 from tasuki.store.routing import load_routing
 
-POLL_S = 0.2
-RETRY_S = 2.0
 CHAMPION = "champion"
-
-
-@dataclass(frozen=True)
-class _Failure:
-    """A version that could not be loaded: a store may heal, so it is tried again, but not at every look."""
-
-    version: str
-    error: str
-    retry_at: float
+FIRST_LOOK_S = 10.0
+"""How long a new pointer may take before the service goes on without it."""
+REMEMBERED = 32
+"""Requests per model that a new version is tried on before it is let in."""
 
 
 class Watcher:
@@ -36,20 +33,26 @@ class Watcher:
         artifacts: Where its artifacts lie, relative to the folder.
         models: The models to serve; None for every model with a published champion, and the one that is routed.
         clock: Where the time comes from.
+        say: Told when what serves changes, or cannot.
     """
 
-    def __init__(self, folder: Path, artifacts: str, models: tuple[str, ...] | None, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, artifacts: str, models: tuple[str, ...] | None, clock: Clock, say: Say | None = None
+    ) -> None:
         self._folder = folder
         self._artifacts = artifacts
         self._models = models
         self._clock = clock
+        self._say = say or (lambda _: None)
         self._routing: Routing | None = None
         self._routing_error = ""
-        self._good: dict[tuple[str, str, str], Slot] = {}
-        self._failed: dict[tuple[str, str, str], _Failure] = {}
+        self._followers: dict[Pointer, Follower] = {}
+        self._let_in: dict[Pointer, Slot] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         self.plans: Mapping[str, ServingPlan] = {}
+        self.swaps = 0
+        self.recent: dict[str, deque[str]] = {}
 
     def start(self) -> None:
         """Looks once, so that what is published serves from the first request, then goes on in a thread."""
@@ -57,9 +60,19 @@ class Watcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends the thread."""
+        """Ends the threads."""
         self._stop.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+        for follower in self._followers.values():
+            follower.stop()
+
+    def remember(self, model: str, features: str) -> None:
+        """Keeps the features of a request that was answered: a new version must answer the like of it."""
+        rows = self.recent.get(model)
+        if rows is None:
+            rows = self.recent.setdefault(model, deque(maxlen=REMEMBERED))
+        rows.append(features)
 
     def look(self) -> None:
         """Brings the plans up to what routing and channels say now."""
@@ -67,16 +80,26 @@ class Watcher:
             self._routing, self._routing_error = load_routing(self._folder), ""
         except (TasukiError, OSError) as error:
             self._routing_error = one_line(error)
-        plans = dict(self.plans)
+        plans, needed = dict(self.plans), set()
         for model in self._served():
-            plan = self._plan(model)
+            routing = self._routing if self._routing and self._routing.model == model else None
+            routing = routing or plain_routing(model, self._artifacts)
+            plan = self._plan(routing)
+            needed |= {self._pointer(model, slot) for slot in plan.slots.values()}
             if plan != self.plans.get(model):
+                self._tell(self.plans.get(model), plan)
                 plans[model] = plan
         self.plans = plans
+        for pointer in self._followers.keys() - needed:
+            self._followers.pop(pointer).stop()
+            self._let_in.pop(pointer, None)
 
     def _run(self) -> None:
         while not self._stop.wait(POLL_S):
-            self.look()
+            try:
+                self.look()
+            except Exception as error:  # the plans stay as they are; the next look may go better
+                self._routing_error = one_line(error)
 
     def _served(self) -> tuple[str, ...]:
         if self._models is not None:
@@ -86,45 +109,74 @@ class Watcher:
         published = [model for model in store.models() if CHAMPION in store.channels(model)]
         return tuple(dict.fromkeys([*published, *routed]))
 
-    def _plan(self, model: str) -> ServingPlan:
-        routing = self._routing if self._routing and self._routing.model == model else None
-        routing = routing or plain_routing(model, self._artifacts)
-        slots = {key: self._slot(model, arm) for key, arm in routing.slots.items()}
+    def _pointer(self, model: str, slot: Slot) -> Pointer:
+        return Pointer(self._folder, slot.location, model, slot.channel)
+
+    def _plan(self, routing: Routing) -> ServingPlan:
+        """The plan of a routing, control first: no arm may make the service refuse what it answers now."""
+        model = routing.model
+        found = {
+            key: replace(self._slot(model, arm.location, arm.channel), arm=arm.name)
+            for key, arm in routing.slots.items()
+        }
+        slots = {
+            key: replace(self._let_in.get(self._pointer(model, slot), replace(slot, artifact=None)), arm=slot.arm)
+            for key, slot in found.items()
+        }
+        for name in sorted(found, key=lambda one: one != routing.control.name):
+            slot, before = found[name], slots[name]
+            if slot.artifact is not None and slot.artifact is not before.artifact:
+                trial = plan_of(routing, {**slots, name: slot}, self._routing_error)
+                fault = self._breaks(trial, before if name == routing.control.name else None)
+                if fault:
+                    state: SlotState = "last_good" if before.artifact else "unavailable"
+                    error = f"version {slot.artifact.version} would refuse what callers send: {fault}"
+                    slot = replace(before, state=state, error=error)
+            slots[name] = slot
+            if slot.state == "serving":
+                self._let_in[self._pointer(model, slot)] = slot
         return plan_of(routing, slots, self._routing_error)
 
-    def _slot(self, model: str, arm: RoutedArm) -> Slot:
-        """The arm's newest version when it can be loaded and proved, else the last good one of the same pointer."""
-        pointer = (arm.location, model, arm.channel)
-        good = self._good.get(pointer)
-        version = ""
-        try:
-            store = ArtifactStore(self._folder / arm.location)
-            version = store.current(model, arm.channel) or ""
-            if good is None or good.artifact is None or good.artifact.version != version:
-                artifact = self._load(store, pointer, version)
-                good = Slot(arm.name, arm.channel, arm.location, artifact, self._clock(), "serving")
-                self._good[pointer] = good
-        except Exception as error:  # whatever is wrong with the new version, the old one goes on
-            known = good or Slot(arm.name, arm.channel, arm.location, None, None, "unavailable")
-            return replace(known, arm=arm.name, state="last_good" if good else "unavailable", error=one_line(error))
-        return replace(good, arm=arm.name)
+    def _slot(self, model: str, location: str, channel: str) -> Slot:
+        pointer = Pointer(self._folder, location, model, channel)
+        follower = self._followers.get(pointer)
+        if follower is None:
+            follower = self._followers[pointer] = Follower(pointer, self._clock)
+            follower.start(FIRST_LOOK_S)
+        return follower.slot
 
-    def _load(self, store: ArtifactStore, pointer: tuple[str, str, str], version: str) -> Artifact:
-        if not version:
-            raise LookupError(f"nothing is published under {pointer[2]} in {pointer[0]}")
-        failure = self._failed.get(pointer)
-        if failure is not None and failure.version == version and time.monotonic() < failure.retry_at:
-            raise LookupError(failure.error)
-        try:
-            artifact = read_artifact(pointer[1], version, store.load(pointer[1], version))
-            prove(artifact)
-        except Exception as error:
-            self._failed[pointer] = _Failure(version, one_line(error), time.monotonic() + RETRY_S)
-            raise
-        self._failed.pop(pointer, None)
-        return artifact
+    def _breaks(self, trial: ServingPlan, before: Slot | None) -> str:
+        """What a plan would refuse of what the present one answers; for a control without callers, by its schema."""
+        now, rows = self.plans.get(trial.routing.model), list(self.recent.get(trial.routing.model, ()))
+        for text in rows:
+            features: dict[str, Any] = msgspec.json.decode(text)
+            faults = check_row(trial, features)
+            if faults and now is not None and not check_row(now, features):
+                return str(faults[0])
+        new = trial.control.artifact
+        if rows or new is None or before is None or before.artifact is None:
+            return ""
+        old = before.artifact
+        for one in new.inputs.values():
+            known = old.inputs.get(one.name)
+            if known is None and one.name not in old.accepts:
+                return f"features.{one.name}: is needed, and was not known"
+            if known is not None and known.type != one.type:
+                return f"features.{one.name}: is a {one.type} now, and was a {known.type}"
+        return ""
 
-
-def one_line(error: BaseException) -> str:
-    """An error's text without line breaks."""
-    return " ".join(str(error).split()) or type(error).__name__
+    def _tell(self, before: ServingPlan | None, plan: ServingPlan) -> None:
+        """Says what changed, and counts the swaps."""
+        model = plan.routing.model
+        if plan.error and (before is None or before.error != plan.error):
+            self._say(f"{model}: the routing cannot be used: {plan.error}")
+        for name, slot in plan.slots.items():
+            old = before.slots.get(name) if before is not None else None
+            version = slot.artifact.version if slot.artifact else None
+            old_version = old.artifact.version if old and old.artifact else None
+            if version is not None and version != old_version:
+                self.swaps += old_version is not None
+                self._say(f"{model} {name}: version {version} answers")
+            if slot.error and (old is None or (old.error, old.state) != (slot.error, slot.state)):
+                goes_on = f"; {version} goes on" if version else "; nothing answers"
+                self._say(f"{model} {name}: {slot.error}{goes_on}")

@@ -1,0 +1,112 @@
+"""Follows one pointer in a thread of its own: loads and proves new versions there, so a slow one delays nobody."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasuki.clock import Clock
+from tasuki.models.artifact import Artifact, prove, read_artifact
+from tasuki.serving.plan import Slot
+from tasuki.store.artifacts import ArtifactStore
+
+POLL_S = 0.2
+RETRY_S = 2.0
+PATIENCE_S = 3.0
+"""After so many seconds a version that is still being loaded counts as one that cannot be."""
+
+
+@dataclass(frozen=True)
+class Pointer:
+    """A channel of a model in a store, and the workspace that the store's location is relative to."""
+
+    folder: Path
+    location: str
+    model: str
+    channel: str
+
+
+class Follower:
+    """The newest version of a pointer that could be loaded and proved.
+
+    Args:
+        pointer: What is followed.
+        clock: Where the time comes from.
+    """
+
+    def __init__(self, pointer: Pointer, clock: Clock) -> None:
+        self._pointer = pointer
+        self._clock = clock
+        self._slot = Slot("", pointer.channel, pointer.location, None, None, "unavailable", "is being loaded")
+        self._failed: tuple[str, str, float] = ("", "", 0.0)
+        self._began: float | None = None
+        self._wanted = ""
+        self._looked = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"follow {pointer.channel}", daemon=True)
+
+    def start(self, patience_s: float) -> None:
+        """Begins to follow; waits until the first look is over, but not longer than that."""
+        self._thread.start()
+        self._looked.wait(patience_s)
+
+    def stop(self) -> None:
+        """Lets the thread end. Does not wait: a store that hangs must not hold anybody up."""
+        self._stop.set()
+
+    @property
+    def slot(self) -> Slot:
+        """What the pointer gives now: its version, the last good one with the reason, or nothing with the reason."""
+        slot, began = self._slot, self._began
+        if began is not None and time.monotonic() - began > PATIENCE_S:
+            what = f"version {self._wanted}" if self._wanted else "the pointer"
+            error = f"{what} has been loading for more than {PATIENCE_S:g} s"
+            return replace(slot, state="last_good" if slot.artifact else "unavailable", error=error)
+        return slot
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self._began = time.monotonic()
+            self._slot = self._look()
+            self._began, self._wanted = None, ""
+            self._looked.set()
+            self._stop.wait(POLL_S)
+
+    def _look(self) -> Slot:
+        good = self._slot
+        try:
+            store = ArtifactStore(self._pointer.folder / self._pointer.location)
+            version = store.current(self._pointer.model, self._pointer.channel) or ""
+            if good.artifact is None or good.artifact.version != version:
+                artifact = self._load(store, version)
+                if store.current(self._pointer.model, self._pointer.channel) != version:
+                    return good  # the pointer moved on meanwhile; the next look follows it
+                return replace(good, artifact=artifact, since=self._clock(), state="serving", error="")
+        except Exception as error:  # whatever is wrong with the new version, the old one goes on
+            return replace(good, state="last_good" if good.artifact else "unavailable", error=one_line(error))
+        return replace(good, state="serving", error="")
+
+    def _load(self, store: ArtifactStore, version: str) -> Artifact:
+        pointer = self._pointer
+        if not version:
+            raise LookupError(f"nothing is published under {pointer.channel} in {pointer.location}")
+        failed, error, retry_at = self._failed
+        if failed == version and time.monotonic() < retry_at:
+            raise LookupError(error)  # a store may heal, so it is tried again, but not at every look
+        self._wanted = version
+        try:
+            artifact = read_artifact(pointer.model, version, store.load(pointer.model, version))
+            prove(artifact)
+        except Exception as error:
+            self._failed = (version, one_line(error), time.monotonic() + RETRY_S)
+            raise
+        return artifact
+
+
+Say = Callable[[str], None]
+
+
+def one_line(error: BaseException) -> str:
+    """An error's text without line breaks."""
+    return " ".join(str(error).split()) or type(error).__name__

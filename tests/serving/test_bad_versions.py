@@ -1,0 +1,166 @@
+"""Versions that must not come in: one that hangs, one whose schema breaks the callers; and that the console says so."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import model_desk
+from tasuki.actions.models import publish_model, train_model
+from tasuki.actions.workspace import Workspace
+from tasuki.clock import system_clock
+from tasuki.serving import follower
+from tasuki.serving.watch import Watcher
+from tasuki.store.artifacts import ArtifactStore
+from tasuki.store.files import replace_file
+
+SENT = {"app": "app3", "slot": "top", "at": "2026-03-12T01:30:00Z"}
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    workspace = model_desk.new_workspace(tmp_path_factory.mktemp("bad") / "w")
+    model_desk.train_and_publish(workspace, "champion", model_desk.CHAMPION, "champion")
+    yield workspace
+    workspace.close()
+
+
+@pytest.fixture
+def service(workspace: Workspace) -> Iterator[model_desk.Running]:
+    service = model_desk.start_service(workspace.folder)
+    yield service
+    service.stop()
+
+
+def control(health: Any) -> Any:
+    return health["models"]["ctr"]["arms"]["control"]
+
+
+def console(workspace: Workspace) -> str:
+    return (workspace.folder / "serving" / "service.log").read_text()
+
+
+def trained(workspace: Workspace, name: str, features: str, c: float = 1.0) -> str:
+    path = model_desk.write_model(workspace, name, features, c)
+    return train_model(workspace, path, actor="ren").version
+
+
+def test_version_that_needs_what_callers_do_not_send_waits_until_they_do(
+    workspace: Workspace, service: model_desk.Running
+) -> None:
+    champion = control(service.health())["version"]
+    for place in range(5):
+        assert service.score({"unit": f"u{place}", "features": SENT})[0] == 200
+    newer = trained(workspace, "needs", model_desk.CHALLENGER)
+    publish_model(workspace, "ctr", newer, actor="sota")
+    arm = control(service.wait(lambda health: control(health)["state"] == "last_good"))
+    assert arm["version"] == champion
+    assert newer in arm["error"]
+    assert "minutes_since_last" in arm["error"]
+    assert service.score({"unit": "u", "features": SENT})[1]["version"] == champion
+    assert "minutes_since_last" in console(workspace)
+    for place in range(40):
+        said = service.score({"unit": f"u{place}", "features": {**SENT, "minutes_since_last": 3.0}})
+        assert (said[0], said[1]["fallback"]) == (200, False)
+    assert control(service.wait(lambda health: control(health)["version"] == newer))["state"] == "serving"
+    publish_model(workspace, "ctr", champion, actor="sota")
+    service.wait(lambda health: control(health)["version"] == champion)
+
+
+def test_pointer_that_hangs_leaves_the_old_version_and_is_said(
+    workspace: Workspace, service: model_desk.Running
+) -> None:
+    path = workspace.folder / "artifacts" / "ctr" / "channels" / "champion.json"
+    before = path.read_bytes()
+    champion = control(service.health())["version"]
+    path.unlink()
+    os.mkfifo(path)  # whoever reads it waits for ever, as on a network disk that is gone
+    try:
+        arm = control(service.wait(lambda health: control(health)["state"] == "last_good"))
+        assert "loading for" in arm["error"]
+        began = time.monotonic()
+        answer = service.score({"unit": "u", "features": SENT})[1]
+        assert (answer["version"], answer["fallback"]) == (champion, False)
+        assert time.monotonic() - began < 1
+    finally:
+        with path.open("wb") as waiting:
+            replace_file(path, before)
+            waiting.write(before)
+    service.wait(lambda health: health["status"] == "ok")
+
+
+def test_broken_pointer_is_said_on_the_console_and_what_goes_on(
+    workspace: Workspace, service: model_desk.Running
+) -> None:
+    path = workspace.folder / "artifacts" / "ctr" / "channels" / "champion.json"
+    before = path.read_bytes()
+    replace_file(path, b"{")
+    arm = control(service.wait(lambda health: control(health)["state"] == "last_good"))
+    said = console(workspace).splitlines()[-1]
+    assert "is no channel pointer" in said
+    assert f"{arm['version']} goes on" in said
+    replace_file(path, before)
+    service.wait(lambda health: health["status"] == "ok")
+
+
+def test_service_that_begins_with_a_broken_pointer_says_that_nothing_answers(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    other = model_desk.new_workspace(tmp_path / "w")
+    model_desk.train_and_publish(other, "champion", model_desk.CHAMPION, "champion")
+    other.close()
+    (other.folder / "artifacts" / "ctr" / "channels" / "champion.json").write_text("{")
+    service = model_desk.start_service(other.folder, "--model", "ctr")
+    assert service.stop() == 0
+    assert "nothing answers" in console(other)
+
+
+def test_version_that_hangs_while_it_loads_never_serves_and_holds_nobody_up(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going_on = threading.Event()
+    load = ArtifactStore.load
+    slow = trained(workspace, "slow", model_desk.CHAMPION, c=0.5)
+
+    def hang(store: ArtifactStore, model: str, version: str) -> Any:
+        if version == slow:
+            going_on.wait(20)
+        return load(store, model, version)
+
+    monkeypatch.setattr(ArtifactStore, "load", hang)
+    monkeypatch.setattr(follower, "PATIENCE_S", 0.3)
+    said: list[str] = []
+    watcher = Watcher(workspace.folder, "artifacts", None, system_clock, said.append)
+    watcher.start()
+    try:
+        champion = watcher.plans["ctr"].control.artifact
+        assert champion is not None
+        store = ArtifactStore(workspace.folder / "artifacts")
+        pointer = {"version": slow, "at": "2026-04-01T00:00:00.000000Z", "by": "x"}
+        path = workspace.folder / "artifacts" / "ctr" / "channels" / "champion.json"
+        before = path.read_bytes()
+        replace_file(path, json.dumps({**pointer, "history": [pointer]}).encode())
+        wait(lambda: watcher.plans["ctr"].control.state == "last_good")
+        slot = watcher.plans["ctr"].control
+        assert slot.artifact is champion
+        assert f"version {slow} has been loading for" in slot.error
+        replace_file(path, before)
+        going_on.set()
+        wait(lambda: watcher.plans["ctr"].control.state == "serving")
+        assert watcher.plans["ctr"].control.artifact.version == store.current("ctr", "champion")
+        assert any(slow in line and "goes on" in line for line in said)
+    finally:
+        going_on.set()
+        watcher.stop()
+
+
+def wait(done: Any) -> None:
+    until = time.monotonic() + 8
+    while not done():
+        assert time.monotonic() < until
+        time.sleep(0.02)
