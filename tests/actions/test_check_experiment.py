@@ -4,77 +4,49 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from check_world import (
+    SHARES,
+    START,
+    Row,
+    as_json,
+    draw,
+    idea_for,
+    make_template,
+    opened,
+    request_of,
+    versions_of,
+    write_outcomes,
+)
 from relay_play import evidence_body
 from tasuki.actions import observation
 from tasuki.actions import start as actions
-from tasuki.actions.artifacts import read_version, store_of
-from tasuki.actions.check import StartRequest, check_experiment, list_experiments, start_experiment, stop_experiment
+from tasuki.actions.check import (
+    ClientSaid,
+    StartRequest,
+    check_experiment,
+    list_experiments,
+    start_experiment,
+    stop_experiment,
+)
 from tasuki.actions.evidence import attach_evidence
-from tasuki.actions.members import add_member
-from tasuki.actions.models import publish_model, train_model
-from tasuki.actions.relay import kill_idea, open_idea
+from tasuki.actions.relay import kill_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.clock import MovableClock
 from tasuki.errors import Invalid, Missing, Refused, TasukiError
 from tasuki.experiments.assignment import assign
-from tasuki.flow.plan import Flow, Titles
 from tasuki.flow.records import CheckReport
 from tasuki.models.artifact import Artifact, score_rows
-from tasuki.settings.workspace import Choices, init_workspace, open_workspace
 from tasuki.store.routing import load_routing
-
-START = datetime(2026, 4, 1, 9, tzinfo=UTC)
-SHARES = {"control": 0.6, "treatment": 0.4}
-MODEL = """\
-from sklearn.linear_model import LogisticRegression
-from tasuki.models import Model, Target, category, hour_of_day, number
-model = Model(
-    name="ctr", table="impressions", unit="user", time="at", target=Target("clicked", delay_hours=1),
-    features=(category("app"), hour_of_day("at"){more}), estimator=LogisticRegression(C={c}, max_iter=50),
-    buckets=2**10, intended_use="bids", unsuitable_use="billing", baseline="the click rate",
-)
-"""
-STAGES = {"check": ("ab_check", "evaluation"), "comparison": ("ab_comparison", "evaluation")}
-Row = dict[str, Any]
-
-
-def draw(rows: int, seed: int, hours: int) -> list[Row]:
-    rng = np.random.default_rng(seed)
-    seconds = np.sort(rng.integers(0, hours * 3600, rows)).tolist()
-    return [
-        {
-            "at": (START + timedelta(seconds=second)).isoformat(),
-            "app": f"app{rng.integers(0, 6)}",
-            "minutes": round(float(rng.exponential(60)), 3),
-        }
-        for second in seconds
-    ]
-
-
-def write_impressions(folder: Path) -> None:
-    rng = np.random.default_rng(7)
-    rows = draw(3_000, 1, 96)
-    chances = [1 / (1 + np.exp(2 - 0.3 * int(one["app"][3:]) + 0.01 * one["minutes"])) for one in rows]
-    table = {
-        "at": [datetime.fromisoformat(one["at"]) - timedelta(days=10) for one in rows],
-        "user": [f"u{number % 400}" for number in range(len(rows))],
-        "app": [one["app"] for one in rows],
-        "minutes": [one["minutes"] for one in rows],
-        "clicked": (rng.random(len(rows)) < chances).tolist(),
-    }  # fmt: skip
-    folder.mkdir(parents=True)
-    pq.write_table(pa.table(table), folder / "part-0.parquet")
 
 
 @dataclass(frozen=True)
@@ -88,29 +60,37 @@ class Desk:
     old: Artifact
 
     def request(self, name: str = "e1", **changes: Any) -> StartRequest:
-        return replace(StartRequest(name, "check", "ctr", SHARES, self.workspace.artifacts_location), **changes)
+        return request_of(self.workspace, name, **changes)
 
     def idea(self, kind: str = "check", actor: str = "yui") -> str:
-        return open_idea(self.workspace, "recency", actor=actor, flow=f"only_{kind}").idea
+        return idea_for(self.workspace, kind, actor)
 
     def answers(self, rows: list[Row], name: str = "e1") -> list[Row]:
         """The exposures of a service that behaves, for rows one hour after another."""
+        scores = {arm: scores_of(self.of(arm), rows) for arm in SHARES}
         exposures = []
         for number, features in enumerate(rows):
             unit = f"u{number % 900}"
             arm = assign(unit, name, SHARES)[0]
-            exposures.append(self.answer({"exposure": f"x{number}", "unit": unit, "features": features}, arm, name))
+            row = {"exposure": f"x{number}", "unit": unit, "features": features, "score": scores[arm][number]}
+            exposures.append(self.answer(row, arm, name))
         return exposures
 
+    def of(self, arm: str) -> Artifact:
+        return self.champion if arm == "control" else self.challenger
+
+    def moved(self, row: Row, arm: str) -> Row:
+        """The same request as another arm would have answered it."""
+        return self.answer({**row, "score": score(self.of(arm), row["features"])}, arm)
+
     def answer(self, row: Row, arm: str, name: str = "e1") -> Row:
-        artifact = self.champion if arm == "control" else self.challenger
+        artifact = self.of(arm)
         scored = {
             "at": datetime.fromisoformat(row["features"].get("at") or START.isoformat()),
             "experiment": name,
             "model": "ctr",
             "arm": arm,
             "version": artifact.version,
-            "score": score(artifact, row["features"]),
             "fallback": False,
             "reason": None,
             "latency_us": 800 + len(row["exposure"]),
@@ -118,44 +98,38 @@ class Desk:
         return {**row, **scored}
 
     def log(self, rows: list[Row]) -> None:
-        table = pa.Table.from_pylist([{**row, "features": json.dumps(row["features"])} for row in rows])
+        table = pa.Table.from_pylist([{**row, "features": as_json(row["features"])} for row in rows])
         folder = self.workspace.folder / "logs" / "exposures"
         folder.mkdir(parents=True, exist_ok=True)
         pq.write_table(table, folder / "segment-0.parquet")
 
-    def check(self, rows: list[Row], sent: int | None = None, **more: Any) -> CheckReport:
+    def check(self, rows: list[Row], asked: list[Row] | None = None, **more: Any) -> CheckReport:
         idea = self.idea()
         start_experiment(self.workspace, idea, self.request(), actor="yui")
         self.clock.advance(days=2)
+        asked = asked or ROWS
         if rows:
             self.log(rows)
+            named = [f"x{number}" for number in range(len(asked))]
+            write_outcomes(self.workspace.folder / "logs" / "outcomes", "day-0", asked, named)
         stop_experiment(self.workspace, idea, "e1", actor="yui")
-        return check_experiment(self.workspace, idea, "e1", actor="yui", sent={"all": sent or len(rows)}, **more)
+        said = ClientSaid({"all": len(asked)}, failed=0)
+        return check_experiment(self.workspace, idea, "e1", actor="yui", said=said, **more)
+
+
+def scores_of(artifact: Artifact, rows: list[Row]) -> list[float]:
+    found: list[float] = score_rows(artifact, {n: [one.get(n) for one in rows] for n in artifact.inputs}).tolist()
+    return found
 
 
 def score(artifact: Artifact, features: Row) -> float:
-    return float(score_rows(artifact, {name: [features.get(name)] for name in artifact.inputs})[0])
+    return scores_of(artifact, [features])[0]
 
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("desk") / "workspace"
-    clock = MovableClock(START)
-    init_workspace(folder, Choices(formation="planner_maker_evaluator", language="en"), clock).close()
-    write_impressions(folder / "logs" / "impressions")
-    with closing(open_workspace(folder, clock)) as workspace:
-        for name, role in (("yui", "ml_engineer"), ("mio", "data_scientist"), ("aoi", "analyst")):
-            add_member(workspace, name, actor=name if name == "yui" else "yui", roles=[role])
-        for name, channel, more, c in (
-            ("champion", "champion", "", 1.0),
-            ("old", "challenger", ', number("minutes")', 0.001),
-            ("new", "challenger", ', number("minutes")', 1.0),
-        ):
-            path = folder / "models" / f"{name}.py"
-            path.write_text(MODEL.format(more=more, c=c), encoding="utf-8")
-            version = train_model(workspace, path, actor="mio").version
-            publish_model(workspace, "ctr", version, channel=channel, actor="yui")
-            clock.advance(minutes=1)
+    make_template(folder)
     return folder
 
 
@@ -164,16 +138,9 @@ def desk(template: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     monkeypatch.setattr(observation, "LOG_DELAY_S", 0.0)
     folder, clock = tmp_path / "workspace", MovableClock(START + timedelta(hours=1))
     shutil.copytree(template, folder)
-    with closing(open_workspace(folder, clock)) as opened:
-        flows = {
-            f"only_{kind}": Flow(f"only_{kind}", Titles("only", "のみ"), stages) for kind, stages in STAGES.items()
-        }
-        playbook = replace(opened.playbook, flows={**opened.playbook.flows, **flows})
-        store = store_of(opened)
-        old, new = (one.version for one in store.history("ctr", "challenger"))
-        champion = str(store.current("ctr", "champion"))
-        versions = [read_version(store, "ctr", version) for version in (champion, new, old)]
-        yield Desk(replace(opened, playbook=playbook), clock, *versions)
+    with closing(opened(folder, clock)) as workspace:
+        versions = versions_of(workspace)
+        yield Desk(workspace, clock, versions.champion, versions.challenger, versions.old)
 
 
 ROWS = draw(3_000, 2, 48)
@@ -194,6 +161,9 @@ def test_a_service_that_behaves_passes_every_probe_and_the_report_is_evidence(de
     assert entry.body["producer"] == "tasuki experiment check"
     assert entry.body["data_window"]["start"] < entry.body["data_window"]["end"]
     assert len(state.experiments[0].looks) == 1
+
+
+SCORES = {"score_distribution", "score_distance"}
 
 
 def fall_back(desk: Desk, rows: list[Row]) -> list[Row]:
@@ -225,30 +195,30 @@ def other_version(desk: Desk, version: Artifact, label: bool) -> Callable[[Row],
 FAULTS: dict[str, tuple[Callable[[Desk, list[Row]], list[Row]], set[str]]] = {
     "parameters cannot be fetched": (
         fall_back,
-        {"version_published", "parameters_fetched", "fallback_rate", "score_distribution"},
+        {"version_published", "parameters_fetched", "fallback_rate", *SCORES, "calibration"},
     ),
     "stale pointer": (
         lambda desk, rows: treat(rows, other_version(desk, desk.old, True)),
-        {"version_published", "score_distribution"},
+        {"version_published", *SCORES},
     ),
     "lost exposures": (lambda desk, rows: rows[:-10], {"exposures_complete"}),
     "sampled log": (lambda desk, rows: rows[::3], {"exposures_complete"}),
     "arm swap": (
-        lambda desk, rows: [desk.answer(one, other_arm(one["arm"])) for one in rows],
+        lambda desk, rows: [desk.moved(one, other_arm(one["arm"])) for one in rows],
         {"assignment_recomputed", "split"},
     ),
     "arms' labels swapped in the log": (
         lambda desk, rows: [{**one, "arm": other_arm(one["arm"])} for one in rows],
-        {"assignment_recomputed", "split", "version_published", "score_distribution"},
+        {"assignment_recomputed", "split", "version_published"},
     ),
     "sticky arm": (
-        lambda desk, rows: [desk.answer(one, "treatment") if int(one["unit"][1:]) < 200 else one for one in rows],
+        lambda desk, rows: [desk.moved(one, "treatment") if int(one["unit"][1:]) < 200 else one for one in rows],
         {"assignment_recomputed", "split"},
     ),
     "slow arm": (lambda desk, rows: treat(rows, lambda one: {"latency_us": 40_000}), {"latency"}),
     "shifted scores": (
         lambda desk, rows: treat(rows, lambda one: {"score": min(1.0, one["score"] * 3)}),
-        {"score_distribution", "scores_recomputed"},
+        {*SCORES, "scores_recomputed", "calibration"},
     ),
     "time zone off by nine hours in the log": (
         lambda desk, rows: treat(rows, nine_hours_off),
@@ -267,16 +237,16 @@ FAULTS: dict[str, tuple[Callable[[Desk, list[Row]], list[Row]], set[str]]] = {
     ),
     "scored by another version's parameters": (
         lambda desk, rows: treat(rows, other_version(desk, desk.old, False)),
-        {"scores_recomputed", "score_distribution"},
+        {"scores_recomputed", *SCORES},
     ),
     "exposures twice": (lambda desk, rows: [*rows, *rows[:5]], {"exposures_unique"}),
     "a unit in two arms": (
-        lambda desk, rows: [desk.answer(rows[0], other_arm(rows[0]["arm"])), *rows[1:]],
+        lambda desk, rows: [desk.moved(rows[0], other_arm(rows[0]["arm"])), *rows[1:]],
         {"units_in_one_arm", "assignment_recomputed"},
     ),
     "no number for a score": (
         lambda desk, rows: treat(rows, lambda one: {"score": float("nan")} if int(one["unit"][1:]) < 30 else {}),
-        {"scores_recomputed"},
+        {"scores_recomputed", "calibration"},
     ),
 }  # fmt: skip
 
@@ -284,18 +254,22 @@ FAULTS: dict[str, tuple[Callable[[Desk, list[Row]], list[Row]], set[str]]] = {
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_injected_fault_fails_the_probe_that_names_it_and_nothing_else(desk: Desk, fault: str) -> None:
     inject, expected = FAULTS[fault]
-    assert failed(desk.check(inject(desk, desk.answers(ROWS)), len(ROWS))) == expected
+    assert failed(desk.check(inject(desk, desk.answers(ROWS)))) == expected
 
 
 def test_other_traffic_than_trained_on_moves_the_distribution_and_still_recomputes(desk: Desk) -> None:
     rows = [{**one, "app": "app5", "minutes": 0.5} for one in ROWS]
-    assert failed(desk.check(desk.answers(rows))) == {"score_distribution"}
+    assert failed(desk.check(desk.answers(rows), rows)) == {
+        *SCORES, "features_as_trained", "calibration",
+    }  # fmt: skip
 
 
 def test_without_exposures_nothing_about_the_log_passes(desk: Desk) -> None:
-    report = desk.check([], 100)
+    report = desk.check([])
     assert not report.passed
-    assert {one.name for one in report.probes if one.passed} == {"training_succeeded"}
+    assert {one.name for one in report.probes if one.passed} == {
+        "training_succeeded", "training_on_schedule", "labels_mature",
+    }  # fmt: skip
 
 
 def test_a_location_without_the_version_is_named_though_training_succeeded(desk: Desk) -> None:
@@ -303,7 +277,7 @@ def test_a_location_without_the_version_is_named_though_training_succeeded(desk:
     start_experiment(desk.workspace, idea, desk.request(treatment_location="staging"), actor="yui")
     rows = fall_back(desk, desk.answers(ROWS))
     desk.log(rows)
-    report = check_experiment(desk.workspace, idea, "e1", actor="yui", sent={"all": len(rows)})
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui", said=ClientSaid({"all": len(rows)}, 0))
     told = {one.name: one.explanation for one in report.probes if not one.passed}
     assert {"version_published", "parameters_fetched", "fallback_rate"} <= set(told)
     assert "staging" in told["version_published"]
@@ -320,27 +294,31 @@ def test_a_damaged_artifact_is_named(desk: Desk) -> None:
 
 def test_days_come_from_outcomes_when_traffic_was_replayed_and_lost_exposures_show(desk: Desk) -> None:
     rows = desk.answers(ROWS)
-    outcomes = [{"exposure": one["exposure"], "at": one["at"]} for one in rows]
-    folder = desk.workspace.folder / "logs" / "outcomes"
-    folder.mkdir()
-    pq.write_table(pa.Table.from_pylist(outcomes), folder / "day-0.parquet")
+    write_outcomes(desk.workspace.folder / "logs" / "outcomes", "day-0", ROWS, [one["exposure"] for one in rows])
     idea = desk.idea()
     start_experiment(desk.workspace, idea, desk.request(), actor="yui")
     replayed = [{**one, "at": START + timedelta(microseconds=number)} for number, one in enumerate(rows)]
     desk.log(replayed)
-    report = check_experiment(desk.workspace, idea, "e1", actor="yui")
+    counted = ClientSaid(failed=0)
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui", said=counted)
     assert failed(report) == set()
     assert report.days == pytest.approx(2.0)
+    assert [(one.day.isoformat(), one.failed) for one in report.by_day] == [
+        ("2026-04-01", ()), ("2026-04-02", ()), ("2026-04-03", ()),
+    ]  # fmt: skip
     desk.log([one for number, one in enumerate(replayed) if number % 100 != 50])
-    assert failed(check_experiment(desk.workspace, idea, "e1", actor="yui")) == {"exposures_complete"}
-    assert failed(check_experiment(desk.workspace, idea, "e1", actor="yui", days=0.5, sent={"all": 2970})) == {
-        "days_covered"
-    }
+    lost = check_experiment(desk.workspace, idea, "e1", actor="yui", said=counted)
+    assert failed(lost) == {"exposures_complete"}
+    assert failed(
+        check_experiment(desk.workspace, idea, "e1", actor="yui", said=ClientSaid({"all": 2970}, 0, 0.5))
+    ) == {"days_covered"}
 
 
 def test_a_check_asked_twice_under_one_key_is_attached_once(desk: Desk) -> None:
     first = desk.check(desk.answers(ROWS), key="k")
-    again = check_experiment(desk.workspace, "idea-1", "e1", actor="yui", sent={"all": len(ROWS)}, key="k")
+    again = check_experiment(
+        desk.workspace, "idea-1", "e1", actor="yui", said=ClientSaid({"all": len(ROWS)}, 0), key="k"
+    )
     assert again == first
     assert [one.kind for one in desk.workspace.ledger.state("idea-1").evidence] == ["check_report"]
 
@@ -478,7 +456,7 @@ def test_what_was_never_started_is_missing(desk: Desk) -> None:
         with pytest.raises(Missing):
             act(desk.workspace, idea, "e9", actor="yui")
     with pytest.raises(Invalid):
-        check_experiment(desk.workspace, idea, "e9", actor="yui", sent={"all": -1})
+        check_experiment(desk.workspace, idea, "e9", actor="yui", said=ClientSaid({"all": -1}))
 
 
 def test_the_commands_start_check_list_and_stop(desk: Desk, capsys: pytest.CaptureFixture[str]) -> None:
@@ -500,7 +478,7 @@ def test_the_commands_start_check_list_and_stop(desk: Desk, capsys: pytest.Captu
     desk.log(desk.answers(ROWS))
     checked = run("check", "e1", "--sent", f"all={len(ROWS)}", "--days", "2", "--as", "yui")
     assert (checked["schema"], checked["days"]) == ("tasuki.experiment_check/1", 2)
-    assert {"name", "passed", "value", "threshold", "explanation"} == set(checked["probes"][0])
+    assert {"name", "passed", "value", "threshold", "explanation", "fault"} == set(checked["probes"][0])
     assert run("list")["experiments"][0]["routed"]
     assert run("stop", "e1", "--as", "yui")["stopped_at"]
     assert main(["experiment", "start", "e2", "--idea", idea, "--kind", "check", "--model", "ctr", "--split", "x"]) == 5

@@ -1,31 +1,52 @@
 """The probes of A/B 1, each on counts that make it pass and on counts that make it fail."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import entropy
+from scipy.stats import entropy, ks_2samp
 
 from tasuki.errors import Invalid
 from tasuki.experiments.check import (
+    FAULTS,
+    PROBES,
     AnswersSeen,
     ArmDesign,
     ArmSeen,
+    Calibrated,
+    ClockSeen,
     Counted,
+    HoursSeen,
     InputSeen,
+    LabelsSeen,
+    Moved,
+    OffsetSeen,
     Recomputed,
+    RequestsSeen,
     ScoresSeen,
     Seen,
+    SpendSeen,
     Thresholds,
+    TrainingSeen,
+    ValuesSeen,
     incidents_of,
     run_probes,
     thresholds_of,
 )
 from tasuki.flow.records import Probe
-from tasuki.stats.stability import population_stability
+from tasuki.stats.contrast import Estimate
+from tasuki.stats.stability import kolmogorov_smirnov, population_stability
 
-DESIGN = {"control": ArmDesign(0.7, ("v1",)), "treatment": ArmDesign(0.3, ("v2",))}
+TRAINED = TrainingSeen("", 2.0, (), 500, 500, 10, 1.0)
+DESIGN = {
+    "control": ArmDesign(0.7, ("v1",), training=TRAINED),
+    "treatment": ArmDesign(0.3, ("v2",), training=TRAINED),
+}
+FLAT = (1 / 24,) * 24
+LIVE = OffsetSeen("at", "a", 0.4, 2.0)
+REPLAYED = OffsetSeen("at", "a", 90_000.0, 100_000.0)
 GOOD = Seen(
     arms={"control": ArmSeen(14_000, 700, 0.4, 2.0), "treatment": ArmSeen(6_000, 300, 0.5, 3.0)},
     answers=(
@@ -36,13 +57,20 @@ GOOD = Seen(
     distinct_exposures=20_000,
     units=1_000,
     counted=(Counted("control", 14_000, 14_000), Counted("treatment", 6_000, 6_000)),
+    hours=(Counted("09:00", 10_000, 9_990), Counted("10:00", 10_000, 10_010)),
+    requests=RequestsSeen(20_010, 10, "the client"),
+    values=(ValuesSeen("app", 20_000, 0.02, 0.0, "news", 0.3, 0.28), ValuesSeen("minutes", 19_000, 0.04)),
+    clock=ClockSeen(20_000, 0, 0.0, (LIVE,), (HoursSeen("at", (833,) * 24, FLAT),)),
     inputs=(InputSeen("control", "app", False, 14_000, 0, 0), InputSeen("treatment", "age", True, 6_000, 0, 3_000)),
     scores=ScoresSeen((2_000, 2_100, 1_900), (1 / 3, 1 / 3, 1 / 3), "its training rows"),
     recomputed=Recomputed(2_000, 1e-16),
+    labels=LabelsSeen(20_000, 19_990, ((0.12, 0.1), (0.5, 0.5), (0.88, 0.9)), 800),
+    calibrated=(Calibrated("control", 12_000, 600.0, 590), Calibrated("treatment", 5_000, 250.0, 262)),
+    spend=SpendSeen("spend", {"control": Estimate(10.0, 0.01, 700), "treatment": Estimate(10.2, 0.03, 300)}),
     days=2.0,
     days_source="the outcomes' time",
 )
-UNMOVED = {"training_succeeded"}
+UNMOVED = {"training_succeeded", "training_on_schedule", "labels_mature"}
 """What does not look at the log."""
 
 
@@ -58,7 +86,7 @@ def answers(*others: AnswersSeen) -> tuple[AnswersSeen, ...]:
     return (GOOD.answers[0], *others)
 
 
-FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
+CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "fallbacks": (
         {
             "answers": answers(
@@ -95,14 +123,40 @@ FAULTS: dict[str, tuple[dict[str, Any], set[str]]] = {
     "renamed": ({"inputs": (InputSeen("control", "app", False, 14_000, 14_000, 0),)}, {"features_present"}),
     "null": ({"inputs": (InputSeen("control", "app", False, 14_000, 0, 141),)}, {"features_present"}),
     "always null": ({"inputs": (InputSeen("treatment", "age", True, 6_000, 0, 6_000),)}, {"features_present"}),
-    "moved": ({"scores": replace(GOOD.scores, counts=(5_000, 500, 500))}, {"score_distribution"}),
-    "no expectation": ({"scores": None}, {"score_distribution"}),
-    "no own score": ({"scores": replace(GOOD.scores, counts=(0, 0, 0))}, {"score_distribution"}),
+    "moved": ({"scores": replace(GOOD.scores, counts=(5_000, 500, 500))}, {"score_distribution", "score_distance"}),
+    "no expectation": ({"scores": None}, {"score_distribution", "score_distance"}),
+    "no own score": ({"scores": replace(GOOD.scores, counts=(0, 0, 0))}, {"score_distribution", "score_distance"}),
     "differs": ({"recomputed": Recomputed(2_000, 1.1e-9)}, {"scores_recomputed"}),
     "no latency": ({"arms": {**GOOD.arms, "treatment": ArmSeen(6_000, 300, None, None)}}, {"latency"}),
     "unreadable version": ({"recomputed": Recomputed(1_400, 0.0, "600 cannot")}, {"scores_recomputed"}),
     "nothing recomputed": ({"recomputed": Recomputed(0, None)}, {"scores_recomputed"}),
     "too short": ({"days": 0.99}, {"days_covered"}),
+    "an hour lost": ({"hours": (GOOD.hours[0], Counted("10:00", 10_000, 9_000))}, {"exposures_complete"}),
+    "requests failed": ({"requests": RequestsSeen(20_000, 21, "the client")}, {"requests_answered"}),
+    "no count of failures": ({"requests": None}, {"requests_answered"}),
+    "from the future": ({"clock": replace(GOOD.clock, future_rows=3, ahead_s=900.0)}, {"clock"}),
+    "clocks apart": ({"clock": replace(GOOD.clock, offsets=(replace(LIVE, offset_s=-301.0),))}, {"clock"}),
+    "a zone off": ({"clock": replace(GOOD.clock, offsets=(replace(LIVE, offset_s=32_400.0),))}, {"time_zone"}),
+    "replayed at the right hours": ({"clock": replace(GOOD.clock, offsets=(REPLAYED,))}, set()),
+    "no hours to compare": (
+        {"clock": ClockSeen(20_000, hours=(HoursSeen("at", (100, *(0,) * 23), FLAT),))},
+        {"time_zone"},
+    ),
+    "no values to compare": ({"values": None, "values_fault": "there is no table"}, {"features_as_trained"}),
+    "no outcomes": ({"labels": None, "calibrated": ()}, {"labels_arrived", "calibration"}),
+    "outcomes lost": ({"labels": replace(GOOD.labels, with_outcome=15_000)}, {"labels_arrived"}),
+    "labels late": ({"labels": replace(GOOD.labels, delays=((0.2, 0.9),))}, {"labels_arrived"}),
+    "few late labels": ({"labels": replace(GOOD.labels, delays=((0.2, 0.9),), positives=3)}, set()),
+    "too many positives": ({"calibrated": (Calibrated("treatment", 5_000, 250.0, 400),)}, {"calibration"}),
+    "too few to tell": ({"calibrated": (Calibrated("treatment", 50, 2.5, 6),)}, set()),
+    "spends twice": (
+        {"spend": replace(GOOD.spend, arms={**GOOD.spend.arms, "treatment": Estimate(20.0, 0.1, 300)})},
+        {"guardrail"},
+    ),
+    "spends nothing": (
+        {"spend": replace(GOOD.spend, arms={**GOOD.spend.arms, "treatment": Estimate(0.1, 0.01, 300)})},
+        {"guardrail"},
+    ),
 }
 
 
@@ -110,10 +164,82 @@ def test_behaviour_as_designed_passes_every_probe() -> None:
     assert failing(GOOD) == set()
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", CASES)
 def test_each_fault_fails_the_probe_that_names_it_and_no_other(fault: str) -> None:
-    changes, expected = FAULTS[fault]
+    changes, expected = CASES[fault]
     assert failing(replace(GOOD, **changes)) == expected
+
+
+NAMED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "sampled evenly": (
+        {"counted": (Counted("control", 14_000, 1_400), Counted("treatment", 6_000, 610))}, "log_sampled", "1 in 9.95",
+    ),
+    "lost in one arm": (
+        {"counted": (GOOD.counted[0], Counted("treatment", 6_000, 600))}, "exposures_lost", "treatment",
+    ),
+    "more than sent": ({"counted": (Counted("all", 10, 20),)}, "exposures_strange", "20 logged of 10"),
+    "stuck where they were": (
+        {"misassigned_units": 40, "earlier_experiment": "e0"}, "unit_sticks", "their arm of e0",
+    ),
+    "stuck in one arm": (
+        {"misassigned_units": 40, "moved": (Moved("control", "treatment", 40),)}, "unit_sticks", "in treatment",
+    ),
+    "swapped": ({"misassigned_units": 1_000}, "arms_exchanged", "nearly all"),
+    "assigned otherwise": (
+        {"misassigned_units": 40, "moved": (Moved("control", "treatment", 20), Moved("treatment", "control", 20))},
+        "assignment_other", "40 of 1,000",
+    ),
+    "renamed": (
+        {"inputs": (InputSeen("treatment", "age", True, 6_000, 6_000, 0, 0.1, "years"),)}, "feature_renamed", "years",
+    ),
+    "null more often": (
+        {"inputs": (InputSeen("treatment", "age", True, 6_000, 0, 3_000, 0.1),)}, "feature_missing", "age",
+    ),
+    "exchanged": ({"values": (ValuesSeen("app", 9, 3.0, 1.0, looks_like="slot"),)}, "columns_exchanged", "slot"),
+    "relabelled": ({"values": (ValuesSeen("app", 9, 3.0, is_relabelled=True),)}, "category_map_other", "app"),
+    "default": ({"values": (ValuesSeen("app", 9, 0.6, 0.0, "none", 0.9, 0.1),)}, "value_default", "none"),
+    "unknown": ({"values": (ValuesSeen("app", 9, 0.1, 0.06),)}, "values_unknown", "6.0%"),
+    "moved": ({"values": (ValuesSeen("app", 9, 0.6),)}, "values_moved", "0.60"),
+    "another's scores": (
+        {"recomputed": Recomputed(9, 0.1, cause="parameters_other: they are v7's")}, "parameters_other", "v7",
+    ),
+    "another zone's scores": (
+        {"recomputed": Recomputed(9, 0.1, cause="time_zone_shifted: +9 h")}, "time_zone_shifted", "+9 h",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_failed_probe_names_the_fault_and_what_to_do(case: str) -> None:
+    changes, fault, said = NAMED[case]
+    failed = [one for one in run_probes(DESIGN, replace(GOOD, **changes), Thresholds()) if not one.passed]
+    assert [one.fault for one in failed] == [fault]
+    assert said in failed[0].explanation
+    assert FAULTS[fault].remedy.en in failed[0].explanation
+
+
+@pytest.mark.parametrize("shift", [-11, -9, -3, 5, 9, 12])
+def test_a_time_zone_that_is_off_is_named_by_its_hours_when_traffic_is_replayed(shift: int) -> None:
+    expected = tuple((1 + np.sin(2 * np.pi * np.arange(24) / 24) * 0.8) / 24)
+    seen = tuple(round(expected[(hour - shift) % 24] * 10_000) for hour in range(24))
+    clock = ClockSeen(10_000, offsets=(REPLAYED,), hours=(HoursSeen("at", seen, expected),))
+    found = probe("time_zone", replace(GOOD, clock=clock))
+    assert (found.fault, found.value) == ("time_zone_shifted", shift)
+
+
+def test_training_that_failed_is_old_or_saw_immature_labels_is_named() -> None:
+    for change, name, fault in (
+        ({"age_days": 46.0}, "training_on_schedule", "training_stale"),
+        ({"age_days": None}, "training_on_schedule", "no_data"),
+        ({"failed_runs": ("2026-04-01 out of memory",)}, "training_on_schedule", "training_failed"),
+        ({"positives_now": 511}, "labels_mature", "labels_immature"),
+        ({"positives_late": 60}, "labels_mature", "labels_immature"),
+        ({"labels_fault": "there is no table"}, "labels_mature", "no_data"),
+        ({"fault": "fails its golden examples"}, "training_succeeded", "golden_mismatch"),
+    ):
+        design = {**DESIGN, "treatment": replace(DESIGN["treatment"], training=replace(TRAINED, **change))}  # type: ignore[arg-type]
+        failed = [one for one in run_probes(design, GOOD, Thresholds()) if not one.passed]
+        assert [(one.name, one.fault) for one in failed] == [(name, fault)]
 
 
 def test_without_data_no_probe_of_the_log_passes() -> None:
@@ -123,7 +249,7 @@ def test_without_data_no_probe_of_the_log_passes() -> None:
 
 
 def test_a_version_that_took_over_while_it_ran_is_as_designed_and_one_that_came_back_is_not() -> None:
-    design = {**DESIGN, "treatment": ArmDesign(0.3, ("v2", "v3"))}
+    design = {**DESIGN, "treatment": ArmDesign(0.3, ("v2", "v3"), training=TRAINED)}
     swapped = (AnswersSeen("treatment", "v2", False, "", 3_000, 5), AnswersSeen("treatment", "v3", False, "", 3_000, 9))
     assert failing(replace(GOOD, answers=answers(*swapped)), design) == set()
     back = (replace(swapped[0], last_us=10), swapped[1])
@@ -131,15 +257,17 @@ def test_a_version_that_took_over_while_it_ran_is_as_designed_and_one_that_came_
 
 
 def test_a_pointer_or_training_that_cannot_be_read_is_named() -> None:
-    design = {**DESIGN, "treatment": ArmDesign(0.3, (), "there is no artifact store at nowhere", "it is damaged")}
+    damaged = replace(TRAINED, fault="it is damaged")
+    design = {**DESIGN, "treatment": ArmDesign(0.3, (), "there is no artifact store at nowhere", damaged)}
     assert failing(GOOD, design) == {"version_published", "training_succeeded"}
     told = {one.name: one.explanation for one in run_probes(design, GOOD, Thresholds())}
     assert "nowhere" in told["version_published"]
     assert "damaged" in told["training_succeeded"]
+    assert "half-written" in told["training_succeeded"]
 
 
 def test_the_explanation_says_why_an_arm_fell_back() -> None:
-    seen = replace(GOOD, **FAULTS["fallbacks"][0])
+    seen = replace(GOOD, **CASES["fallbacks"][0])
     assert "parameters_unavailable" in probe("fallback_rate", seen).explanation
     assert incidents_of(seen) == ("treatment: 120 × parameters_unavailable",)
 
@@ -152,10 +280,22 @@ def test_every_threshold_is_data() -> None:
         latency_allowance_ms=0.5,
         max_nullable_null_share=0.4,
         max_stability_index=0.0001,
+        max_score_distance=0.001,
         max_score_difference=0.0,
+        max_training_age_days=1,
+        max_late_label_share=0.01,
+        max_failed_share=0.0001,
+        max_hour_difference=0.0001,
+        max_clock_offset_s=0.1,
+        max_input_index=0.01,
+        min_outcome_share=1.0,
+        max_calibration_error=0.0,
+        max_spend_increase=0.0,
     )
     assert failing(GOOD, limits=strict) == {
-        "days_covered", "volume", "latency", "features_present", "score_distribution", "scores_recomputed",
+        "days_covered", "volume", "latency", "features_present", "score_distribution", "score_distance",
+        "scores_recomputed", "training_on_schedule", "labels_mature", "requests_answered", "exposures_complete",
+        "clock", "features_as_trained", "labels_arrived",
     }  # fmt: skip
 
 
@@ -177,3 +317,31 @@ def test_the_stability_index_is_the_sum_of_both_divergences() -> None:
     assert population_stability([10, 10], [0.5, 0.5]) == 0
     assert 0 < population_stability([0, 20], [0.5, 0.5]) < float("inf")
     assert np.isnan(population_stability([0, 0], [0.5, 0.5]))
+
+
+def test_every_fault_of_a_probe_is_known_in_both_languages_and_told_in_the_documentation() -> None:
+    told = (Path(__file__).parents[2] / "docs" / "ab-check.md").read_text(encoding="utf-8")
+    for name, fault in FAULTS.items():
+        assert f"| `{name}` | {fault.what.en}<br>{fault.what.ja} | {fault.remedy.en}<br>{fault.remedy.ja} |" in told
+    assert all(f"| `{name}` |" in told for name in PROBES)
+    lacking = [one.name for one in fields(Thresholds) if f"`{one.name}`" not in told and f"{one.name} =" not in told]
+    assert lacking == []
+
+
+def test_a_probe_that_the_team_does_not_ask_is_told_as_an_incident() -> None:
+    limits = thresholds_of({"not_asked": ["guardrail"]}, tuple(PROBES))
+    assert "guardrail" not in {one.name for one in run_probes(DESIGN, GOOD, limits)}
+    assert incidents_of(GOOD, limits) == ("not asked, as playbook/check.toml says: guardrail",)
+    with pytest.raises(Invalid, match="guardrails"):
+        thresholds_of({"not_asked": ["guardrails"]}, tuple(PROBES))
+
+
+def test_the_distance_of_binned_scores_is_that_of_their_rows() -> None:
+    rng = np.random.default_rng(5)
+    for _ in range(20):
+        bins = np.arange(6)
+        seen, wanted = rng.integers(0, 6, 300), rng.choice(6, 500, p=rng.dirichlet(np.full(6, 3.0)))
+        counts = [int((seen == one).sum()) for one in bins]
+        expected = [float((wanted == one).mean()) for one in bins]
+        assert kolmogorov_smirnov(counts, expected) == pytest.approx(ks_2samp(seen, wanted).statistic, abs=1e-12)
+    assert np.isnan(kolmogorov_smirnov([0, 0], [0.5, 0.5]))

@@ -4,10 +4,12 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from tasuki.actions.observation import observe
+from tasuki.actions.client_counts import ClientSaid
+from tasuki.actions.observation import Asked, observe
 from tasuki.actions.start import (
     ExperimentEntry,
     StartRequest,
+    all_runs,
     idea_of_experiment,
     list_experiments,
     run_of,
@@ -17,15 +19,17 @@ from tasuki.actions.start import (
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, Refused
-from tasuki.experiments.check import Thresholds, incidents_of, run_probes, thresholds_of
+from tasuki.experiments.check import PROBES, Thresholds, day_verdicts, incidents_of, run_probes, thresholds_of
+from tasuki.experiments.start import Run
 from tasuki.flow import decide
 from tasuki.flow.event import NewEvent
-from tasuki.flow.evidence import evidence_of, read_evidence, to_body
+from tasuki.flow.evidence import DataWindow, evidence_of, read_evidence, to_body
 from tasuki.flow.records import CheckReport
 from tasuki.flow.rights import Act, require_at_work
 from tasuki.flow.state import IdeaState
 
 __all__ = [
+    "ClientSaid",
     "ExperimentEntry",
     "StartRequest",
     "Thresholds",
@@ -33,6 +37,7 @@ __all__ = [
     "idea_of_experiment",
     "list_experiments",
     "read_thresholds",
+    "report_of_the_day",
     "start_experiment",
     "stop_experiment",
 ]
@@ -46,20 +51,18 @@ def check_experiment(
     experiment: str,
     *,
     actor: str,
-    sent: Mapping[str, int] | None = None,
-    days: float | None = None,
+    said: ClientSaid | None = None,
     thresholds: Thresholds | None = None,
     key: str | None = None,
 ) -> CheckReport:
-    """Asks every probe of A/B 1 and attaches the report as evidence.
+    """Asks every probe of A/B 1 and attaches the report, with what each day showed, as evidence.
 
     Args:
         workspace: Whose logs and artifacts are read.
         idea: The idea whose experiment it is.
         experiment: Its name.
         actor: Who checks.
-        sent: The client's own count of answers, by arm or under any one name; the table `outcomes` tells otherwise.
-        days: How long it ran, where the logs' own time does not say it.
+        said: The client's own counts, where no table says them.
         thresholds: What is allowed; `playbook/check.toml` otherwise, else the defaults.
         key: Idempotency key: the report that was attached first is given again.
 
@@ -68,10 +71,11 @@ def check_experiment(
         Refused: The member may not attach evidence to the present stage.
         Invalid: The exposure log lacks columns, a count is negative, or the thresholds cannot be used.
     """
-    limits = thresholds or read_thresholds(workspace)
-    said = {"experiment": experiment, "sent": dict(sent or {}), "days": days, "thresholds": asdict(limits)}
-    _require_possible(sent, days)
-    asked = Request("check_experiment", actor, said, key)
+    limits, said = thresholds or read_thresholds(workspace), said or ClientSaid()
+    said.require_possible()
+    asked = Request(
+        "check_experiment", actor, {"experiment": experiment, **asdict(said), "thresholds": asdict(limits)}, key
+    )
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _report_in(earlier[0].body["evidence"])
@@ -84,11 +88,8 @@ def check_experiment(
         )
     state = workspace.ledger.state(idea)
     require_at_work(state, workspace.act(actor), state.stage, f"check it in {state.stage}")
-    observed = observe(workspace, run, sent, days)
-    probes = run_probes(observed.design, observed.seen, limits)
-    passed, incidents = all(probe.passed for probe in probes), incidents_of(observed.seen)
-    report = CheckReport(experiment, observed.seen.days, limits.days_required, passed, probes, incidents)
-    evidence = evidence_of(report, PRODUCER, workspace.clock(), observed.window)
+    report, window = _checked(workspace, Asked(run, runs_before(workspace, run), said, limits))
+    evidence = evidence_of(report, PRODUCER, workspace.clock(), window)
 
     def decided(now: IdeaState, act: Act) -> list[NewEvent]:
         attached = decide.attach_evidence(now, act, to_body(evidence), evidence.content_hash, None)
@@ -99,6 +100,39 @@ def check_experiment(
     return report
 
 
+def _checked(workspace: Workspace, asked: Asked) -> tuple[CheckReport, DataWindow | None]:
+    limits = asked.limits
+    observed = observe(workspace, asked)
+    probes = run_probes(observed.design, observed.seen, limits)
+    report = CheckReport(
+        asked.run.name,
+        observed.seen.days,
+        limits.days_required,
+        all(probe.passed for probe in probes),
+        probes,
+        incidents_of(observed.seen, limits),
+        day_verdicts(observed.design, observed.days, limits),
+    )
+    return report, observed.window
+
+
+def report_of_the_day(workspace: Workspace, idea: str, experiment: str) -> CheckReport | None:
+    """The report of the experiment that was attached today (UTC), so that a schedule may ask as often as it likes."""
+    today = workspace.clock().date()
+    for entry in reversed(workspace.ledger.state(idea).evidence):
+        if entry.kind == "check_report" and entry.record["experiment"] == experiment:
+            report = read_evidence(entry.body)
+            return _report_in(entry.body) if report.at.date() == today else None
+    return None
+
+
+def runs_before(workspace: Workspace, run: Run) -> tuple[Run, ...]:
+    """The experiments on the same model that were started before it, the newest last."""
+    same = (one for one in all_runs(workspace) if one.settings.get("model") == run.settings["model"])
+    before = [one for one in same if one.name != run.name and one.started_at <= run.started_at]
+    return tuple(sorted(before, key=lambda one: one.started_at))
+
+
 def read_thresholds(workspace: Workspace) -> Thresholds:
     """The team's thresholds: `playbook/check.toml`, where there is one.
 
@@ -107,21 +141,11 @@ def read_thresholds(workspace: Workspace) -> Thresholds:
     """
     path = workspace.folder / "playbook" / "check.toml"
     try:
-        return thresholds_of(tomllib.loads(path.read_text(encoding="utf-8")))
+        return thresholds_of(tomllib.loads(path.read_text(encoding="utf-8")), tuple(PROBES))
     except FileNotFoundError:
         return Thresholds()
     except ValueError as error:
         raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "TOML")]) from error
-
-
-def _require_possible(sent: Mapping[str, int] | None, days: float | None) -> None:
-    faults = [
-        Fault(f"sent.{arm}", f"{count} is no count", "0 or more") for arm, count in (sent or {}).items() if count < 0
-    ]
-    if days is not None and not 0 <= days < float("inf"):
-        faults.append(Fault("days", f"{days:g} is no number of days", "0 or more"))
-    if faults:
-        raise Invalid("the experiment was not checked", faults)
 
 
 def _report_in(body: Mapping[str, object]) -> CheckReport:

@@ -4,20 +4,22 @@ Only a bounded sample of rows leaves the engine, for computing scores again.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tasuki.actions.filled import filled
 from tasuki.errors import Missing
-from tasuki.experiments.check import AnswersSeen, ArmSeen, Counted, InputSeen
+from tasuki.experiments.check import AnswersSeen, ArmSeen, Counted, InputSeen, Moved
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from sqlglot import exp
 
+    from tasuki.experiments.allocation import Allocation
     from tasuki.warehouse import Warehouse
 
 SAMPLE_ROWS = 2_000
@@ -25,8 +27,20 @@ COLUMNS = ("exposure", "at", "experiment", "model", "unit", "arm", "version", "s
 MORE_COLUMNS = ("latency_us", "features")
 
 _MINE = """
-with checked_exposures as (select * from exposures where experiment = :experiment and model = :model)
+with checked_exposures as (select * from exposures where experiment = :experiment and model = :model and :span
+                           and arm not in ('holdout', 'outside'))
 """
+_IN_DAY = {
+    "exposures": "cast(at as date) = cast(:day as date)",
+    "outcomes": "exposure in (select exposure from outcomes where cast(at as date) = cast(:day as date))",
+}
+_DAYS = {
+    "exposures": "select distinct cast(at as date) as day from checked_exposures order by day",
+    "outcomes": """
+        select distinct cast(at as date) as day from outcomes
+        where exposure in (select exposure from checked_exposures) order by day
+    """,
+}
 _ARMS = """
 select arm, count(*) as exposures, count(distinct unit) as units,
        quantile_cont(latency_us, 0.5) / 1000 as p50, quantile_cont(latency_us, 0.99) / 1000 as p99
@@ -38,9 +52,16 @@ from checked_exposures group by all order by arm, exposures desc
 """
 _TOTALS = """
 select count(*) as exposures, count(distinct exposure) as distinct_exposures, count(distinct unit) as units,
-       count(distinct unit) filter (where arm <> :designed) as misassigned_units,
+       count(distinct unit) filter (where arm is distinct from :designed) as misassigned_units,
        count(distinct date_trunc('hour', at)) as hours, epoch_us(min(at)) as first_us, epoch_us(max(at)) as last_us
 from checked_exposures
+"""
+_MOVED = """
+select coalesce(:designed, 'no arm') as designed, arm as logged, count(distinct unit) as units
+from checked_exposures where arm is distinct from :designed group by all order by units desc
+"""
+_EXPLAINED = """
+select count(distinct unit) as units from checked_exposures where arm is distinct from :designed and arm = :earlier
 """
 _SEVERAL_ARMS = """
 select count(*) as units from (select unit from checked_exposures group by unit having count(distinct arm) > 1) as u
@@ -92,8 +113,19 @@ class Exposures:
     """
 
     def __init__(self, warehouse: "Warehouse", experiment: str, model: str) -> None:
-        self._warehouse = warehouse
+        self.warehouse = warehouse
         self._names = {"experiment": experiment, "model": model}
+        self._day: tuple[str, str] | None = None
+
+    def of_day(self, day: date, by: str) -> "Exposures":
+        """The exposures of one day (UTC), by their own time (`exposures`) or by that of their outcomes."""
+        found = Exposures(self.warehouse, self._names["experiment"], self._names["model"])
+        found._day = (day.isoformat(), by)
+        return found
+
+    def days(self, by: str) -> tuple[date, ...]:
+        """The days that have exposures, by their own time or by that of their outcomes."""
+        return tuple(row["day"] for row in self.rows(_DAYS[by]))
 
     def there(self) -> bool:
         """Whether anything was ever logged.
@@ -104,39 +136,41 @@ class Exposures:
         from tasuki.warehouse import source_of
 
         try:
-            self._warehouse.require_columns(source_of("exposures"), [*COLUMNS, *MORE_COLUMNS])
+            self.warehouse.require_columns(source_of("exposures"), [*COLUMNS, *MORE_COLUMNS])
         except Missing:
             return False
         return True
 
-    def totals(self, salt: str, shares: Mapping[str, float]) -> Totals:
+    def totals(self, allocation: "Allocation") -> Totals:
         """Counts over all arms; units whose arm is not the one of their hash are misassigned."""
-        from tasuki.experiments.assignment import assignment_sql
-        from tasuki.warehouse.engine import quoted
-
-        row = self._rows(_MINE + _TOTALS, designed=assignment_sql(quoted("unit"), salt, shares))[0]
+        row = self.rows(_TOTALS, designed=_designed(allocation))[0]
         covered = _covered("the exposures' own time", row)
         counts = (row["exposures"], row["distinct_exposures"], row["units"], row["misassigned_units"])
         return Totals(*counts, covered)
 
+    def moved(self, allocation: "Allocation") -> tuple[Moved, ...]:
+        """Units that are in another arm than their hash says, by both arms."""
+        return tuple(Moved(**row) for row in self.rows(_MOVED, designed=_designed(allocation)))
+
+    def units_explained(self, allocation: "Allocation", earlier: "Allocation") -> int:
+        """Misassigned units that are in the arm which another allocation gives them."""
+        return int(self.rows(_EXPLAINED, designed=_designed(allocation), earlier=_designed(earlier))[0]["units"])
+
     def units_in_several_arms(self) -> int:
         """Units that were answered in more than one arm."""
-        return int(self._rows(_MINE + _SEVERAL_ARMS)[0]["units"])
+        return int(self.rows(_SEVERAL_ARMS)[0]["units"])
 
     def arms(self) -> dict[str, ArmSeen]:
         """Exposures, units and latency of each arm."""
-        return {
-            row["arm"]: ArmSeen(row["exposures"], row["units"], row["p50"], row["p99"])
-            for row in self._rows(_MINE + _ARMS)
-        }
+        return {row["arm"]: ArmSeen(row["exposures"], row["units"], row["p50"], row["p99"]) for row in self.rows(_ARMS)}
 
     def answers(self) -> tuple[AnswersSeen, ...]:
         """Exposures by arm, version and reason of a fallback."""
-        return tuple(AnswersSeen(**row) for row in self._rows(_MINE + _ANSWERS))
+        return tuple(AnswersSeen(**row) for row in self.rows(_ANSWERS))
 
     def logged(self) -> dict[str, int]:
         """Distinct exposures of each arm."""
-        return {row["arm"]: int(row["logged"]) for row in self._rows(_MINE + _LOGGED)}
+        return {row["arm"]: int(row["logged"]) for row in self.rows(_LOGGED)}
 
     def outcomes(self) -> tuple[Counted, Covered] | None:
         """How many outcomes have their exposure in the log, and what they cover; None without such outcomes.
@@ -149,17 +183,17 @@ class Exposures:
         from tasuki.warehouse import source_of
 
         try:
-            columns = self._warehouse.columns(source_of("outcomes"))
+            columns = self.warehouse.columns(source_of("outcomes"))
         except Missing:
             return None
         if not {"exposure", "at"} <= set(columns):
             return None
-        row = self._rows(_MINE + _OUTCOMES)[0]
+        row = self.rows(_OUTCOMES)[0]
         covered = _covered("the outcomes' time", row)
         if covered is None:
             return None
         ends = {name: exp.Literal.number(row[name]) for name in ("first_us", "last_us")}
-        lost = self._rows(_LOST, **ends)[0]["lost"]
+        lost = self.rows(_LOST, **ends)[0]["lost"]
         return Counted("outcomes", row["logged"] + lost, row["logged"]), covered
 
     def inputs(self, arm: str, nullable: Mapping[str, bool]) -> tuple[InputSeen, ...]:
@@ -198,28 +232,46 @@ class Exposures:
         """At most `SAMPLE_ROWS` answered exposures, always the same ones: arm, version, score and features."""
         from sqlglot import exp
 
-        rows = self._rows(_MINE + _SAMPLE, rows=exp.Literal.number(SAMPLE_ROWS))
+        rows = self.rows(_SAMPLE, rows=exp.Literal.number(SAMPLE_ROWS))
         return [{**row, "features": json.loads(row["features"])} for row in rows]
 
     def _arm_row(self, arm: str, columns: "list[exp.Expr]") -> dict[str, Any]:
         from sqlglot import exp
 
-        is_arm = exp.EQ(this=exp.column("arm"), expression=exp.Placeholder(this="arm"))
-        named = {"experiment": "experiment", "model": "model"}
-        mine = [exp.EQ(this=exp.column(one), expression=exp.Placeholder(this=at)) for one, at in named.items()]
-        tree = exp.select(*columns).from_("exposures").where(*mine, is_arm)
-        return self._answer(tree, arm=exp.Literal.string(arm))[0]
+        return self.rows("select * from checked_exposures where arm = :arm", columns, arm=exp.Literal.string(arm))[0]
 
-    def _rows(self, sql: str, **values: "exp.Expr") -> list[dict[str, Any]]:
+    def rows(self, sql: str, columns: "Sequence[exp.Expr]" = (), /, **values: "exp.Expr") -> list[dict[str, Any]]:
+        """The answer to a query over `checked_exposures`, this experiment's exposures.
+
+        Args:
+            sql: In DuckDB's words; :names are filled in.
+            columns: What is selected, when it is not what the text says.
+            values: What the :names stand for.
+        """
         import sqlglot
-
-        return self._answer(sqlglot.parse_one(sql, read="duckdb"), **values)
-
-    def _answer(self, tree: "exp.Expr", **values: "exp.Expr") -> list[dict[str, Any]]:
         from sqlglot import exp
 
+        tree = sqlglot.parse_one(_MINE + sql, read="duckdb")
+        if columns and isinstance(tree, exp.Select):
+            tree = tree.select(*columns, append=False)
         named = {name: exp.Literal.string(text) for name, text in self._names.items()}
-        return self._warehouse.rows(exp.replace_placeholders(tree, **named, **values))
+        return self.warehouse.rows(filled(tree, {**named, "span": self._span(), **values}))
+
+    def _span(self) -> "exp.Expr":
+        import sqlglot
+        from sqlglot import exp
+
+        if self._day is None:
+            return exp.true()
+        day, by = self._day
+        return filled(sqlglot.parse_one(_IN_DAY[by], read="duckdb"), {"day": exp.Literal.string(day)})
+
+
+def _designed(allocation: "Allocation") -> "exp.Expr":
+    from tasuki.experiments.allocation import arm_sql
+    from tasuki.warehouse.engine import quoted
+
+    return arm_sql(quoted("unit"), allocation)
 
 
 def _covered(source: str, row: Mapping[str, Any]) -> Covered | None:

@@ -1,65 +1,86 @@
 """What A/B 1 looks at: the versions that should have answered, and what the logs say did."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any
 
-from tasuki.actions.artifacts import read_version, store_of
-from tasuki.actions.exposures import Covered, Exposures
-from tasuki.actions.recomputation import recompute, scores_seen
+from tasuki.actions.client_counts import ClientSaid, count_client
+from tasuki.actions.designed_arms import DesignedArms
+from tasuki.actions.exposures import Covered, Exposures, Totals
+from tasuki.actions.logged_outcomes import what_followed
+from tasuki.actions.logged_times import clock_seen
+from tasuki.actions.logged_values import values_seen
+from tasuki.actions.recomputation import Sample, recompute, scores_seen
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, TasukiError
-from tasuki.experiments.check import ArmDesign, Counted, InputSeen, Seen
-from tasuki.experiments.routing import CONTROL
-from tasuki.experiments.start import CHANNELS, TREATMENT, Run
+from tasuki.clock import system_clock
+from tasuki.experiments.check import ArmDesign, DaySeen, InputSeen, Moved, Seen, Thresholds
+from tasuki.experiments.start import TREATMENT, Run
 from tasuki.flow.evidence import DataWindow
-from tasuki.models.artifact import Artifact
-from tasuki.store.artifacts import ArtifactStore
+from tasuki.models.artifact import Input
 
 LOG_DELAY_S = 3.0
 """How long the inference service may take to bring its last exposures to the disk."""
+LARGEST_DAYS = 60
+_LOOKED_BACK = 5
+_NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What was designed, what was seen, and the data it was seen in."""
+    """What was designed, what was seen, day by day as well, and the data it was seen in."""
 
     design: Mapping[str, ArmDesign]
     seen: Seen
     window: DataWindow | None
+    days: tuple[DaySeen, ...] = ()
 
 
-def observe(workspace: Workspace, run: Run, sent: Mapping[str, int] | None, days: float | None) -> Observation:
-    """Everything the probes ask for.
+@dataclass(frozen=True)
+class Asked:
+    """What is observed.
 
     Args:
-        workspace: Whose logs and artifacts are read.
         run: The experiment.
-        sent: The client's own count of answers, by arm or under any one name.
-        days: How long it ran, where the logs' time does not say it.
+        earlier: Experiments on the same model that came before it, the newest last: units may be stuck in their arms.
+        said: What the checker says of the client.
+        limits: Says which columns of the outcomes mean what.
+    """
+
+    run: Run
+    earlier: tuple[Run, ...]
+    said: ClientSaid
+    limits: Thresholds
+
+
+def observe(workspace: Workspace, asked: Asked) -> Observation:
+    """Everything the probes ask for.
 
     Raises:
         Invalid: When the exposure log has not the columns that the inference service writes.
     """
     from tasuki.warehouse import Warehouse
 
-    versions = _Versions(workspace, run)
+    run = asked.run
     logs = workspace.folder / "logs"
-    tables = {name: str(logs / name / "*.parquet") for name in ("exposures", "outcomes")}
+    tables = {name: str(logs / name / "*.parquet") for name in ("exposures", "outcomes", "client_counts")}
     with closing(Warehouse({**tables, **workspace.tables})) as warehouse:
+        arms = DesignedArms(workspace, run, warehouse)
         exposures = Exposures(warehouse, run.name, run.settings["model"])
-        _wait_for_log(exposures, sent)
+        _wait_for_log(exposures, asked.said.sent)
         if not exposures.there():
-            return Observation(versions.design, Seen(), None)
-        return _seen(exposures, run, versions, sent, days)
+            return Observation(arms.design, Seen(), None)
+        return _Observer(workspace, asked, arms, exposures).observation()
 
 
-def _wait_for_log(exposures: Exposures, sent: Mapping[str, int] | None) -> None:
+def _wait_for_log(exposures: Exposures, sent: Mapping[str, int]) -> None:
     """Gives the service the time it may take to write what it has answered."""
     until = time.monotonic() + LOG_DELAY_S
-    expected = sum((sent or {}).values())
+    expected = sum(sent.values())
     while time.monotonic() < until:
         logged = sum(exposures.logged().values()) if exposures.there() else 0
         if logged >= expected:
@@ -67,119 +88,118 @@ def _wait_for_log(exposures: Exposures, sent: Mapping[str, int] | None) -> None:
         time.sleep(0.1)
 
 
-def _seen(
-    exposures: Exposures, run: Run, versions: "_Versions", sent: Mapping[str, int] | None, days: float | None
-) -> Observation:
-    totals = exposures.totals(run.settings["salt"], run.shares)
-    if totals.covered is None:
-        return Observation(versions.design, Seen(), None)
-    outcomes = exposures.outcomes()
-    covered = totals.covered if outcomes is None else outcomes[1]
-    sample = exposures.sample()
-    seen = Seen(
-        arms=exposures.arms(),
-        answers=exposures.answers(),
-        exposures=totals.exposures,
-        distinct_exposures=totals.distinct_exposures,
-        units=totals.units,
-        units_in_several_arms=exposures.units_in_several_arms(),
-        misassigned_units=totals.misassigned_units,
-        counted=_counted(exposures, sent) if sent else () if outcomes is None else (outcomes[0],),
-        inputs=_inputs(exposures, versions),
-        scores=scores_seen(exposures, TREATMENT, versions.artifact_of(TREATMENT), sample),
-        recomputed=recompute(sample, versions.artifact),
-        days=covered.hours / 24 if days is None else days,
-        days_source=f"{covered.source} ({covered.hours} hours with rows)" if days is None else "the checker's word",
-    )
-    return Observation(versions.design, seen, _window(covered))
+class _Observer:
+    """One look at an experiment's logs."""
+
+    def __init__(self, workspace: Workspace, asked: Asked, arms: DesignedArms, exposures: Exposures) -> None:
+        self._workspace, self._asked, self._arms, self._exposures = workspace, asked, arms, exposures
+        self._run = asked.run
+        self._table = arms.table_of(TREATMENT)
+
+    def observation(self) -> Observation:
+        exposures, said = self._exposures, self._asked.said
+        totals = exposures.totals(self._run.allocation)
+        if totals.covered is None:
+            return Observation(self._arms.design, Seen(), None)
+        outcomes = exposures.outcomes()
+        covered = totals.covered if outcomes is None else outcomes[1]
+        sample = exposures.sample()
+        client = count_client(exposures, said, tuple(self._run.shares))
+        values, values_fault = values_seen(exposures, self._inputs_read(), self._table)
+        followed = what_followed(exposures, self._asked.limits, self._table)
+        # The service's clock is the machine's; a story's clock may stand in the past.
+        now = max(self._workspace.clock(), system_clock())
+        times = tuple(one.name for one in self._inputs_read() if one.type == "time")
+        seen = Seen(
+            **self._counts(exposures, totals, sample),
+            moved=self._moved(totals),
+            earlier_experiment=self._earlier(totals),
+            counted=client.counted or (() if outcomes is None else (outcomes[0],)),
+            hours=client.hours,
+            requests=client.requests,
+            values=values,
+            values_fault=values_fault,
+            clock=clock_seen(exposures, times, self._table, now, has_outcomes=outcomes is not None),
+            scores=scores_seen(exposures, TREATMENT, self._arms.artifact_of(TREATMENT), sample),
+            recomputed=recompute(sample, self._arms.artifact, self._arms.others()),
+            labels=followed.labels,
+            calibrated=followed.calibrated,
+            spend=followed.spend,
+            days=covered.hours / 24 if said.days is None else said.days,
+            days_source=_days_source(covered) if said.days is None else "the checker's word",
+        )
+        by = "exposures" if outcomes is None else "outcomes"
+        return Observation(self._arms.design, seen, _window(covered), self._days(by))
+
+    def _inputs_read(self) -> tuple[Input, ...]:
+        """Every input that an arm's version reads."""
+        found = (self._arms.artifact_of(arm) for arm in self._arms.design)
+        return tuple({name: one for artifact in found if artifact for name, one in artifact.inputs.items()}.values())
+
+    def _counts(self, exposures: Exposures, totals: Totals, sample: Sample) -> dict[str, Any]:
+        return {
+            "arms": exposures.arms(),
+            "answers": exposures.answers(),
+            "exposures": totals.exposures,
+            "distinct_exposures": totals.distinct_exposures,
+            "units": totals.units,
+            "units_in_several_arms": exposures.units_in_several_arms(),
+            "misassigned_units": totals.misassigned_units,
+            "inputs": self._inputs(exposures, sample),
+        }
+
+    def _inputs(self, exposures: Exposures, sample: Sample) -> tuple[InputSeen, ...]:
+        read = {one.name for one in self._inputs_read()}
+        found: list[InputSeen] = []
+        for arm in self._arms.design:
+            artifact = self._arms.artifact_of(arm)
+            if artifact is not None:
+                seen = exposures.inputs(arm, {name: one.nullable for name, one in artifact.inputs.items()})
+                shares: Mapping[str, float] = artifact.training.get("null_shares") or {}
+                rows = [row["features"] for row in sample if row["arm"] == arm]
+                for one in seen:
+                    renamed = _renamed(one.name, rows, read) if one.absent else ""
+                    found.append(replace(one, expected_null=shares.get(one.name), renamed=renamed))
+        return tuple(found)
+
+    def _moved(self, totals: Totals) -> tuple[Moved, ...]:
+        if not totals.misassigned_units:
+            return ()
+        return self._exposures.moved(self._run.allocation)
+
+    def _earlier(self, totals: Totals) -> str:
+        """The earlier experiment in whose arms the misassigned units are, if there is one."""
+        if not totals.misassigned_units:
+            return ""
+        for one in reversed(self._asked.earlier[-_LOOKED_BACK:]):
+            explained = self._exposures.units_explained(self._run.allocation, one.allocation)
+            if explained >= _NEARLY_ALL * totals.misassigned_units:
+                return one.name
+        return ""
+
+    def _days(self, by: str) -> tuple[DaySeen, ...]:
+        artifact = self._arms.artifact_of(TREATMENT)
+        found = []
+        for day in self._exposures.days(by)[-LARGEST_DAYS:]:
+            exposures = self._exposures.of_day(day, by)
+            totals = exposures.totals(self._run.allocation)
+            scores = scores_seen(exposures, TREATMENT, artifact, ())
+            found.append(DaySeen(day, Seen(**self._counts(exposures, totals, ()), scores=scores)))
+        return tuple(found)
 
 
-def _counted(exposures: Exposures, sent: Mapping[str, int]) -> tuple[Counted, ...]:
-    logged = exposures.logged()
-    if set(sent) <= set(CHANNELS):
-        return tuple(Counted(arm, count, logged.get(arm, 0)) for arm, count in sent.items())
-    return (Counted("all arms", sum(sent.values()), sum(logged.values())),)
+def _renamed(name: str, rows: Sequence[Mapping[str, Any]], read: Collection[str]) -> str:
+    """The name that stands in an input's place: in every row that lacks the input, and read by no model."""
+    lacking = [row for row in rows if name not in row]
+    counts = Counter(one for row in lacking for one in row if one not in read)
+    candidates = [one for one, count in counts.items() if count == len(lacking)]
+    close = get_close_matches(name, candidates, n=1, cutoff=0.4)
+    return close[0] if close else candidates[0] if len(candidates) == 1 else ""
 
 
-def _inputs(exposures: Exposures, versions: "_Versions") -> tuple[InputSeen, ...]:
-    found: list[InputSeen] = []
-    for arm in versions.design:
-        artifact = versions.artifact_of(arm)
-        if artifact is not None:
-            found += exposures.inputs(arm, {name: one.nullable for name, one in artifact.inputs.items()})
-    return tuple(found)
+def _days_source(covered: Covered) -> str:
+    return f"{covered.source} ({covered.hours} hours with rows)"
 
 
 def _window(covered: Covered) -> DataWindow:
     return DataWindow(covered.first, covered.last + timedelta(microseconds=1))
-
-
-class _Versions:
-    """What each arm should have been answered by, and the artifacts behind the versions that were seen."""
-
-    def __init__(self, workspace: Workspace, run: Run) -> None:
-        self._model = run.settings["model"]
-        self._home = store_of(workspace)
-        self._treatment = store_of(workspace, run.settings["treatment_location"])
-        self._read: dict[str, Artifact | str] = {}
-        window = (run.started_at, run.ended_at or workspace.clock())
-        self.design = {arm: self._designed(arm, share, window) for arm, share in run.shares.items()}
-
-    def artifact(self, version: str) -> Artifact | str:
-        """The artifact of a version, from wherever it lies, or why it cannot be read."""
-        if version not in self._read:
-            self._read[version] = self._from_stores(version)
-        return self._read[version]
-
-    def artifact_of(self, arm: str) -> Artifact | None:
-        """The artifact an arm was meant to be answered by."""
-        versions = self.design[arm].versions
-        version = versions[-1] if versions else self._intended(arm)
-        artifact = self.artifact(version) if version else None
-        return artifact if isinstance(artifact, Artifact) else None
-
-    def _from_stores(self, version: str) -> Artifact | str:
-        faults = []
-        for store in (self._treatment, self._home):
-            try:
-                return read_version(store, self._model, version)
-            except Missing as error:
-                faults.append(error.what)
-            except TasukiError as error:
-                return error.what
-        return faults[-1]
-
-    def _designed(self, arm: str, share: float, window: tuple[datetime, datetime]) -> ArmDesign:
-        store = self._home if arm == CONTROL else self._treatment
-        versions, fault = _pointed_to(store, self._model, CHANNELS[arm], window)
-        return ArmDesign(share, versions, fault, self._training_fault(arm, versions))
-
-    def _training_fault(self, arm: str, versions: tuple[str, ...]) -> str:
-        version = versions[-1] if versions else self._intended(arm)
-        if not version:
-            return f"nothing is published under {CHANNELS[arm]}"
-        artifact = self.artifact(version)
-        if isinstance(artifact, str):
-            return artifact
-        lacking = [name for name in ("window", "rows", "data_hash") if not artifact.training.get(name)]
-        return f"version {version} does not say its training's {', '.join(lacking)}" if lacking else ""
-
-    def _intended(self, arm: str) -> str | None:
-        """The arm's version in the workspace's own store: what was meant to be at a location that lacks it."""
-        try:
-            return self._home.current(self._model, CHANNELS[arm])
-        except TasukiError:
-            return None
-
-
-def _pointed_to(
-    store: ArtifactStore, model: str, channel: str, window: tuple[datetime, datetime]
-) -> tuple[tuple[str, ...], str]:
-    """The versions a channel pointed to within a window, oldest first, and why that cannot be told."""
-    try:
-        history = store.history(model, channel)
-    except TasukiError as error:
-        return (), error.what
-    before = [one.version for one in history if one.at <= window[0]][-1:]
-    versions = (*before, *(one.version for one in history if window[0] < one.at <= window[1]))
-    return versions, "" if versions else f"nothing was published under {channel} in {store.location} while it ran"

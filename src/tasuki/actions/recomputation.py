@@ -6,25 +6,27 @@ from math import isnan
 from typing import Any
 
 from tasuki.actions.exposures import Exposures
+from tasuki.actions.score_cause import cause_of
 from tasuki.errors import Invalid
 from tasuki.experiments.check import Recomputed, ScoresSeen
-from tasuki.models.artifact import Artifact, score_rows
+from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
 
 Sample = Sequence[Mapping[str, Any]]
 BINS = 20
 
 
-def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str]) -> Recomputed:
+def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str], others: Sequence[str] = ()) -> Recomputed:
     """The largest difference between logged scores and those that their version gives for the logged inputs.
 
     Args:
         sample: Rows with `version`, `score` and `features`.
         artifact_of: The artifact of a version, or why it cannot be read.
+        others: Versions that may have given the scores instead.
     """
     by_version: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in sample:
         by_version[row["version"]].append(row)
-    rows, largest, faults = 0, None, []
+    rows, largest, faults, cause = 0, None, [], ""
     for version, mine in sorted(by_version.items()):
         artifact = artifact_of(version)
         if isinstance(artifact, str):
@@ -35,13 +37,18 @@ def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str]) -> R
         except Invalid as error:
             said = ", ".join(map(str, error.faults[:3]))
             faults.append(f"{len(mine):,} scores of {version} cannot be computed again: {said}")
+            lacks = any(name not in row["features"] for name in artifact.inputs for row in mine)
+            cause = cause or ("feature_missing: inputs of the model are not in the log" if lacks else "")
             continue
         if isnan(difference):
             faults.append(f"a score of {version} is no number")
             continue
         rows += len(mine)
         largest = difference if largest is None else max(largest, difference)
-    return Recomputed(rows, largest, "; ".join(faults))
+        if difference > TOLERANCE:
+            readable = [one for name in others if isinstance(one := artifact_of(name), Artifact)]
+            cause = cause or cause_of(artifact, mine, readable)
+    return Recomputed(rows, largest, "; ".join(faults), cause)
 
 
 def scores_seen(exposures: Exposures, arm: str, artifact: Artifact | None, sample: Sample) -> ScoresSeen | None:

@@ -100,7 +100,7 @@ def start_experiment(
     asked = Request("start_experiment", actor, asdict(request), key)
     with changing_routing(workspace.folder):
         state = workspace.ledger.state(idea)
-        runs = _all_runs(workspace)
+        runs = all_runs(workspace)
         settings = settings_of(request, state, _holdout(workspace, runs, request.experiment))
         if _is_running(runs, idea, request, settings):
             require_at_work(state, workspace.act(actor), state.stage, f"start {request.experiment}")
@@ -294,7 +294,7 @@ def _routed_names(routing: Routing | None) -> set[str]:
 
 def _route(workspace: Workspace, model: str) -> None:
     """Writes what the ledger says of the model, where the service is told something else."""
-    routing = routing_of(_all_runs(workspace), model, workspace.artifacts_location)
+    routing = routing_of(all_runs(workspace), model, workspace.artifacts_location)
     if _routing(workspace) != routing:
         save_routing(workspace.folder, routing)
 
@@ -308,11 +308,11 @@ def _route_back(workspace: Workspace, experiment: str, run: Run) -> None:
     else:
         model = routing.model if routing is not None and experiment in _routed_names(routing) else None
     if model is not None:
-        others = [one for one in _all_runs(workspace) if one.name != experiment]
+        others = [one for one in all_runs(workspace) if one.name != experiment]
         save_routing(workspace.folder, routing_of(others, model, workspace.artifacts_location))
 
 
-def _all_runs(workspace: Workspace) -> tuple[Run, ...]:
+def all_runs(workspace: Workspace) -> tuple[Run, ...]:
     return tuple(run for state in workspace.ledger.ideas() for run in _runs(workspace, state))
 
 

@@ -4,18 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tasuki.cli import booking, comparison
+from tasuki.cli import booking, check, comparison
+from tasuki.cli.numbers import numbers_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 
 if TYPE_CHECKING:
-    from tasuki.flow.records import CheckReport
     from tasuki.flow.state import IdeaState
 
 app = typer.Typer(no_args_is_help=True)
 app.command("plan")(comparison.plan)
 app.command("compare")(comparison.compare)
+app.command("check")(check.check)
 app.command("book")(booking.book)
 app.command("ramp")(booking.ramp)
 
@@ -56,7 +57,7 @@ def start(
     reach = parts.reach(held, expose)
     parts.check()
     with opened(workspace) as here:
-        shares = _numbers("--split", split)
+        shares = numbers_of("--split", split)
         where = location or here.artifacts_location
         request = StartRequest(experiment, kind, model, shares, where, salt, layer, reach)
         state = start_experiment(here, idea, request, actor=actor_of(here, member), key=key)
@@ -80,47 +81,6 @@ def stop(
         whose = idea or idea_of_experiment(here, experiment)
         state = stop_experiment(here, whose, experiment, actor=actor_of(here, member), reason=reason, key=key)
     _emit_state("experiment_stop/1", state, experiment, "is stopped", as_json)
-
-
-@app.command()
-def check(
-    experiment: NameArgument,
-    idea: IdeaOption = None,
-    sent: Annotated[
-        str | None, typer.Option("--sent", help="The client's own count of answers, as control=9500,treatment=500.")
-    ] = None,
-    days: Annotated[float | None, typer.Option("--days", help="How long it ran; read from the logs otherwise.")] = None,
-    days_required: Annotated[float | None, typer.Option("--days-required", help="How long it must run.")] = None,
-    workspace: WorkspaceOption = None,
-    member: AsOption = None,
-    key: KeyOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """A/B 1: does it behave as designed? Asks every probe and attaches the report to the idea."""
-    from dataclasses import replace
-
-    from tasuki.actions.check import check_experiment, idea_of_experiment, read_thresholds
-
-    counts = None if sent is None else {name: int(count) for name, count in _numbers("--sent", sent).items()}
-    with opened(workspace) as here:
-        whose = idea or idea_of_experiment(here, experiment)
-        limits = read_thresholds(here)
-        if days_required is not None:
-            limits = replace(limits, days_required=days_required)
-        actor = actor_of(here, member)
-        report = check_experiment(
-            here, whose, experiment, actor=actor, sent=counts, days=days, thresholds=limits, key=key
-        )
-    payload = {
-        "idea": whose,
-        "experiment": report.experiment,
-        "passed": report.passed,
-        "days": report.days,
-        "days_required": report.days_required,
-        "probes": report.probes,
-        "incidents": report.incidents,
-    }
-    emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
 
 
 @app.command("list")
@@ -159,35 +119,3 @@ def _emit_state(schema: str, state: "IdeaState", experiment: str, said: str, as_
         "stopped_at": one.stopped_at,
     }
     emit(schema, payload, as_json=as_json, for_people=lambda: console.print(f"{experiment} {said}.", markup=False))
-
-
-def _show(report: "CheckReport") -> None:
-    rows = [
-        (
-            "passed" if one.passed else "FAILED",
-            one.name,
-            "" if one.value is None else f"{one.value:.4g}",
-            one.threshold,
-            one.explanation,
-        )
-        for one in report.probes
-    ]
-    print_table(("verdict", "probe", "value#", "allowed", "seen"), rows)
-    verdict = "passes" if report.passed else "does not pass"
-    console.print(f"{report.experiment} {verdict} after {report.days:.2f} days.", markup=False)
-
-
-def _numbers(option: str, text: str) -> dict[str, float]:
-    from tasuki.errors import Fault, Invalid
-
-    found: dict[str, float] = {}
-    faults = []
-    for part in text.split(","):
-        name, _, value = part.partition("=")
-        try:
-            found[name.strip()] = float(value)
-        except ValueError:
-            faults.append(Fault(option, f"{part!r} is no number by name", "NAME=NUMBER,…"))
-    if faults:
-        raise Invalid(f"{option} cannot be read", faults)
-    return found

@@ -60,7 +60,7 @@ class _Traffic:
                 f"{name}: {arm.answered:,} answered, {arm.fallbacks:,} fallbacks, {arm.won:,} won, "
                 f"{arm.clicks:,} clicks, {arm.installs:,} installs"
             )
-        return Played({name: arm.answered for name, arm in summary.arms.items()}, days)
+        return Played({name: arm.answered for name, arm in summary.arms.items()}, days, service.failed)
 
 
 def exchange_ground(folder: Path, seed: int, start: datetime, texts: dict[str, Any], narrator: Narrator) -> Ground:

@@ -14,10 +14,11 @@ Phase = Literal["check", "comparison"]
 
 @dataclass(frozen=True)
 class Played:
-    """What went through the service in one phase: the client's own count of what it sent, and over how many days."""
+    """What went through the service in one phase: what the client sent and got no answer for, over how many days."""
 
     sent: Mapping[str, int]
     days: int
+    failed: int = 0
 
     @property
     def total(self) -> int:

@@ -39,7 +39,7 @@ class _Replays:
                 f"{arm.captured} of {arm.positives} positives captured"
             )
         days = max(1, round((part.until - part.since).total_seconds() / 86_400))
-        return Played({name: arm.opportunities for name, arm in summary.arms.items()}, days)
+        return Played({name: arm.opportunities for name, arm in summary.arms.items()}, days, service.failed)
 
     def _part(self, phase: Phase) -> ReplayPart:
         """All of the held-out time, under a new name: A/B 1 asks for whole days, and the log has no more of them."""

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tasuki.actions.check import StartRequest, check_experiment, start_experiment, stop_experiment
+from tasuki.actions.check import ClientSaid, StartRequest, check_experiment, start_experiment, stop_experiment
 from tasuki.actions.comparison import PlanRequest, compare_experiment, plan_experiment
 from tasuki.actions.models import publish_model, roll_back_model
 from tasuki.actions.relay import offer_handoff, return_handoff
@@ -88,7 +88,9 @@ def _check(relay: Relay, address: str, experiment: str, location: str) -> tuple[
     relay.clock.advance(days=played.days)
     stop_experiment(relay.workspace, relay.idea, experiment, actor="yui")
     wait_for_health(address, "experiment", None)
-    report = check_experiment(relay.workspace, relay.idea, experiment, actor="yui", sent=played.sent)
+    report = check_experiment(
+        relay.workspace, relay.idea, experiment, actor="yui", said=ClientSaid(played.sent, played.failed)
+    )
     return tuple(probe.name for probe in report.probes if not probe.passed)
 
 

@@ -222,18 +222,29 @@ class ReadinessNote:
 
 @dataclass(frozen=True, config=_STRICT)
 class Probe:
-    """One question of A/B 1, what was seen, what is allowed, and the verdict."""
+    """One question of A/B 1, what was seen, what is allowed, and the verdict; `fault` names what a failure is."""
 
     name: Text
     passed: bool
     value: float | None
     threshold: Text
     explanation: Text
+    fault: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class DayVerdict:
+    """One day of A/B 1: the probes that a day can answer, and those of them that failed."""
+
+    day: date
+    exposures: Annotated[int, Field(ge=0)]
+    asked: tuple[Text, ...]
+    failed: tuple[Text, ...]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class CheckReport:
-    """A/B 1: does it behave as designed? One verdict per probe over the days covered."""
+    """A/B 1: does it behave as designed? One verdict per probe over the days covered, and what each day showed."""
 
     experiment: Text
     days: Days
@@ -241,6 +252,7 @@ class CheckReport:
     passed: bool
     probes: Annotated[tuple[Probe, ...], Field(min_length=1)]
     incidents: tuple[str, ...] = ()
+    by_day: tuple[DayVerdict, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -49,6 +49,8 @@ class ServiceClient:
 
     def __init__(self, address: ServiceAddress) -> None:
         self.address = address
+        self.failed = 0
+        """Rows that were asked about and got no answer, each time that happened."""
         self._idle: SimpleQueue[HTTPConnection] = SimpleQueue()
         for _ in range(address.connections):
             self._idle.put(HTTPConnection(address.host, address.port, timeout=address.timeout_s))
@@ -83,7 +85,7 @@ class ServiceClient:
 
     def _ask(self, request: Question) -> Mapping[str, Any]:
         body = json.dumps({"units": request.units(), "columns": request.columns()}).encode()
-        answer = self._post(body)
+        answer = self._post(body, len(request))
         if any(len(answer.get(name, ())) != len(request) for name in _ANSWER_FIELDS):
             raise Invalid(
                 "the inference service answered something else than was asked",
@@ -92,7 +94,7 @@ class ServiceClient:
             )
         return answer
 
-    def _post(self, body: bytes) -> Mapping[str, Any]:
+    def _post(self, body: bytes, rows: int) -> Mapping[str, Any]:
         trouble = ""
         for pause in (*_PAUSES_S, None):
             connection = self._idle.get()
@@ -108,6 +110,7 @@ class ServiceClient:
                 trouble = f"{type(error).__name__}: {error}"
             finally:
                 self._idle.put(connection)
+            self.failed += rows
             if pause is not None:
                 time.sleep(pause)
         raise Unavailable(

@@ -1,0 +1,100 @@
+"""What is known of the training behind an arm's version: its run, the runs that failed, and its labels now."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasuki.actions.training_table import TrainingTable
+from tasuki.clock import from_text
+from tasuki.errors import TasukiError
+from tasuki.experiments.check import TrainingSeen
+from tasuki.models.artifact import Artifact
+
+if TYPE_CHECKING:
+    from tasuki.warehouse import Warehouse
+
+_DAY_S = 86_400
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A training run as it was recorded beside the artifacts; `fault` says why it failed."""
+
+    model: str
+    version: str
+    at: datetime
+    fault: str = ""
+
+
+def read_runs(folder: Path) -> tuple[RunRecord, ...]:
+    """The records in the workspace's `runs/`; what cannot be read as one is passed over."""
+    return tuple(found for path in sorted((folder / "runs").glob("*.json")) for found in _run_in(path))
+
+
+def _run_in(path: Path) -> Iterator[RunRecord]:
+    try:
+        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        record = said.get("record", said)
+        at = from_text(str(said.get("at") or said.get("ended_at") or said["started_at"]))
+        status = str(said.get("status", "succeeded"))
+        failed = "" if status in _FINE else str(said.get("error") or status)
+        yield RunRecord(str(record["model"]), str(record.get("version") or ""), at, failed)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+
+
+_FINE = ("succeeded", "done", "running")
+
+
+def with_runs(
+    seen: TrainingSeen, runs: tuple[RunRecord, ...], version: str, window: tuple[datetime, datetime]
+) -> TrainingSeen:
+    """Adds how old the version's run was at the window's end, and the model's runs that failed in the window."""
+    mine = [one for one in runs if one.version == version and not one.fault and one.at <= window[1]]
+    age = (window[1] - max(one.at for one in mine)).total_seconds() / _DAY_S if mine else None
+    models = {one.model for one in runs if one.version == version}
+    failed = [one for one in runs if one.fault and one.model in models and window[0] <= one.at <= window[1]]
+    told = tuple(f"{one.at:%Y-%m-%d %H:%M} {one.fault}" for one in failed)
+    return replace(seen, age_days=age, failed_runs=told)
+
+
+def with_labels(seen: TrainingSeen, warehouse: "Warehouse", artifact: Artifact) -> TrainingSeen:
+    """Adds the positives of the training rows as they are now, and those that came after the attribution window."""
+    table = TrainingTable(warehouse, artifact)
+    said = table.training
+    then, delay = said.get("positives"), float(said.get("delay_hours") or 0)
+    known = replace(seen, positives_then=then, delay_hours=delay)
+    wanted = [name for name in (said.get("target"), said.get("target_time")) if name]
+    lacking = [name for name in wanted if name not in table.columns]
+    if table.fault or lacking:
+        fault = table.fault or f"table {said['table']} has no column {lacking[0]}"
+        return replace(known, labels_fault=fault)
+    try:
+        now, late = _count_labels(table, delay)
+    except TasukiError as error:
+        return replace(known, labels_fault=error.what)
+    return replace(known, positives_now=now, positives_late=late)
+
+
+def _count_labels(table: TrainingTable, delay_hours: float) -> tuple[int, int]:
+    from sqlglot import exp
+
+    from tasuki.warehouse.engine import quoted
+
+    label = exp.cast(quoted(str(table.training["target"])), exp.DType.BOOLEAN)
+    arrived = table.training.get("target_time")
+    if not arrived:
+        row = table.rows([exp.alias_(exp.CountIf(this=label), "now")])[0]
+        return int(row["now"]), 0
+    at, came = (exp.func("epoch_us", quoted(str(name)), dialect="duckdb") for name in (table.training["time"], arrived))
+    limit = exp.Literal.number(round(delay_hours * 3_600_000_000))
+    in_time = exp.LTE(this=exp.paren(came - at), expression=limit)
+    columns: list[exp.Expr] = [
+        exp.alias_(exp.CountIf(this=exp.and_(label, in_time)), "now"),
+        exp.alias_(exp.CountIf(this=exp.and_(label.copy(), exp.not_(exp.paren(in_time.copy())))), "late"),
+    ]
+    row = table.rows(columns)[0]
+    return int(row["now"]), int(row["late"])

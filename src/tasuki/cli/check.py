@@ -1,0 +1,121 @@
+"""`tasuki experiment check`: A/B 1 by hand or on a schedule."""
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tasuki.cli.numbers import numbers_of
+from tasuki.cli.opened import actor_of, opened
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table
+
+if TYPE_CHECKING:
+    from tasuki.actions.client_counts import ClientSaid
+    from tasuki.actions.workspace import Workspace
+    from tasuki.experiments.check import Thresholds
+    from tasuki.flow.records import CheckReport
+
+_HOUR_S = 3_600.0
+
+
+def check(
+    experiment: Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")],
+    idea: Annotated[str | None, typer.Option("--idea", help="Its idea; found by the experiment's name.")] = None,
+    sent: Annotated[
+        str | None, typer.Option("--sent", help="The client's own count of answers, as control=9500,treatment=500.")
+    ] = None,
+    failed: Annotated[int | None, typer.Option("--failed", help="Requests that got no answer, by the client.")] = None,
+    days: Annotated[float | None, typer.Option("--days", help="How long it ran; read from the logs otherwise.")] = None,
+    days_required: Annotated[float | None, typer.Option("--days-required", help="How long it must run.")] = None,
+    daily: Annotated[bool, typer.Option("--daily", help="At most one report a day: for cron.")] = False,
+    every: Annotated[
+        float | None, typer.Option("--every", metavar="HOURS", help="Repeat until it passes or is stopped.")
+    ] = None,
+    require_pass: Annotated[
+        bool, typer.Option("--require-pass", help="End with exit code 4 unless every probe passes.")
+    ] = False,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """A/B 1: does it behave as designed? Asks every probe and attaches the report to the idea."""
+    from dataclasses import replace
+
+    from tasuki.actions.check import ClientSaid, idea_of_experiment, read_thresholds
+
+    counts = {} if sent is None else {name: int(count) for name, count in numbers_of("--sent", sent).items()}
+    with opened(workspace) as here:
+        whose = idea or idea_of_experiment(here, experiment)
+        limits = read_thresholds(here)
+        if days_required is not None:
+            limits = replace(limits, days_required=days_required)
+        round_ = _Round(here, whose, experiment, ClientSaid(counts, failed, days), limits, actor_of(here, member))
+        report = round_.repeat(every) if every is not None else round_.check(daily, key)
+    payload = {
+        "idea": whose,
+        "experiment": report.experiment,
+        "passed": report.passed,
+        "days": report.days,
+        "days_required": report.days_required,
+        "probes": report.probes,
+        "incidents": report.incidents,
+        "by_day": report.by_day,
+    }
+    emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
+    if require_pass and not report.passed:
+        raise typer.Exit(4)
+
+
+@dataclass(frozen=True)
+class _Round:
+    """One experiment that is checked, once or again and again."""
+
+    workspace: "Workspace"
+    idea: str
+    experiment: str
+    said: "ClientSaid"
+    limits: "Thresholds"
+    actor: str
+
+    def check(self, daily: bool, key: str | None = None) -> "CheckReport":
+        from tasuki.actions.check import check_experiment, report_of_the_day
+
+        if daily:
+            known = report_of_the_day(self.workspace, self.idea, self.experiment)
+            if known is not None:
+                return known
+        where = (self.workspace, self.idea, self.experiment)
+        return check_experiment(*where, actor=self.actor, said=self.said, thresholds=self.limits, key=key)
+
+    def repeat(self, hours: float) -> "CheckReport":
+        """Checks again every so many hours, one report a day, until one passes or the experiment is over."""
+        from tasuki.actions.start import run_of
+
+        while True:
+            report = self.check(daily=True)
+            is_over = run_of(self.workspace, self.idea, self.experiment).ended_at is not None
+            if report.passed or is_over:
+                return report
+            time.sleep(hours * _HOUR_S)
+
+
+def _show(report: "CheckReport") -> None:
+    rows = [
+        (
+            "passed" if one.passed else "FAILED",
+            one.name,
+            "" if one.value is None else f"{one.value:.4g}",
+            one.threshold,
+            one.explanation,
+        )
+        for one in report.probes
+    ]
+    print_table(("verdict", "probe", "value#", "allowed", "seen"), rows)
+    for day in report.by_day:
+        told = f"fails {', '.join(day.failed)}" if day.failed else "as designed"
+        console.print(f"{day.day}: {day.exposures:,} exposures, {told}", markup=False)
+    verdict = "passes" if report.passed else "does not pass"
+    console.print(f"{report.experiment} {verdict} after {report.days:.2f} days.", markup=False)
