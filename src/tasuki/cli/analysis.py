@@ -1,5 +1,6 @@
 """`tasuki compare`, `tasuki plan` and `tasuki assign`: analysis of a file without any set-up."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -11,6 +12,7 @@ from tasuki.cli.parts import Parts
 
 if TYPE_CHECKING:
     from tasuki.experiments.comparison import Comparison
+    from tasuki.experiments.holidays import Holiday
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -139,9 +141,29 @@ def plan(
     power: Annotated[float, typer.Option("--power", help="Chance to find it.")] = 0.8,
     alpha: Annotated[float, typer.Option("--alpha", help="Two-sided level over all arms.")] = 0.05,
     arms: Annotated[int, typer.Option("--arms", help="Arms of equal size, with control.")] = 2,
+    split: Annotated[
+        str | None, typer.Option("--split", metavar="NAME=SHARE,…", help="Unequal shares instead, control first.")
+    ] = None,
     units: Annotated[int | None, typer.Option("--units", help="Ask what so many units can find.")] = None,
     units_per_day: Annotated[float | None, typer.Option("--units-per-day", help="Units that come each day.")] = None,
     allocation: Annotated[float, typer.Option("--allocation", help="Share of them that takes part.")] = 1.0,
+    looking: Annotated[
+        Literal["none", "always_valid", "group_sequential"],
+        typer.Option("--looking", help="How people look before the end; looking early takes more units."),
+    ] = "none",
+    look: Annotated[
+        list[str] | None, typer.Option("--look", help="A planned look, as 50%; the last one is the end.")
+    ] = None,
+    label_delay: Annotated[int, typer.Option("--label-delay", metavar="DAYS", help="Until an outcome is final.")] = 0,
+    start: Annotated[
+        datetime | None, typer.Option("--start", formats=["%Y-%m-%d"], help="The first day: shows holidays in it.")
+    ] = None,
+    calendar: Annotated[
+        Path | None, typer.Option("--calendar", help="Holidays as TOML; calendar.toml of the workspace otherwise.")
+    ] = None,
+    aa: Annotated[
+        int, typer.Option("--aa", metavar="N", help="Split the past units N times and compare: can it be trusted?")
+    ] = 0,
     source: Annotated[str | None, typer.Option("--from", help="Past data to learn from. " + FILE_HELP)] = None,
     numerator: Annotated[str | None, typer.Option("--numerator", help="Its column of the metric.")] = None,
     denominator: Annotated[str | None, typer.Option("--denominator", help="Its column below the line.")] = None,
@@ -154,6 +176,10 @@ def plan(
     from tasuki.actions.plan import plan as plan_size
     from tasuki.experiments.sizing import plan_lines
 
+    parts = Parts()
+    shares = tuple(parts.shares("--split", split).values()) if split is not None else ()
+    looks = [parts.number("--look", one, "a share, as 50%") for one in look or ()]
+    parts.check()
     sized = plan_size(
         kind=kind,
         baseline=baseline,
@@ -163,6 +189,13 @@ def plan(
         power=power,
         alpha=alpha,
         arms=arms,
+        split=shares,
+        looking=looking,
+        looks=[*looks, *([1.0] if looks and looks[-1] != 1 else [])],
+        label_delay_days=label_delay,
+        start=None if start is None else start.date(),
+        holidays=holidays_of(calendar, workspace),
+        aa=aa,
         units=units,
         units_per_day=units_per_day,
         allocation=allocation,
@@ -208,6 +241,16 @@ def assign(
         print_table(("unit", "arm", "bucket#"), rows)
 
     emit("assign/1", found.to_dict(), as_json=as_json, for_people=show)
+
+
+def holidays_of(calendar: Path | None, workspace: Path | None) -> "tuple[Holiday, ...]":
+    """The holidays of the file that is named, else of the workspace where there is one; none otherwise."""
+    own = (workspace or Path()) / "calendar.toml"
+    if calendar is None and not own.exists():
+        return ()
+    from tasuki.actions.plan import read_calendar_file
+
+    return read_calendar_file(calendar or own)
 
 
 def _lines() -> list[str]:

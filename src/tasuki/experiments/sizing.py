@@ -2,17 +2,27 @@
 
 import json
 from dataclasses import asdict, dataclass
+from datetime import date
 from html import escape
+from itertools import pairwise
 from math import ceil, isfinite
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from tasuki.errors import Fault, Invalid
+from tasuki.experiments.aa import AAResult, aa_lines
 from tasuki.experiments.assignment import SHARE_TOLERANCE
+from tasuki.experiments.holidays import Window, window_lines
+from tasuki.stats.distributions import normal_quantile
+from tasuki.stats.group_sequential import Spending, boundaries
 from tasuki.stats.power import Sizing, detectable_effect, power_of, units_needed
+from tasuki.stats.sequential import Boundary
 
 SCHEMA = "tasuki.plan/1"
 WEEKS_SHOWN = (1, 2, 3, 4, 6, 8)
 PlanKind = Literal["mean", "proportion", "ratio"]
+Looking = Literal["none", "always_valid", "group_sequential"]
+LOOKING: tuple[Looking, ...] = get_args(Looking)
+LONGEST_DELAY_DAYS = 366
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,10 @@ class Wish:
         units: Units of all arms, when they are given and the effect is asked for.
         units_per_day: Units that could take part each day.
         allocation: The share of them that does, in (0, 1].
+        looking: How often people will look: `none` before the end, at any time (`always_valid`), or at `looks`.
+        looks: The planned looks of a group-sequential design, as shares of the units, rising, the last one 1.
+        spending: How those looks share alpha.
+        label_delay_days: Days until the outcome of an exposure is known for good.
     """
 
     mde: float | None = None
@@ -56,6 +70,10 @@ class Wish:
     units: int | None = None
     units_per_day: float | None = None
     allocation: float = 1.0
+    looking: Looking = "none"
+    looks: tuple[float, ...] = ()
+    spending: Spending = "obrien_fleming"
+    label_delay_days: int = 0
 
     @property
     def arms(self) -> int:
@@ -106,6 +124,14 @@ class Plan:
         days: Days until then; None when nobody said how many come each day.
         whole_weeks_days: The same in whole weeks, since weekdays differ from weekends.
         detectable: What could be found after some weeks.
+        shares: Each arm's share, control first.
+        variance_reduction: The share of the variance that covariates took out.
+        looking: How often people will look.
+        inflation: How many times as many units that takes.
+        label_delay_days: Days until the last day's outcomes are known for good.
+        decision_days: Whole weeks and the delay: the days until it can be decided; None like `days`.
+        window: The planned days in the calendar, where a first day was named or holidays are known.
+        aa: What the A/A simulation on the team's own data shows, where it was asked for.
     """
 
     kind: str
@@ -121,10 +147,19 @@ class Plan:
     days: int | None
     whole_weeks_days: int | None
     detectable: tuple[Detectable, ...]
+    shares: tuple[float, ...] = ()
+    variance_reduction: float = 0.0
+    looking: Looking = "none"
+    inflation: float = 1.0
+    label_delay_days: int = 0
+    decision_days: int | None = None
+    window: Window | None = None
+    aa: AAResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON values, without the schema's name."""
-        return asdict(self)
+        values: dict[str, Any] = _as_json(asdict(self))
+        return values
 
     def to_json(self) -> str:
         """The document that `tasuki plan --json` prints."""
@@ -144,15 +179,59 @@ def plan_lines(plan: Plan) -> tuple[tuple[str, str], ...]:
         ("smallest effect found", f"{plan.mde:.6g}{relative}"),
         ("power", f"{plan.power:.1%}"),
         ("alpha", f"{plan.alpha:g}, two-sided"),
+        *((("looking early", f"{plan.looking}: {plan.inflation:.2f} times the units"),) if plan.inflation > 1 else ()),
+        *(
+            (("covariates take out", f"{plan.variance_reduction:.1%} of the variance"),)
+            if plan.variance_reduction
+            else ()
+        ),
         ("units per arm", f"{plan.units_per_arm:,}"),
         ("units in all", f"{plan.units:,} in {plan.arms} arms"),
     ]
     if plan.days is not None:
         lines.append(("days", f"{plan.days} ({plan.whole_weeks_days} in whole weeks)"))
+        if plan.label_delay_days:
+            lines.append(("days until a decision", f"{plan.decision_days}: labels take {plan.label_delay_days} day(s)"))
     for one in plan.detectable:
         share = "" if one.relative is None else f" ({one.relative:+.3%})"
         lines.append((f"after {one.days} days", f"{one.units:,} units find {one.effect:.6g}{share}"))
+    lines += window_lines(plan.window) if plan.window else ()
+    lines += aa_lines(plan.aa) if plan.aa else ()
     return tuple(lines)
+
+
+def _as_json(value: Any) -> Any:
+    match value:
+        case date():
+            return value.isoformat()
+        case dict():
+            return {key: _as_json(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_as_json(one) for one in value]
+    return value
+
+
+def inflation_of(wish: Wish) -> float:
+    """How many times the units of one look at the end it takes to look early without more false alarms.
+
+    The power is reckoned at the last look alone: what is found before comes on top.
+
+    Formula: ((c + z_power)/(z₁₋α/₂ + z_power))² with c the critical value at the planned end.
+    Source: Jennison & Turnbull (2000), "Group Sequential Methods", section 2.2 (the inflation factor, there with the
+        exact power: for few looks the same to two digits); for c see `tasuki.stats.sequential.Boundary.critical` and
+        `tasuki.stats.group_sequential.boundaries`.
+    Checked against: simulated experiments (the power at the end is at least the one asked for).
+    """
+    if wish.looking == "none":
+        return 1.0
+    alpha = wish.alpha / (wish.arms - 1)
+    if wish.looking == "always_valid":
+        # With the tuning at the planned end the critical value there does not depend on the units.
+        critical = Boundary(1_000, alpha, 1_000).critical
+    else:
+        critical = boundaries(alpha, wish.looks, wish.spending, is_last=True)[-1]
+    powered = normal_quantile(wish.power)
+    return max(1.0, ((critical + powered) / (normal_quantile(1 - alpha / 2) + powered)) ** 2)
 
 
 def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
@@ -167,15 +246,15 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
     faults = [*_baseline_faults(baseline), *_wish_faults(wish), *_reach_faults(baseline, wish)]
     if faults:
         raise Invalid("nothing can be planned from this", faults)
-    effect = _effect(baseline, wish)
+    effect, inflation = _effect(baseline, wish), inflation_of(wish)
     if effect is None:
         pair = _pair(baseline, 0.0, wish)
         effect = detectable_effect(pair, _of_a_pair(wish.units or 0, wish))
     pair = _pair(baseline, effect, wish)
-    units = ceil(units_needed(pair, effect) / wish.pair) if wish.units is None else wish.units
-    per_arm = ceil(units * min(wish.shares))
+    units = ceil(units_needed(pair, effect) * inflation / wish.pair) if wish.units is None else wish.units
     daily = None if wish.units_per_day is None else wish.units_per_day * wish.allocation
     days = None if daily is None else max(1, ceil(units / daily))
+    weeks_days = None if days is None else 7 * ceil(days / 7)
     return Plan(
         kind=baseline.kind,
         baseline=baseline.value,
@@ -185,11 +264,17 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
         power=power_of(pair, effect, _of_a_pair(units, wish)),
         alpha=wish.alpha,
         arms=wish.arms,
-        units_per_arm=per_arm,
+        units_per_arm=ceil(units * min(wish.shares)),
         units=units,
         days=days,
-        whole_weeks_days=None if days is None else 7 * ceil(days / 7),
+        whole_weeks_days=weeks_days,
         detectable=() if daily is None else _detectable(baseline, wish, daily),
+        shares=wish.shares,
+        variance_reduction=baseline.variance_reduction,
+        looking=wish.looking,
+        inflation=inflation,
+        label_delay_days=wish.label_delay_days,
+        decision_days=None if weeks_days is None else weeks_days + wish.label_delay_days,
     )
 
 
@@ -211,7 +296,8 @@ def _pair(baseline: Baseline, effect: float, wish: Wish) -> Sizing:
 
 
 def _of_a_pair(units: float, wish: Wish) -> int:
-    return max(2, int(units * wish.pair))
+    """The units of control and the smallest treatment arm, as many as one look at the end would need for the same."""
+    return max(2, int(units * wish.pair / inflation_of(wish)))
 
 
 def _detectable(baseline: Baseline, wish: Wish, daily: float) -> tuple[Detectable, ...]:
@@ -259,6 +345,15 @@ def _wish_faults(wish: Wish) -> list[Fault]:
         faults.append(Fault("units", f"{wish.units} unit(s) are too few", "at least two in each arm"))
     if wish.units_per_day is not None and not 0 < wish.units_per_day < float("inf"):
         faults.append(Fault("units_per_day", f"{wish.units_per_day:g} is no number of units", "above 0"))
+    rising = all(a < b for a, b in pairwise(wish.looks))
+    if wish.looking not in LOOKING:
+        faults.append(Fault("looking", f"{wish.looking!r} is no way to look", ", ".join(LOOKING)))
+    elif wish.looking == "group_sequential" and not (
+        wish.looks and rising and wish.looks[0] > 0 and wish.looks[-1] == 1
+    ):
+        faults.append(Fault("looks", f"{wish.looks} are no looks", "rising shares of the units that end with 1"))
+    if not 0 <= wish.label_delay_days <= LONGEST_DELAY_DAYS:
+        faults.append(Fault("label_delay_days", f"{wish.label_delay_days}", f"0 to {LONGEST_DELAY_DAYS} days"))
     if not 0 < wish.allocation <= 1:
         faults.append(Fault("allocation", f"{wish.allocation:g} is no share", "above 0 and at most 1"))
     return faults

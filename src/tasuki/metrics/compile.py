@@ -94,6 +94,24 @@ def statistics_tree(reading: Reading) -> exp.Select:
     return tree
 
 
+def units_tree(reading: Reading) -> exp.Select:
+    """The numbers of each unit, before they are summed up: `unit` (only for a table of events), and `y{i}_{j}`.
+
+    For methods that need the units themselves; units of no arm, or of several, are left out.
+    """
+    rows = _rows(reading)
+    if reading.unit is None:
+        return exp.select(exp.Star()).from_(
+            _clean(reading, exp.select(exp.Star()).from_(rows.subquery("r"))).subquery("c")
+        )
+    clean = _clean(reading, _units_named(reading, rows)).subquery("c")
+    return exp.select(exp.Star()).from_(clean).where(_equals(_column("mixed"), 0))
+
+
+def _units_named(reading: Reading, rows: exp.Select) -> exp.Select:
+    return _units(reading, rows).select(_named(exp.cast(_column("unit"), exp.DType.TEXT), "unit"))
+
+
 def quantile_tree(
     reading: Reading, i: int, levels: Mapping[str, Levels], segment: tuple[int, str] | None
 ) -> exp.Select:
