@@ -80,6 +80,8 @@ class Case:
         treatment: Draws treatment.
         truth: The metric in control and in treatment.
         design: How it is judged.
+        with_values: Whether the units' values are at hand, as they are for few units.
+        bounds: How often the truth shall be held.
     """
 
     name: str
@@ -89,6 +91,8 @@ class Case:
     treatment: Draw
     truth: tuple[float, float]
     design: Design = field(default_factory=Design)
+    with_values: bool = False
+    bounds: tuple[float, float] = (0.94, 0.96)
 
 
 def metric(kind: str, ratios: tuple[tuple[int, int | None], ...], **more: Any) -> BoundMetric:
@@ -98,7 +102,7 @@ def metric(kind: str, ratios: tuple[tuple[int, int | None], ...], **more: Any) -
     return BoundMetric(declared, (), ratios, None)
 
 
-def samples_of(drawn: Array, bound: BoundMetric) -> Iterator[Sample]:
+def samples_of(drawn: Array, bound: BoundMetric, *, with_values: bool = False) -> Iterator[Sample]:
     """Each experiment's arm as an engine would sum it up."""
     n, quantile = drawn.shape[1], bound.metric.quantile
     means = drawn.mean(axis=1)
@@ -108,16 +112,20 @@ def samples_of(drawn: Array, bound: BoundMetric) -> Iterator[Sample]:
     if quantile is not None:
         asked = levels(quantile, n)
         at = np.quantile(drawn[:, :, 0], [asked.low, asked.at, asked.high], axis=1).T
-    for mean, matrix, three in zip(means.tolist(), spread.tolist(), at.tolist(), strict=True):
+    for s, (mean, matrix, three) in enumerate(zip(means.tolist(), spread.tolist(), at.tolist(), strict=True)):
         moments = Moments(n, tuple(mean), tuple(map(tuple, matrix)))
-        yield Sample(moments, quantiles=tuple(three) if quantile is not None else None)  # type: ignore[arg-type]
+        values = tuple(map(tuple, drawn[s].tolist())) if with_values else None
+        yield Sample(moments, quantiles=tuple(three) if quantile is not None else None, values=values)  # type: ignore[arg-type]
 
 
 def results_of(case: Case, rng: np.random.Generator, experiments: int) -> Iterator[Result]:
     """The results of so many experiments."""
     for size in chunks(experiments, case.control(rng, 1).size + case.treatment(rng, 1).size):
         arms = [
-            [Cell(name, None, one.moments.n, (one,)) for one in samples_of(draw(rng, size), case.bound)]
+            [
+                Cell(name, None, one.moments.n, (one,))
+                for one in samples_of(draw(rng, size), case.bound, with_values=case.with_values)
+            ]
             for name, draw in (("control", case.control), ("treatment", case.treatment))
         ]
         for control, treatment in zip(*arms, strict=True):
@@ -143,7 +151,8 @@ def covered(case: Case, rng: np.random.Generator, experiments: int) -> list[Row]
     for one in results_of(case, rng, experiments):
         hits += holds(one.effect_low, treatment - control, one.effect_high)
         relative += holds(one.relative_low, treatment / control - 1, one.relative_high)
-    row = partial(Row, case.name, case.setting, low=0.94, high=0.96, experiments=experiments)
+    low, high = case.bounds
+    row = partial(Row, case.name, case.setting, low=low, high=high, experiments=experiments)
     return [row("difference", hits / experiments), row("relative", relative / experiments)]
 
 
@@ -249,6 +258,14 @@ def cases() -> list[Case]:
              lognormal(1, 1.1 * exp(0.5), 400), (1.0, 1.1)),
         Case("woodruff (90th percentile)", "lognormal σ 1, 500 + 500", HIGH, lognormal(1, exp(0.5), 500),
              lognormal(1, 1.1 * exp(0.5), 500), (exp(tail), 1.1 * exp(tail))),
+        Case("bootstrap (few and unequal)", "gamma ½, 400 + 40 units, t where it fits", MEAN, gamma(0.5, 5.0, 400),
+             gamma(0.5, 5.0, 40), (5.0, 5.0), with_values=True),
+        Case("bootstrap (on request)", "gamma, 60 + 80 units", MEAN, gamma(1.0, 5.0, 60), gamma(1.0, 6.0, 80),
+             (5.0, 6.0), Design(method="bootstrap"), with_values=True),
+        Case("bootstrap (ratio)", "clicks per view, 100 + 80, on request", RATIO, clicks(0.1, 100), clicks(0.12, 80),
+             (0.1, 0.12), Design(method="bootstrap"), with_values=True),
+        Case("for comparison: welch", "gamma ½, 400 + 40 units", MEAN, gamma(0.5, 5.0, 400), gamma(0.5, 5.0, 40),
+             (5.0, 5.0), bounds=(0.0, 1.0)),
     ]  # fmt: skip
 
 

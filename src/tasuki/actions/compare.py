@@ -9,9 +9,11 @@ from tasuki.actions.spread import histograms_of
 from tasuki.errors import Invalid
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
-from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
+from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
 from tasuki.metrics.compile import Reading
+from tasuki.metrics.statistics import Statistics
+from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
 from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
@@ -41,6 +43,7 @@ def compare(
     planned_units: int | None = None,
     spending: Spending = "obrien_fleming",
     stratum: str | None = None,
+    method: Method = "auto",
     prior: float | None = None,
     prior_source: str | None = None,
     distributions: bool = False,
@@ -75,6 +78,8 @@ def compare(
         planned_units: Units of all arms at its end.
         spending: How its looks share alpha: `obrien_fleming` or `pocock`.
         stratum: A column known before the start; arms are compared within its values, which are weighed by their share.
+        method: `bootstrap` draws the intervals of means and ratios from the units' values (at most 100,000 units);
+            `auto` does so only for few units (2,000) in arms too unequal and skewed for Student's t.
         prior: The share of ideas that truly improve, for the false-win risk; the field's typical 15 % when None.
         prior_source: Where the prior comes from, in words.
         distributions: Whether to bin the values of each metric as well, for a report; it takes two queries more.
@@ -105,6 +110,7 @@ def compare(
         looks=tuple(looks),
         spending=spending,
         planned_units=planned_units,
+        method=method,
     )
     given = Named(means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease)
     faults = design.faults()
@@ -116,10 +122,28 @@ def compare(
         source = source_of(data)
         groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))
         warehouse.require_columns(source, [variant, *([unit] if unit else []), *groups])
-        asked = Asked(variant, unit, groups, metrics)
+        asked = Asked(variant, unit, groups, metrics, most_values=_most_values(design))
         table, columns = warehouse.table(source), warehouse.columns(source)
         statistics, bound = measure(warehouse, table, columns, asked, alpha)
         spread = histograms_of(warehouse, Reading(table, bound, variant, unit, types=columns)) if distributions else ()
     finally:
         warehouse.close()
+    _require_values(statistics, design)
     return replace(compare_arms(statistics, bound, design), distributions=spread)
+
+
+def _most_values(design: Design) -> int:
+    """Up to how many units their values are fetched; they are of no use under a rule for looks or within strata."""
+    if design.sequential or design.looks or design.stratum:
+        return 0
+    return MOST_UNITS if design.method == "bootstrap" else FEW_UNITS
+
+
+def _require_values(statistics: Statistics, design: Design) -> None:
+    units = sum(cell.units for cell in statistics.cells if cell.segment is None)
+    if design.method == "bootstrap" and units > MOST_UNITS:
+        raise Invalid(
+            f"{units:,} units are too many to draw from",
+            expected=f"at most {MOST_UNITS:,}; with more, Student's t is as good",
+            next_step="leave the method to tasuki (auto)",
+        )

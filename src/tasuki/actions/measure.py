@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.design import MOST_ARMS
 from tasuki.metrics.bound import BoundMetric, bind_all
-from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree
+from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.statistics import Cell, Statistics, read_statistics
+from tasuki.metrics.statistics import Cell, Sample, Statistics, read_statistics
 from tasuki.stats.quantile import Levels, levels
 from tasuki.warehouse import Engine
 
@@ -26,7 +26,8 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 class Asked:
     """What is asked of a table: its arm, unit and segments by column, and the metrics.
 
-    `present` is a column that is null where a unit has no row (see `tasuki.metrics.compile.Reading`).
+    `present` is a column that is null where a unit has no row (see `tasuki.metrics.compile.Reading`). Up to
+    `most_values` units the values of means and ratios are fetched as well.
     """
 
     variant: str
@@ -34,6 +35,7 @@ class Asked:
     segments: tuple[str, ...]
     metrics: tuple[Metric, ...]
     present: str | None = None
+    most_values: int = 0
 
 
 def measure(
@@ -53,7 +55,8 @@ def measure(
     reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, asked.present, columns, types)
     statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
     _require_sound(statistics, bound)
-    return _with_quantiles(warehouse, reading, statistics, alpha), bound
+    statistics = _with_quantiles(warehouse, reading, statistics, alpha)
+    return _with_values(warehouse, reading, statistics, asked.most_values), bound
 
 
 def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[BoundMetric]) -> dict[tuple[int, int], str]:
@@ -133,6 +136,29 @@ def _with_quantiles(warehouse: Engine, reading: Reading, statistics: Statistics,
                 values = (row["low"], row["at"], row["high"])
                 found[i, segment, row["arm"]] = tuple(nan if one is None else float(one) for one in values)  # type: ignore[assignment]  # three in, three out
     return replace(statistics, cells=tuple(_filled(cell, found) for cell in statistics.cells))
+
+
+def _with_values(warehouse: Engine, reading: Reading, statistics: Statistics, most: int) -> Statistics:
+    """The statistics with every unit's values of means and ratios, where there are no more than `most` units."""
+    if sum(cell.units for cell in statistics.cells if cell.segment is None) > most:
+        return statistics
+    found: dict[tuple[int, str], list[tuple[float, ...]]] = {}
+    for i, bound in enumerate(reading.metrics):
+        if bound.metric.kind in ("mean", "ratio"):
+            names = [f"y{j}" for j in range(len(bound.variables))]
+            for row in warehouse.rows(values_tree(reading, i)):
+                found.setdefault((i, str(row["arm"])), []).append(tuple(float(row[name]) for name in names))
+    cells = tuple(
+        cell if cell.segment is not None else replace(cell, samples=_with_own(cell, found)) for cell in statistics.cells
+    )
+    return replace(statistics, cells=cells)
+
+
+def _with_own(cell: Cell, found: Mapping[tuple[int, str], list[tuple[float, ...]]]) -> tuple[Sample, ...]:
+    return tuple(
+        replace(sample, values=tuple(found[i, cell.arm])) if (i, cell.arm) in found else sample
+        for i, sample in enumerate(cell.samples)
+    )
 
 
 def _filled(cell: Cell, found: Mapping[tuple[int, tuple[str, str] | None, str], tuple[float, float, float]]) -> Cell:

@@ -69,6 +69,9 @@ def compare(
     stratum: Annotated[
         str | None, typer.Option("--stratum", help="Column known before the start; compares arms within its values.")
     ] = None,
+    method: Annotated[
+        Literal["auto", "bootstrap"], typer.Option("--method", help="How intervals of means and ratios are made.")
+    ] = "auto",
     prior: Annotated[
         float | None, typer.Option("--prior", help="Share of your ideas that work, for the risk of a false win.")
     ] = None,
@@ -118,6 +121,7 @@ def compare(
         planned_units=planned_units,
         spending=spending,
         stratum=stratum,
+        method=method,
         prior=prior,
         distributions=out is not None,
         tables=tables,

@@ -10,6 +10,7 @@ from tasuki.experiments.design import Design, arrange
 from tasuki.experiments.doubts import (
     doubts_about_covariates,
     doubts_about_metrics,
+    doubts_about_outliers,
     doubts_about_results,
     doubts_about_strata,
     doubts_about_units,
@@ -66,7 +67,8 @@ def compare_arms(
         *doubts_about_metrics(metrics, everyone),
         *doubts_about_covariates(metrics, everyone),
         *doubts_about_strata(metrics, strata, names, design),
-        *doubts_about_results(results),
+        *doubts_about_outliers(metrics, everyone, design),
+        *doubts_about_results(results, design),
         *doubts_about_segments(results, tests, statistics.cells, design),
         *doubts_about_looks(design, units),
         *more,

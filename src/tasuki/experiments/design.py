@@ -13,6 +13,8 @@ from tasuki.stats.group_sequential import MOST_LOOKS, SPENDINGS, Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
 
 TYPICAL_SOURCE = "typical of the field, not measured here"
+Method = Literal["auto", "bootstrap"]
+METHODS: tuple[Method, ...] = ("auto", "bootstrap")
 Adjustment = Literal["none", "holm", "bh"]
 ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
 MOST_ARMS = 20
@@ -42,6 +44,7 @@ class Design:
         looks: The planned looks of a group-sequential design, as shares of the planned units, rising.
         spending: How those looks share alpha.
         planned_units: Units of all arms at the planned end of a group-sequential design.
+        method: `auto`, or `bootstrap` to draw the intervals of means and ratios from the units' values.
         earlier_units: Units at the looks that were really taken; the planned ones count when it is empty.
     """
 
@@ -63,6 +66,7 @@ class Design:
     spending: Spending = "obrien_fleming"
     planned_units: int | None = None
     earlier_units: tuple[int, ...] = ()
+    method: Method = "auto"
 
     def decides(self, metric: str) -> bool:
         """Whether a metric decides."""
@@ -92,6 +96,11 @@ class Design:
         found = []
         if self.tuning < 1:
             found.append(Fault("tuning", f"{self.tuning:g} is no number of units", "1 or more"))
+        if self.method not in METHODS:
+            found.append(Fault("method", f"{self.method!r} is no method", ", ".join(METHODS)))
+        elif self.method == "bootstrap" and (self.sequential or self.looks or self.stratum):
+            what = "is for one look at the end, without strata"
+            found.append(Fault("method", f"the bootstrap {what}", "auto with sequential, looks or stratum"))
         if not self.looks:
             return found
         if self.sequential:

@@ -8,7 +8,8 @@ from tasuki.experiments.design import Design
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
-from tasuki.stats.contrast import Estimate, welch
+from tasuki.stats.contrast import Estimate, standard_error, welch
+from tasuki.stats.moments import Moments
 from tasuki.stats.quantile import FEW_BEYOND
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
 from tasuki.stats.strata import LEAST_UNITS
@@ -17,6 +18,8 @@ FEW_UNITS = 100
 MANY_ARMS = 6
 COVARIATE_THRESHOLD = 0.001
 """Over all covariates together; as for the split, chance may stop one comparison in a thousand."""
+CARRIES = 0.2
+"""A unit that moves the effect by more than this share of its standard error is more than one of many."""
 TOO_GOOD = 0.95
 """Covariates known before the start rarely explain more of a metric's variance than this."""
 MIXED_SHARE = 0.01
@@ -207,11 +210,74 @@ def doubts_about_strata(
             yield Concern("not_stratified", "info", message, {"metric": bound.metric.name})
 
 
-def doubts_about_results(results: Sequence[Result]) -> Iterator[Concern]:
+def doubts_about_outliers(metrics: Sequence[BoundMetric], totals: Sequence[Cell], design: Design) -> Iterator[Concern]:
+    """Single units that carry an effect, or hide it: leave the farthest one of an arm out and compare again.
+
+    Only for means, and over all units as they are; what strata, covariates or a rule for looks do is left aside.
+    """
+    for i, bound in enumerate(metrics):
+        for cell in totals[1:]:
+            pair = (totals[0].samples[i], cell.samples[i])
+            if bound.metric.kind != "mean" or min(one.moments.n for one in pair) < 3:
+                continue
+            whole = [_estimate(one.moments) for one in pair]
+            for arm, at in ((totals[0].arm, 0), (cell.arm, 1)):
+                value = _farthest(pair[at])
+                if value is None:
+                    continue
+                rest = list(whole)
+                rest[at] = _estimate(pair[at].moments.without(value))
+                yield from _carried(bound, (arm, value), whole, rest, design.alpha)
+
+
+def _carried(
+    bound: BoundMetric, dropped: tuple[str, float], whole: Sequence[Estimate], rest: Sequence[Estimate], alpha: float
+) -> Iterator[Concern]:
+    before, after = welch(whole[0], whole[1], alpha), welch(rest[0], rest[1], alpha)
+    moved = abs(after.effect - before.effect) > CARRIES * standard_error(whole[0], whole[1])
+    significant = (before.p_value < alpha, after.p_value < alpha)
+    turned = all(significant) and before.effect * after.effect < 0
+    if moved and (significant[0] != significant[1] or turned):
+        arm, value = dropped
+        yield Concern(
+            "outlier_carries_effect",
+            "warning",
+            f"{bound.metric.name}: one unit of {arm} ({value:,.6g}) decides: with it the effect is "
+            f"{before.effect:+.4g} (p = {before.p_value:.2g}), without it {after.effect:+.4g} "
+            f"(p = {after.p_value:.2g}). Look at the unit, and cap such values in the metric's declaration.",
+            {
+                "metric": bound.metric.name,
+                "arm": arm,
+                "value": value,
+                "effects": [before.effect, after.effect],
+                "p": [before.p_value, after.p_value],
+            },
+        )
+
+
+def _farthest(sample: Sample) -> float | None:
+    if sample.extremes is None:
+        return None
+    return max(sample.extremes, key=lambda one: abs(one - sample.moments.means[0]))
+
+
+def _estimate(moments: Moments) -> Estimate:
+    return Estimate(moments.means[0], moments.covariances[0][0] / moments.n, moments.n)
+
+
+def doubts_about_results(results: Sequence[Result], design: Design) -> Iterator[Concern]:
     """Doubts that only the effects show."""
     for one in results:
         if one.segment is not None:
             continue
+        if "bootstrap" in one.method and design.method != "bootstrap":
+            yield Concern(
+                "bootstrapped",
+                "info",
+                f"{one.metric}: the arms are so few, unequal and skewed that Student's t would miss to one side; the "
+                "interval comes from a studentised bootstrap of the units.",
+                {"metric": one.metric},
+            )
         if "cuped" in one.method and (one.variance_reduction or 0.0) > TOO_GOOD:
             yield Concern(
                 "covariate_too_good",

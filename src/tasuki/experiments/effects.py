@@ -9,9 +9,17 @@ from tasuki.experiments.design import Design
 from tasuki.experiments.looks import look_of, yardstick_of
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.statistics import Cell
+from tasuki.metrics.statistics import Cell, Sample
 from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted
+from tasuki.stats.bootstrap import (
+    TOO_SKEWED,
+    bootstrapped,
+    bootstrapped_non_inferiority,
+    skewness_of_difference,
+    studentised,
+)
 from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, share, spanned, standard_error
+from tasuki.stats.moments import Vector
 from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, newcombe, score_ratio
 from tasuki.stats.quantile import quantile_estimate
 from tasuki.stats.strata import post_stratified, put_together
@@ -41,6 +49,7 @@ class _Measured:
     method: str
     variance_reduction: float | None = None
     covariance: float = 0.0
+    units: tuple[list[float], list[float]] | None = None
 
 
 def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
@@ -91,15 +100,45 @@ def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured
     plain = "delta" if bound.metric.kind == "ratio" else "welch"
     moments = [one.moments.ratios(bound.ratios) for one in samples]
     values = [unadjusted(one) for one in moments]
+    enough = min(one.n for one in moments) > 1
     stratified = _stratified(pair, i, bound, values)
     if stratified is not None:
         return stratified
-    if not bound.metric.covariates or min(one.n for one in moments) < 2:
-        return _Measured(_estimate(values[0]), _estimate(values[1]), plain)
+    if not bound.metric.covariates or not enough:
+        units = _contributions(samples, bound, (), ()) if enough else None
+        return _Measured(_estimate(values[0]), _estimate(values[1]), plain, units=units)
     pooled = (samples[0].moments + samples[1].moments).ratios(bound.ratios)
     theta = coefficients(pooled)
     better = [_estimate(adjusted(one, theta, pooled.means[1:])) for one in moments]
-    return _Measured(better[0], better[1], f"cuped+{plain}", _reduction(values, sum(one.variance for one in better)))
+    reduction = _reduction(values, sum(one.variance for one in better))
+    units = _contributions(samples, bound, theta, pooled.means[1:])
+    return _Measured(better[0], better[1], f"cuped+{plain}", reduction, units=units)
+
+
+def _contributions(
+    samples: tuple[Sample, Sample], bound: BoundMetric, theta: Vector, covariate_means: Vector
+) -> tuple[list[float], list[float]] | None:
+    """One number per unit whose mean is the arm's (adjusted) value; None where the values were not fetched."""
+    if samples[0].values is None or samples[1].values is None:
+        return None
+
+    def of(sample: Sample) -> list[float]:
+        means = sample.moments.means
+
+        def part(row: Vector, over: int, under: int | None) -> float:
+            if under is None:
+                return row[over]
+            ratio = means[over] / means[under] if means[under] else nan
+            return ratio + (row[over] - ratio * row[under]) / means[under] if means[under] else nan
+
+        first, *others = bound.ratios
+        weighed = list(zip(theta, covariate_means, others, strict=False))
+        return [
+            part(row, *first) - sum(one * (part(row, *pair) - mean) for one, mean, pair in weighed)
+            for row in sample.values or ()
+        ]
+
+    return of(samples[0]), of(samples[1])
 
 
 def _stratified(pair: Pair, i: int, bound: BoundMetric, values: Sequence[Adjusted]) -> _Measured | None:
@@ -127,6 +166,9 @@ def _reduction(before: Sequence[Adjusted], now: float) -> float | None:
 def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -> tuple[Contrast, str, float | None]:
     """The contrast, its method, and the p-value of a guardrail."""
     control, treatment = measured.control, measured.treatment
+    lopsided = _lopsided(metric, measured, design)
+    if lopsided is not None:
+        return lopsided
     yardstick, words = yardstick_of(design, (control, treatment), look_of(design, units))
     p_margin = None
     if metric.margin is not None and isfinite(control.variance) and isfinite(treatment.variance):
@@ -142,6 +184,22 @@ def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -
             return _small(counts[0], counts[1], design.alpha), "newcombe", p_margin
     contrast = spanned(control, treatment, yardstick, measured.covariance)
     return contrast, f"{words}{measured.method}", p_margin
+
+
+def _lopsided(metric: Metric, measured: _Measured, design: Design) -> tuple[Contrast, str, float | None] | None:
+    """The bootstrap's answer where it was asked for, or where the values are too skewed for Student's t."""
+    control, treatment, units = measured.control, measured.treatment, measured.units
+    if units is None or design.sequential or design.looks or not control.variance + treatment.variance > 0:
+        return None
+    if design.method != "bootstrap" and abs(skewness_of_difference(*units)) < TOO_SKEWED:
+        return None
+    pivot = studentised(*units)
+    p_margin = None
+    if metric.margin is not None:
+        limit = Limit(metric.margin.amount, metric.margin.is_relative, metric.direction == "increase")
+        p_margin = bootstrapped_non_inferiority(control, treatment, limit, pivot)
+    method = "cuped+bootstrap" if metric.covariates else "bootstrap"
+    return bootstrapped(control, treatment, pivot, design.alpha), method, p_margin
 
 
 def _small(control: tuple[int, int], treatment: tuple[int, int], alpha: float) -> Contrast:

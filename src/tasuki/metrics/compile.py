@@ -18,6 +18,7 @@ LARGEST = "1.7976931348623157E308"
 SEVERAL_ARMS, NO_UNIT = 1, 2
 """What `mixed` says of units that belong to no arm; 0 for those that do."""
 NO_VALUE = "(none)"
+_EXTREMES = ((exp.Min, "low"), (exp.Max, "high"))
 """How a segment of nulls is called."""
 
 _WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
@@ -68,8 +69,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
     """The one grouped query for all metrics of a table.
 
     Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
-    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, means `m{i}_a{j}` and covariances
-    `m{i}_c{j}_{k}`.
+    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, means `m{i}_a{j}`, covariances
+    `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`.
     """
     clean = clean_tree(reading)
     keys = [_column("arm"), *([] if reading.unit is None else [_column("mixed")])]
@@ -143,6 +144,18 @@ def quantile_tree(
         named = _named(exp.Literal.string(arm), "arm")
         parts.append(exp.select(named, *quantiles).from_(clean.copy()).where(*where))
     return parts[0] if len(parts) == 1 else exp.union(*parts, distinct=False)  # type: ignore[return-value]
+
+
+def values_tree(reading: Reading, i: int) -> exp.Select:
+    """The clean numbers of one metric, unit by unit: columns `arm` and `y0`, `y1`, … For few units only."""
+    rows = _rows(reading)
+    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
+    names = [f"y{i}_{j}" for j in range(len(reading.metrics[i].variables))]
+    where: list[exp.Expr] = [exp.not_(exp.Is(this=_column(names[0]), expression=exp.Null()))]
+    if reading.unit is not None:
+        where.append(_equals(_column("mixed"), 0))
+    chosen = [_named(_column(name), f"y{j}") for j, name in enumerate(names)]
+    return exp.select(_column("arm"), *chosen).from_(_clean(reading, level).subquery("c")).where(*where)
 
 
 def _in_segment(k: int, value: str) -> exp.Expr:
@@ -234,6 +247,8 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
     if is_binary:
         off = exp.not_(exp.In(this=values[0].copy(), expressions=[exp.Literal.number(0), exp.Literal.number(1)]))
         chosen.append(_named(exp.Sum(this=_flag(off)), f"m{i}_off"))
+    if bound.metric.kind == "mean":
+        chosen += [_named(kind(this=values[0].copy()), f"m{i}_{name}") for kind, name in _EXTREMES]
     chosen += [_named(exp.Avg(this=value.copy()), f"m{i}_a{j}") for j, value in enumerate(values)]
     if is_binary and len(values) == 1:
         return chosen  # the variance of 0 and 1 follows from their mean

@@ -19,6 +19,8 @@ class Sample:
         off: Values of a proportion that are neither 0 nor 1.
         varying: Units with more than one value of a covariate.
         quantiles: The values at the three levels of a quantile metric.
+        extremes: The smallest and the largest value of a mean.
+        values: The variables of every unit, where there are so few that they were fetched.
     """
 
     moments: Moments
@@ -26,6 +28,8 @@ class Sample:
     off: int = 0
     varying: int = 0
     quantiles: tuple[float, float, float] | None = None
+    extremes: tuple[float, float] | None = None
+    values: tuple[tuple[float, ...], ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,9 @@ def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
         tuple(_number(row[f"m{i}_c{min(j, k)}_{max(j, k)}"]) if n > 1 else 0.0 for k in range(size))
         for j in range(size)
     )
-    return Sample(Moments(n, means, covariances), lost, off, varying)
+    lowest, highest = row.get(f"m{i}_low"), row.get(f"m{i}_high")
+    extremes = None if lowest is None or highest is None else (float(lowest), float(highest))
+    return Sample(Moments(n, means, covariances), lost, off, varying, extremes=extremes)
 
 
 def _number(value: Any) -> float:

@@ -48,6 +48,17 @@ class Moments:
         )
         return Moments(n, means, covariances)
 
+    def without(self, value: float) -> "Moments":
+        """The moments of the first variable without one unit of this value.
+
+        Formula: mean − (x − mean)/(n − 1) and ((n − 1)S − (x − mean)²·n/(n − 1))/(n − 2): `__add__` turned round.
+        Checked against: the moments of the other units (Hypothesis).
+        """
+        away, n = value - self.means[0], self.n
+        spread = (n - 1) * self.covariances[0][0] - away * away * n / (n - 1)
+        rest = max(spread, 0.0) / (n - 2) if n > 2 else 0.0
+        return Moments(n - 1, (self.means[0] - away / (n - 1),), ((rest,),))
+
     def ratios(self, pairs: Sequence[tuple[int, int | None]]) -> "Moments":
         """The moments of ratios of means, each linearised around the sample's own means.
 

@@ -1,0 +1,128 @@
+"""Student's bootstrap: intervals of means that are too skewed, in arms too small or too unequal, for Student's t."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import fsum, inf, sqrt
+from typing import TYPE_CHECKING, Any
+
+from tasuki.stats.contrast import Contrast, Estimate, Limit, fieller, share, standard_error
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Values = NDArray[Any]
+
+DRAWS = 4_000
+SEED = 20_111
+"""The same values give the same interval."""
+
+TOO_SKEWED = 0.1
+"""Beyond this skewness of the difference a tail of 2.5 % is really above 3.3 % (or below 1.7 %)."""
+
+FEW_UNITS, MOST_UNITS = 2_000, 100_000
+"""Up to so many units of all arms values are fetched, to see whether they are skewed, or because someone asked."""
+
+_CHUNK = 200_000
+
+
+def skewness_of_difference(control: Sequence[float], treatment: Sequence[float]) -> float:
+    """The skewness of the difference of two means: what makes Student's interval miss to one side.
+
+    Args:
+        control: One value per unit.
+        treatment: One value per unit.
+
+    Formula: (μ₃_t/n_t² − μ₃_c/n_c²)/(σ_t²/n_t + σ_c²/n_c)^{3/2}; a tail of α/2 is off by about γ(2z² + 1)φ(z)/6. In
+        arms of one size and shape it is 0, however skewed the values are.
+    Source: Hall (1992), "The Bootstrap and Edgeworth Expansion", section 2.6; Kohavi, Deng, Longbotham & Xu (2014),
+        "Seven Rules of Thumb for Web Site Experimenters", rule 7.
+    Checked against: scipy.stats.skew of one sample, divided by √n.
+    """
+    third, second = 0.0, 0.0
+    for values, sign in ((treatment, 1), (control, -1)):
+        n, mean = len(values), fsum(values) / len(values)
+        third += sign * fsum((one - mean) ** 3 for one in values) / n**3
+        second += fsum((one - mean) ** 2 for one in values) / n**2
+    return third / second**1.5 if second > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Pivot:
+    """How the studentised difference really scatters, in place of Student's t.
+
+    Args:
+        statistics: (d* − d)/s* of every draw, ascending.
+    """
+
+    statistics: "Values"
+
+    def quantile(self, p: float) -> float:
+        """The value below which a share p of the draws lies."""
+        import numpy as np
+
+        return float(np.quantile(self.statistics, p))
+
+    def tail(self, statistic: float, *, above: bool) -> float:
+        """The share of draws at or beyond a value; never 0, since more draws might reach it."""
+        import numpy as np
+
+        below = int(np.searchsorted(self.statistics, statistic, side="left" if above else "right"))
+        count = len(self.statistics)
+        return ((count - below if above else below) + 1) / (count + 1)
+
+
+def studentised(control: Sequence[float], treatment: Sequence[float], draws: int = DRAWS, seed: int = SEED) -> Pivot:
+    """Draws both arms anew, unit by unit with replacement, and studentises each difference by its own error.
+
+    Args:
+        control: One value per unit.
+        treatment: One value per unit.
+        draws: How many.
+        seed: Of the draws. The values' order does not matter.
+    """
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    means, variances = np.zeros(draws), np.zeros(draws)
+    for values, sign in ((control, -1.0), (treatment, 1.0)):
+        ordered, n = np.sort(np.asarray(values) - np.mean(values)), len(values)
+        most = max(1, _CHUNK // n)
+        for start in range(0, draws, most):
+            size = min(most, draws - start)
+            picked = ordered[rng.integers(0, n, (size, n), dtype=np.int32)]
+            first, second = picked.mean(axis=1), np.einsum("ij,ij->i", picked, picked) / n
+            means[start : start + size] += sign * first
+            variances[start : start + size] += (second - first**2) / (n - 1)
+    known = variances > 0
+    return Pivot(np.sort(means[known] / np.sqrt(variances[known])))
+
+
+def bootstrapped(control: Estimate, treatment: Estimate, pivot: Pivot, alpha: float = 0.05) -> Contrast:
+    """The difference with an interval as lopsided as the values are.
+
+    Args:
+        control: The estimate of control.
+        treatment: The estimate of treatment.
+        pivot: What `studentised` gave for the units' values.
+        alpha: One less the coverage, in (0, 1).
+
+    Formula: [d − t*₁₋α/₂·s, d − t*α/₂·s] and p = 2·min(P(t* ≥ d/s), P(t* ≤ d/s)); the share's bounds are Fieller's,
+        each with the draws' own critical value.
+    Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", section 12.5 (the bootstrap-t interval).
+    Checked against: scipy.stats.bootstrap (percentiles of the same draws' statistic); simulated coverage.
+    """
+    effect, error = treatment.value - control.value, standard_error(control, treatment)
+    down, up = max(pivot.quantile(1 - alpha / 2), 0.0), max(-pivot.quantile(alpha / 2), 0.0)
+    statistic = effect / error
+    p_value = 2 * min(pivot.tail(statistic, above=True), pivot.tail(statistic, above=False))
+    low, high = fieller(control, treatment, down)[0], fieller(control, treatment, up)[1]
+    known = share(control.value, treatment.value)
+    return Contrast(effect, effect - down * error, effect + up * error, known, low, high, min(p_value, 1.0))
+
+
+def bootstrapped_non_inferiority(control: Estimate, treatment: Estimate, limit: Limit, pivot: Pivot) -> float:
+    """The one-sided p-value of "treatment is worse by the limit or more", as `non_inferiority`."""
+    worst, _ = limit.moved(control)
+    error = sqrt(worst.variance + treatment.variance)
+    statistic = (treatment.value - worst.value) / error if error else inf
+    return pivot.tail(statistic, above=limit.higher_is_better)

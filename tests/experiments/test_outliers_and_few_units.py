@@ -1,0 +1,105 @@
+"""Single units that decide, arms too few and skewed for Student's t, and quantiles among equal values."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tasuki
+from tasuki.errors import Invalid
+
+
+def skewed(control: int = 400, treatment: int = 40, seed: int = 1) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    n = control + treatment
+    views = rng.poisson(5, n) + 1
+    return pl.DataFrame(
+        {
+            "arm": ["control"] * control + ["treatment"] * treatment,
+            "user": np.arange(n),
+            "spend": rng.gamma(0.3, 20.0, n),
+            "before": rng.gamma(2.0, 3.0, n),
+            "views": views,
+            "clicks": rng.binomial(views, 0.3),
+        }
+    )
+
+
+def codes(found: object) -> list[str]:
+    return [one.code for one in found.concerns]
+
+
+def compared(data: pl.DataFrame, **more: object) -> object:
+    split = {"control": 10 / 11, "treatment": 1 / 11}
+    return tasuki.compare(data, variant="arm", control="control", means=["spend"], split=split, **more)
+
+
+def test_few_units_in_unequal_skewed_arms_are_bootstrapped_and_said() -> None:
+    found = compared(skewed())
+    one = found.results[0]
+    assert one.method == "bootstrap"
+    assert "bootstrapped" in codes(found)
+    assert one.effect_high - one.effect > one.effect - one.effect_low
+    assert compared(skewed()).results == found.results
+
+
+def test_more_units_are_left_to_students_t() -> None:
+    assert compared(skewed(4_000, 400)).results[0].method == "welch"
+
+
+@pytest.mark.parametrize(
+    ("asked", "method"),
+    [
+        ({"means": ["spend"]}, "bootstrap"),
+        ({"means": ["spend"], "covariates": {"spend": ["before"]}}, "cuped+bootstrap"),
+        ({"ratios": [("clicks", "views")]}, "bootstrap"),
+        ({"means": ["spend"], "unit": "user"}, "bootstrap"),
+        ({"proportions": ["views > 5"]}, "welch"),
+    ],
+)
+def test_on_request_means_and_ratios_are_bootstrapped(asked: dict, method: str) -> None:
+    data = skewed(1_500, 1_500)
+    found = tasuki.compare(data, variant="arm", method="bootstrap", margins={}, **asked).results[0]
+    plain = tasuki.compare(data, variant="arm", **asked).results[0]
+    assert found.method == method
+    width = plain.effect_high - plain.effect_low
+    assert (found.effect_low, found.effect_high) == pytest.approx(
+        (plain.effect_low, plain.effect_high), abs=0.06 * width
+    )
+
+
+@pytest.mark.parametrize("more", [{"sequential": True}, {"stratum": "views"}, {"looks": [1], "planned_units": 440}])
+def test_the_bootstrap_goes_with_no_rule_for_looks_and_no_strata(more: dict) -> None:
+    with pytest.raises(Invalid, match="cannot be made"):
+        compared(skewed(), method="bootstrap", **more)
+
+
+def test_too_many_units_are_not_drawn_from() -> None:
+    data = pl.DataFrame({"arm": ["a", "b"] * 50_001, "x": np.arange(100_002) % 7})
+    with pytest.raises(Invalid, match="too many"):
+        tasuki.compare(data, variant="arm", means=["x"], method="bootstrap")
+
+
+def test_one_unit_that_makes_an_effect_is_named() -> None:
+    rng = np.random.default_rng(3)
+    values = rng.normal(10, 1, 4_000)
+    arm = np.array(["control", "treatment"] * 2_000)
+    values += 0.2 * (arm == "treatment")
+
+    def found() -> object:
+        data = pl.DataFrame({"arm": arm, "x": values})
+        return tasuki.compare(data, variant="arm", control="control", means=["x"])
+
+    assert codes(found()) == []
+    values[0] = 2_000.0  # a bot in control hides the gain
+    said = [one for one in found().concerns if one.code == "outlier_carries_effect"]
+    assert len(said) == 1
+    assert said[0].values["arm"] == "control"
+    assert said[0].values["value"] == 2_000.0
+    assert said[0].values["p"][1] < 0.05 < said[0].values["p"][0]
+
+
+def test_a_quantile_among_equal_values_has_no_interval_and_says_so() -> None:
+    data = pl.DataFrame({"arm": ["a", "b"] * 1_000, "x": np.arange(2_000) // 2 % 3 // 2})
+    found = tasuki.compare(data, variant="arm", quantiles=[("x", 0.5)])
+    assert "quantile_tied" in codes(found)
+    assert (found.results[0].effect_low, found.results[0].effect_high, found.results[0].p_value) == (None, None, None)
