@@ -26,6 +26,14 @@ ADDRESSES = (
     "/ideas/idea-8",
     "/cases",
     "/my-work?member=mio",
+    "/new-idea",
+    "/ideas/idea-4/hand-off",
+    "/ideas/idea-4/attach/hypothesis_brief",
+    "/ideas/idea-4/attach/data_report",
+    "/account",
+    "/accounts",
+    "/audit",
+    "/sign-in",
     "/nope",
 )
 WCAG_AA = 4.5
@@ -183,7 +191,7 @@ def test_hostile_text_runs_nothing(site: str, visit: Any) -> None:
     for address in ("/", "/ideas/idea-6", "/my-work?member=aoi"):
         page.goto(site + address)
         assert page.locator("img[src='x']").count() == 0
-        assert page.locator("script").count() == 0
+        assert page.locator("script:not([src^='/assets/tasuki.js'])").count() == 0
     assert "<script>" in page.locator("main").inner_text()
 
 

@@ -1,5 +1,6 @@
 """Ideas told through real events, so that pages show every kind of evidence and every way an idea can stand."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -11,6 +12,7 @@ from tasuki.store.ledger import Ledger
 
 START = datetime(2026, 9, 1, 1, 0, tzinfo=UTC)
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
+OWN_SCRIPT = re.compile(r'<script src="/assets/tasuki\.js\?v=[0-9a-f]{12}" defer></script>')
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
 PEOPLE = (
@@ -376,3 +378,8 @@ def tell_board(ledger: Ledger) -> None:
     )
     t = Telling(ledger, "idea-8", late).opened("終盤の施策", "aoi").offers("aoi", ("hypothesis", "evaluation"))
     t.accepts("haru", "はい")
+
+
+def foreign_scripts(page: str) -> list[str]:
+    """Every script of a page that is not the site's own file."""
+    return re.findall(r"<script[^>]*>", OWN_SCRIPT.sub("", page))

@@ -9,9 +9,12 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import log
 
 from tasuki.cases.case import Case
 
+LEAST_IN_COMMON = 0.15
+"""A case that shares less of a text (weighted by how telling each piece is) is not called similar."""
 _WORD = re.compile(r"[a-z0-9_]+|[^\W\da-z_]+")
 _WEIGHTS = (("title", 4.0), ("search_words", 4.0), ("change", 2.0), ("learnings", 2.0))
 
@@ -51,6 +54,33 @@ def search(cases: Iterable[Case], query: str, limit: int = 20) -> tuple[Hit, ...
     hits = (Hit(case, _score(case, wanted)) for case in cases)
     found = sorted((hit for hit in hits if hit.score > 0), key=lambda hit: hit.case.ended_at, reverse=True)
     return tuple(sorted(found, key=lambda hit: -hit.score)[:limit])
+
+
+def similar(cases: Iterable[Case], text: str, limit: int = 5) -> tuple[Hit, ...]:
+    """The cases that have most in common with a text, best first: for somebody who writes, not for one who searches.
+
+    Args:
+        cases: Where to look.
+        text: A hypothesis as it is being written.
+        limit: At most so many; those with little in common are left out.
+
+    A piece counts the more the fewer cases hold it (inverse document frequency).
+    """
+    known = list(cases)
+    wanted = set(terms_of(text))
+    texts = [normalised(_all_text(case)) for case in known]
+    weights = {
+        piece: log(len(known) / found) + 0.1 for piece in wanted if (found := sum(piece in one for one in texts))
+    }
+    everything = sum(weights.values())
+    if not everything:
+        return ()
+    hits = [
+        Hit(case, sum(weight for piece, weight in weights.items() if piece in one) / everything)
+        for case, one in zip(known, texts, strict=True)
+    ]
+    close = [hit for hit in hits if hit.score >= LEAST_IN_COMMON]
+    return tuple(sorted(close, key=lambda hit: (-hit.score, hit.case.idea))[:limit])
 
 
 def _score(case: Case, wanted: tuple[str, ...]) -> float:

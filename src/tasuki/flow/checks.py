@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import Member
 from tasuki.flow.state import EvidenceEntry, IdeaState
 
@@ -62,18 +63,7 @@ def run_check(name: str, offering: Offering) -> CheckResult:
 
 
 def _hypothesis_lint(offering: Offering) -> list[str]:
-    brief = offering.record("hypothesis_brief")
-    faults = [
-        f"the {name} is blank" for name in ("change", "metric", "because", "population") if not brief[name].strip()
-    ]
-    size, direction = brief["expected_size"], brief["direction"]
-    if size == 0:
-        faults.append("the expected size is 0: an idea that moves nothing cannot be tested")
-    elif (size > 0) != (direction == "increase"):
-        faults.append(f"the expected size {size:+g} and the direction {direction!r} disagree")
-    if brief["because"].strip() == brief["change"].strip():
-        faults.append("the because only repeats the change: say why it should be true")
-    return faults
+    return [one.text for one in lint_brief(offering.record("hypothesis_brief"))]
 
 
 def _cases_looked_up(offering: Offering) -> list[str]:

@@ -10,12 +10,14 @@ from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.guard import SECURITY_HEADERS, is_own_host
+from tasuki.web.handing_over import HANDING_OVER
 from tasuki.web.pages import PAGES
 from tasuki.web.problems import ForeignHost, answer_problem
 from tasuki.web.rest.problems import answer_problem as answer_rest_problem
 from tasuki.web.rest.routes import PREFIX, REST, description
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.visitors import require_visitor
+from tasuki.web.writing import WRITING
 
 LARGEST_BODY = 2 * 1024 * 1024
 """Forms and JSON, in bytes."""
@@ -39,7 +41,11 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
     return Litestar(
         # One router for all: registered one by one, two handlers of one path would be put into threads twice.
         route_handlers=[
-            Router("/", route_handlers=[*PAGES, *COMING_IN, *ACCOUNT_PAGES], include_in_schema=False),
+            Router(
+                "/",
+                route_handlers=[*PAGES, *WRITING, *HANDING_OVER, *COMING_IN, *ACCOUNT_PAGES],
+                include_in_schema=False,
+            ),
             REST,
         ],
         state=State({"workspace": workspace, "reachable": reachable}),

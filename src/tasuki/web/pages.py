@@ -11,12 +11,15 @@ from tasuki.errors import Missing
 from tasuki.flow.state import IdeaState
 from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_list import list_cases
+from tasuki.web.evidence_form import PEOPLE_WRITE
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import needs_of
 from tasuki.web.site import AnyRequest, assets, page, workspace_of
 from tasuki.web.story import build_story
 from tasuki.web.visitors import visitor_of
 
+FRESH = "idea_opened handoff_offered handoff_picked_up handoff_accepted handoff_returned idea_killed"
+"""What makes a board stale."""
 _FOREVER = "public, max-age=31536000, immutable"
 _QUERY_LENGTH = 200
 
@@ -33,7 +36,12 @@ def show_board(request: AnyRequest) -> Response[str]:
     choice = BoardChoice(asked, request.query_params.get("person") or None)
     board = build_board(states, workspace.playbook, workspace.formation, choice, workspace.clock())
     waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
-    return page(request, workspace, "board.html", {"board": board, "waiting_count": waiting, "place": "board"})
+    return page(
+        request,
+        workspace,
+        "board.html",
+        {"board": board, "waiting_count": waiting, "place": "board", "fresh_kinds": FRESH},
+    )
 
 
 def _usual_flow(workspace: Workspace) -> str:
@@ -56,6 +64,7 @@ def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
         "returns": sum(one.outcome == "returned" for one in state.handoffs),
         "today": now.date(),
         "members": act.members,
+        "writable": PEOPLE_WRITE,
         "place": "board" if state.status == "active" else "cases",
     }
     return page(request, workspace, "idea.html", context)

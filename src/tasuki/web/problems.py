@@ -69,11 +69,16 @@ def problem_of(error: Exception, path: str, method: str, language: Language) -> 
         case MethodNotAllowedException():
             return _problem(t, 405, "method", t("error.method_what", method=method))
         case TasukiError():
-            status = next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
+            status = status_of(error)
             return _told(_problem(t, status, _SUBJECT[status], error.what), error)
         case HTTPException(status_code=status) if status < 500:
             return _problem(t, status, _SUBJECT.get(status, "invalid"), error.detail)
     return _problem(t, 500, "broken", t("error.broken_what"))
+
+
+def status_of(error: TasukiError) -> int:
+    """The HTTP status of an error."""
+    return next((code for kind, code in _STATUS.items() if isinstance(error, kind)), 500)
 
 
 def _told(problem: Problem, error: TasukiError) -> Problem:

@@ -53,7 +53,7 @@ class Asset:
 def assets() -> Mapping[str, Asset]:
     """Every asset by name; read once."""
     folder = files("tasuki.web") / "assets"
-    types = {"tasuki.css": "text/css", "mark.svg": "image/svg+xml"}
+    types = {"tasuki.css": "text/css", "tasuki.js": "text/javascript", "mark.svg": "image/svg+xml"}
     return {name: Asset((folder / name).read_bytes(), media_type) for name, media_type in types.items()}
 
 

@@ -1,0 +1,245 @@
+"""Working on an idea from the pages: opening it, writing evidence, saying something, ending it."""
+
+from typing import Any
+
+from litestar import Response, get, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from tasuki.actions import relay
+from tasuki.actions.evidence import attach_evidence
+from tasuki.actions.workspace import Workspace
+from tasuki.cases.search import similar
+from tasuki.errors import Fault, Invalid, Missing
+from tasuki.flow.lint import lint_brief
+from tasuki.flow.records import EVIDENCE_TYPES
+from tasuki.web.evidence_form import filled, groups_shown, inputs_of, record_of
+from tasuki.web.forms import Form
+from tasuki.web.site import AnyRequest, page, workspace_of
+from tasuki.web.visitors import form_of, visitor_of
+
+
+def to_idea(idea: str) -> Redirect:
+    """On to the idea's page: loading it again repeats nothing."""
+    return Redirect(f"/ideas/{idea}", status_code=303)
+
+
+@get("/new-idea", sync_to_thread=True, opt={"verb": "idea.open"})
+def show_new_idea(request: AnyRequest) -> Response[str]:
+    """The form that opens an idea."""
+    return _new_idea_page(request, Form({}))
+
+
+def _new_idea_page(request: AnyRequest, form: Form, error: Invalid | None = None) -> Response[str]:
+    workspace = workspace_of(request)
+    context = {
+        "typed": form,
+        "faults": error.faults if error else (),
+        "flows": workspace.playbook.flows,
+        "formations": workspace.playbook.formations,
+        "usual": {
+            "flow": form.text("flow") or workspace.flow,
+            "formation": form.text("formation") or workspace.formation,
+        },
+        "similar": similar(relay.cases(workspace), form.text("title")),
+        "place": "board",
+    }
+    return page(request, workspace, "new_idea.html", context, 400 if error else 200)
+
+
+@post("/new-idea", sync_to_thread=True, opt={"verb": "idea.open"})
+def do_open_idea(request: AnyRequest) -> Response[Any]:
+    """Opens an idea; whoever asks owns it."""
+    form, faults = form_of(request), list[Fault]()
+    estimate = form.number("estimate", faults)
+    try:
+        if faults:
+            raise Invalid("the idea was not opened", faults)
+        state = relay.open_idea(
+            workspace_of(request),
+            form.text("title"),
+            actor=visitor_of(request).member,
+            flow=form.text("flow") or None,
+            formation=form.text("formation") or None,
+            estimate_days=estimate,
+            key=form.text("_key") or None,
+        )
+    except Invalid as error:
+        return _new_idea_page(request, form, error)
+    return to_idea(state.idea)
+
+
+@get("/ideas/{idea:str}/attach/{kind:str}", sync_to_thread=True, opt={"verb": "evidence.attach"})
+def show_evidence_form(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[str]:
+    """The form for a kind of evidence, filled with what was attached before."""
+    known = workspace_of(request).ledger.state(idea).latest(_writable(kind))
+    form = Form(filled(inputs_of(kind), known.record)) if known else Form({})
+    return _evidence_page(request, idea, kind, form)
+
+
+@post("/ideas/{idea:str}/attach/{kind:str}", sync_to_thread=True, opt={"verb": "evidence.attach"})
+def do_attach(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[Any]:
+    """Attaches what was written, or only looks at it (`look`): lint, similar cases, one group of inputs more."""
+    form, faults = form_of(request), list[Fault]()
+    record = record_of(form, inputs_of(_writable(kind)), faults)
+    if form.is_on("look"):
+        return _evidence_page(request, idea, kind, form)
+    body: dict[str, Any] = {"kind": kind, "record": record}
+    if commit := form.text("_code_commit"):
+        body["code_commit"] = commit
+    try:
+        if faults:
+            raise Invalid("the evidence cannot be read", faults)
+        attach_evidence(workspace_of(request), idea, body, actor=visitor_of(request).member)
+    except Invalid as error:
+        return _evidence_page(request, idea, kind, form, error)
+    return to_idea(idea)
+
+
+def _writable(kind: str) -> str:
+    if kind not in EVIDENCE_TYPES:
+        raise Missing(f"there is no kind of evidence {kind!r}", expected=", ".join(EVIDENCE_TYPES))
+    return kind
+
+
+def _evidence_page(
+    request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None
+) -> Response[str]:
+    workspace = workspace_of(request)
+    inputs = inputs_of(kind)
+    context = {
+        "state": workspace.ledger.state(idea),
+        "kind": kind,
+        "inputs": inputs,
+        "groups": {one.name: groups_shown(form, one.name) for one in inputs if one.kind == "group"},
+        "typed": form,
+        "faults": _named(error),
+        "members": workspace.ledger.members(),
+        "place": "board",
+        **_beside(workspace, kind, form),
+    }
+    return page(request, workspace, "evidence_form.html", context, 400 if error else 200)
+
+
+def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
+    """What stands beside a hypothesis while it is written."""
+    if kind != "hypothesis_brief":
+        return {"lint": (), "similar": ()}
+    record = record_of(form, inputs_of(kind), [])
+    text = "\n".join(form.text(name) for name in ("change", "because", "metric", "population"))
+    lint = lint_brief(record) if text.strip() else ()
+    return {"lint": lint, "similar": similar(relay.cases(workspace), text)}
+
+
+def _named(error: Invalid | None) -> tuple[Fault, ...]:
+    """Faults under the names of their inputs: `record.sources.0.name` stands beside `sources.0.name`."""
+    if error is None:
+        return ()
+    return tuple(
+        Fault(one.where.removeprefix("record."), one.what, one.expected) if one.where.startswith("record.") else one
+        for one in error.faults
+    )
+
+
+@post("/ideas/{idea:str}/look", sync_to_thread=True, opt={"verb": "case.search"})
+def look_at_brief(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
+    """Only what stands beside a hypothesis: for the script that asks while somebody writes."""
+    workspace = workspace_of(request)
+    workspace.ledger.state(idea)
+    context = _beside(workspace, "hypothesis_brief", form_of(request)) | {"place": ""}
+    return page(request, workspace, "beside_brief.html", context)
+
+
+@post("/ideas/{idea:str}/comment", sync_to_thread=True, opt={"verb": "idea.comment"})
+def do_comment(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Says something about an idea."""
+    text = form_of(request).text("text")
+    relay.comment(workspace_of(request), idea, actor=visitor_of(request).member, text=text)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/look-up", sync_to_thread=True, opt={"verb": "idea.look_up"})
+def do_look_up(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Records that past cases were looked up, and shows what is there."""
+    query = form_of(request).text("query")
+    relay.look_up_cases(workspace_of(request), idea, actor=visitor_of(request).member, query=query)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/rule", sync_to_thread=True, opt={"verb": "idea.rule"})
+def do_record_rule(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Writes down a go/kill rule."""
+    text = form_of(request).text("text")
+    relay.record_rule(workspace_of(request), idea, actor=visitor_of(request).member, text=text)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/kill", sync_to_thread=True, opt={"verb": "idea.kill"})
+def do_kill(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Ends an idea with a reason and files its case."""
+    reason = form_of(request).text("reason")
+    relay.kill_idea(workspace_of(request), idea, actor=visitor_of(request).member, reason=reason)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/skip", sync_to_thread=True, opt={"verb": "idea.skip"})
+def do_skip(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Leaves out a stage with a reason."""
+    form = form_of(request)
+    actor = visitor_of(request).member
+    relay.skip_stage(workspace_of(request), idea, actor=actor, stage=form.text("stage"), reason=form.text("reason"))
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/reopen", sync_to_thread=True, opt={"verb": "idea.reopen"})
+def do_reopen(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Takes a killed idea up again."""
+    reason = form_of(request).text("reason")
+    relay.reopen_idea(workspace_of(request), idea, actor=visitor_of(request).member, reason=reason)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/debts/{number:int}", sync_to_thread=True, opt={"verb": "idea.settle_debt"})
+def do_settle(request: AnyRequest, idea: FromPath[str], number: FromPath[int]) -> Redirect:
+    """Settles a debt."""
+    note = form_of(request).text("note")
+    relay.settle_debt(workspace_of(request), idea, actor=visitor_of(request).member, number=number, note=note)
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/contributions", sync_to_thread=True, opt={"verb": "contribution.state"})
+def do_state_contribution(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """States what one did in a stage."""
+    form = form_of(request)
+    actor = visitor_of(request).member
+    relay.state_contribution(workspace_of(request), idea, actor=actor, stage=form.text("stage"), text=form.text("text"))
+    return to_idea(idea)
+
+
+@post("/ideas/{idea:str}/contributions/confirm", sync_to_thread=True, opt={"verb": "contribution.confirm"})
+def do_confirm_contribution(request: AnyRequest, idea: FromPath[str]) -> Redirect:
+    """Confirms what a peer has stated."""
+    form = form_of(request)
+    actor = visitor_of(request).member
+    relay.confirm_contribution(
+        workspace_of(request), idea, actor=actor, stage=form.text("stage"), member=form.text("member")
+    )
+    return to_idea(idea)
+
+
+WRITING = (
+    show_new_idea,
+    do_open_idea,
+    show_evidence_form,
+    do_attach,
+    look_at_brief,
+    do_comment,
+    do_look_up,
+    do_record_rule,
+    do_kill,
+    do_skip,
+    do_reopen,
+    do_settle,
+    do_state_contribution,
+    do_confirm_contribution,
+)
