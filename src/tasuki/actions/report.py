@@ -17,6 +17,7 @@ from tasuki.reports.origin import Origin
 
 if TYPE_CHECKING:
     from tasuki.experiments.comparison import Comparison
+    from tasuki.experiments.sizing import Plan
 
 ENDINGS = (".html", ".md")
 _BLOCK = 1 << 20
@@ -70,6 +71,13 @@ def save_comparison(
         Unavailable: The file cannot be written.
     """
     save_document(path, comparison_document(comparison, origin_of(question, clock), language))
+
+
+def save_plan(path: Path, plan: "Plan", language: Language, data: str = "", clock: Clock = system_clock) -> None:
+    """Writes a plan to the file, in the form that its ending asks for; raises as `save_comparison` does."""
+    from tasuki.reports.plan import plan_document
+
+    save_document(path, plan_document(plan, origin_of(Question(data), clock), language))
 
 
 def origin_of(question: Question, clock: Clock = system_clock) -> Origin:

@@ -49,7 +49,7 @@ def counts(bars: Sequence[Count], frame: Frame, title: str = "") -> Spec:
             "encoding": {"x": {"value": frame.width_px - 4}, "y": middle, "text": {"field": "text"}},
         },
     ]
-    return framed(frame, _STEP_PX * len(bars), {"data": data(rows), "layer": layers}, title)
+    return framed(frame, _STEP_PX * len(bars), {"data": data(rows), "layer": layers, "padding": 2}, title)
 
 
 def _row(at: int, one: Count, frame: Frame) -> dict[str, Any]:

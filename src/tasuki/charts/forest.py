@@ -72,7 +72,7 @@ def forest(rows: Sequence[Interval], frame: Frame, unit: Unit = "percent", title
         "encoding": {"x": {"field": "zero", **x}, "y": {**y, "field": "from"}, "y2": {"field": "to"}},
     }
     layers = [zero, *_marks(frame, x, y), *_texts(frame, y)]
-    body = {"data": data(values), "layer": layers}
+    body = {"data": data(values), "layer": layers, "padding": 2}
     return framed(frame, height + _AXIS_PX, body, title)
 
 

@@ -134,7 +134,8 @@ def framed(frame: Frame, height_px: int, body: Mapping[str, Any], title: str = "
         "width": frame.width_px,
         "height": height_px,
         "autosize": {"type": "fit", "contains": "padding"},
-        "padding": 2,
+        # The drawing library measures texts without the reader's fonts: what stands left of an axis needs some room.
+        "padding": {"left": 10, "right": 4, "top": 4, "bottom": 4},
         "background": None,
         **body,
         "config": _config(frame.theme),

@@ -173,6 +173,8 @@ def plan(
     denominator: Annotated[str | None, typer.Option("--denominator", help="Its column below the line.")] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Its column of the unit, when rows are events.")] = None,
     covariate: Annotated[list[str] | None, typer.Option("--covariate", help="Its columns to adjust for.")] = None,
+    out: OutOption = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -184,6 +186,10 @@ def plan(
     shares = tuple(parts.shares("--split", split).values()) if split is not None else ()
     looks = [parts.number("--look", one, "a share, as 50%") for one in look or ()]
     parts.check()
+    if out is not None:
+        from tasuki.actions.report import require_report_path, save_plan
+
+        require_report_path(out)
     sized = plan_size(
         kind=kind,
         baseline=baseline,
@@ -210,6 +216,9 @@ def plan(
         covariates=covariate or (),
         tables=tables_for(source, workspace) if source else None,
     )
+    if out is not None:
+        save_plan(out, sized, language, source or "")
+        progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
     emit("plan/1", sized.to_dict(), as_json=as_json, for_people=lambda: print_table(("", ""), plan_lines(sized)))
 
 

@@ -10,6 +10,7 @@ from tasuki.language import NOTHING, Language
 from tasuki.reports.concerns import concern_text, notice_of
 from tasuki.reports.daily import daily_section
 from tasuki.reports.document import (
+    Caption,
     Column,
     Document,
     Facts,
@@ -139,9 +140,8 @@ def _arms(comparison: Comparison, voice: Voice) -> Section:
         for name, arm in zip(names, comparison.arms, strict=True)
     ]
     listed = ", ".join(f"{bar.label} {bar.text}" for bar in bars)
-    chart = figure(
-        lambda frame: counts(bars, frame), voice.language, t("arms.chart", list=listed), t("arms.note"), table
-    )
+    caption = Caption(voice.language, "", t("arms.chart", list=listed), t("arms.note"))
+    chart = figure(lambda frame: counts(bars, frame), caption, table)
     if srm.p_value is None:
         verdict = t("arms.untested")
     else:
@@ -169,7 +169,7 @@ def _method(comparison: Comparison, origin: Origin, voice: Voice) -> Section:
     )
     pairs = (
         ("level", t("method.level_value", alpha=f"{comparison.alpha:g}", level=voice.level)),
-        ("methods", "; ".join(_way(one, voice) for one in methods)),
+        ("methods", "; ".join(voice.ways(one) for one in methods)),
         ("adjust", t.term("adjust", origin.adjust) if origin.adjust else ""),
         ("looks", _looks(comparison, voice)),
         (
@@ -189,10 +189,6 @@ def _method(comparison: Comparison, origin: Origin, voice: Voice) -> Section:
     )
     facts = Facts(tuple((t(f"method.{name}"), value) for name, value in pairs if value))
     return Section("method", t("section.method"), (facts,))
-
-
-def _way(method: str, voice: Voice) -> str:
-    return " + ".join(voice.t.term("way", part) for part in method.split("+"))
 
 
 def _looks(comparison: Comparison, voice: Voice) -> str:

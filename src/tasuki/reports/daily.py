@@ -7,7 +7,7 @@ from tasuki.charts.frame import Unit
 from tasuki.charts.path import DayPoint, path_with_band
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.daily import DayEffect
-from tasuki.reports.document import Column, Figure, Paragraph, Section, Table, figure
+from tasuki.reports.document import Caption, Column, Figure, Paragraph, Section, Table, figure
 from tasuki.reports.voice import Voice
 
 MOST_PATHS = 6
@@ -55,7 +55,7 @@ def _figure(path: Sequence[DayEffect], voice: Voice) -> Figure:
         for one, point in zip(path, points, strict=True)
     )
     table = Table(t("daily.table", name=name), columns, rows)
-    return figure(lambda frame: path_with_band(points, frame, unit, title), voice.language, label, "", table)
+    return figure(lambda frame: path_with_band(points, frame, unit), Caption(voice.language, title, label), table)
 
 
 def _point(one: DayEffect, *, is_relative: bool) -> DayPoint:

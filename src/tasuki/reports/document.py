@@ -53,6 +53,7 @@ class Figure:
         narrow: The chart for a phone.
         note: How it is read.
         table: Its numbers; None where the table stands in the text already.
+        title: What the numbers are, above it.
     """
 
     label: str
@@ -60,6 +61,7 @@ class Figure:
     narrow: Spec
     note: str = ""
     table: Table | None = None
+    title: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,17 @@ class Document:
     foot: str = field(default="")
 
 
-def figure(draw: Callable[[Frame], Spec], language: Language, label: str, note: str, table: Table | None) -> Figure:
+@dataclass(frozen=True)
+class Caption:
+    """The texts of a figure: its title, what it shows for those who do not see it, and how it is read."""
+
+    language: Language
+    title: str
+    label: str
+    note: str = ""
+
+
+def figure(draw: Callable[[Frame], Spec], caption: Caption, table: Table | None) -> Figure:
     """A chart in both widths, in the colours of the page."""
-    wide, narrow = (draw(Frame(language, STYLED, width)) for width in (WIDE_PX, NARROW_PX))
-    return Figure(label, wide, narrow, note, table)
+    wide, narrow = (draw(Frame(caption.language, STYLED, width)) for width in (WIDE_PX, NARROW_PX))
+    return Figure(caption.label, wide, narrow, caption.note, table, caption.title)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from tasuki.charts.forest import Interval, forest, is_cut
 from tasuki.charts.frame import Unit
 from tasuki.experiments.comparison import Result
-from tasuki.reports.document import Column, Figure, Table, figure
+from tasuki.reports.document import Caption, Column, Figure, Table, figure
 from tasuki.reports.voice import VERDICTS, Voice, has_relative, margin_share, state_of
 
 
@@ -24,13 +24,14 @@ def effect_figures(results: Sequence[Result], voice: Voice) -> list[Figure]:
     """One forest of relative effects; what has none stands in a forest of its own unit."""
     relative = [one for one in results if has_relative(one)]
     others = [one for one in results if not has_relative(one) and one.effect_low is not None]
-    figures = (
-        [] if not relative else [_figure(relative, voice, "percent", voice.t("effects.relative", level=voice.level))]
-    )
+    figures = []
+    if relative:
+        figures.append(_figure(relative, voice, "percent", voice.t("effects.relative", level=voice.level)))
     for metric in dict.fromkeys(one.metric for one in others):
         title = voice.t("effects.absolute", name=metric, level=voice.level)
         figures.append(_figure([one for one in others if one.metric == metric], voice, "number", title))
-    return figures
+    # How to read them is said once, under the first.
+    return [one if at == 0 else replace(one, note="") for at, one in enumerate(figures)]
 
 
 def _figure(results: Sequence[Result], voice: Voice, unit: Unit, title: str) -> Figure:
@@ -45,9 +46,8 @@ def _figure(results: Sequence[Result], voice: Voice, unit: Unit, title: str) -> 
     if any(one.p_value != one.p_value_adjusted for one in results):
         notes.append(t("effects.note_adjusted"))
     label = t("effects.chart", level=voice.level, list=listed)
-    return with_cut_note(
-        figure(lambda frame: forest(rows, frame, unit, title), voice.language, label, voice.joined(notes), None), voice
-    )
+    caption = Caption(voice.language, title, label, voice.joined(notes))
+    return with_cut_note(figure(lambda frame: forest(rows, frame, unit), caption, None), voice)
 
 
 def with_cut_note(forest_plot: Figure, voice: Voice) -> Figure:
@@ -64,7 +64,7 @@ def effects_table(results: Sequence[Result], voice: Voice) -> Table:
     numbers = ("control", "treatment", "effect", "low", "high", "relative_column", "low", "high", "p", "adjusted", "n")
     columns = (
         Column(t("effects.metric")),
-        Column(t("effects.arm")),
+        *([Column(t("effects.arm"))] if voice.has_arms else []),
         *(Column(t(f"effects.{name}"), True) for name in numbers),
         Column(t("effects.method")),
         Column(t("effects.reduction"), True),
@@ -76,10 +76,9 @@ def _row(one: Result, voice: Voice) -> tuple[str, ...]:
     formats = voice.formats
     own = [voice.change(n, is_relative=False) for n in (one.effect, one.effect_low, one.effect_high)]
     shares = [voice.change(n, is_relative=True) for n in (one.relative, one.relative_low, one.relative_high)]
-    ways = " + ".join(voice.t.term("way", part) for part in one.method.split("+"))
     return (
         voice.labelled(one, with_arm=False),
-        one.treatment_arm,
+        *([one.treatment_arm] if voice.has_arms else []),
         voice.value(one, one.control),
         voice.value(one, one.treatment),
         *own,
@@ -87,6 +86,6 @@ def _row(one: Result, voice: Voice) -> tuple[str, ...]:
         formats.p_value(one.p_value),
         formats.p_value(one.p_value_adjusted),
         formats.number(one.n_control + one.n_treatment),
-        ways,
+        voice.ways(one.method),
         formats.percent(one.variance_reduction),
     )

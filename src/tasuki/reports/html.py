@@ -117,7 +117,8 @@ class _Writer:
         behind = ""
         if one.table is not None:
             behind = f"<details><summary>{escape(self._words('frame.numbers'))}</summary>{_table(one.table)}</details>"
-        return f"<figure>{drawn}{note}</figure>{behind}"
+        title = f'<p class="title">{escape(one.title)}</p>' if one.title else ""
+        return f"{title}<figure>{drawn}{note}</figure>{behind}"
 
 
 def _bullets(items: tuple[str, ...]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from tasuki.charts.forest import forest
 from tasuki.charts.frame import Unit
 from tasuki.experiments.comparison import Comparison, Result
-from tasuki.reports.document import Bullets, Column, Figure, Paragraph, Section, Table, figure
+from tasuki.reports.document import Bullets, Caption, Column, Figure, Paragraph, Section, Table, figure
 from tasuki.reports.effects import interval_of, with_cut_note
 from tasuki.reports.voice import Voice, has_relative
 
@@ -55,9 +55,8 @@ def _figure(key: tuple[str, str], results: Sequence[Result], voice: Voice) -> Fi
     label = t("segments.chart", metric=metric, column=column, list=listed)
     note = t("segments.more", count=MOST_ROWS) if len(kept) < len(results) else ""
     table = _table(key, results, voice)
-    return with_cut_note(
-        figure(lambda frame: forest(rows, frame, unit, title), voice.language, label, note, table), voice
-    )
+    caption = Caption(voice.language, title, label, note)
+    return with_cut_note(figure(lambda frame: forest(rows, frame, unit), caption, table), voice)
 
 
 def _value_of(one: Result, voice: Voice) -> str:

@@ -5,7 +5,7 @@ from itertools import pairwise
 from tasuki.charts.distribution import Spread, distribution
 from tasuki.experiments.comparison import Comparison
 from tasuki.metrics.bins import ArmBins, Histogram
-from tasuki.reports.document import Column, Figure, Paragraph, Section, Table, figure
+from tasuki.reports.document import Caption, Column, Figure, Paragraph, Section, Table, figure
 from tasuki.reports.voice import Voice
 
 
@@ -34,13 +34,10 @@ def _figure(histogram: Histogram, order: dict[str, int], voice: Voice) -> Figure
     if any(one.below + one.above for one in arms):
         outside = [one.below + one.above for one in arms]
         notes.append(t("spread.outside", list=_shares(arms, outside, voice)))
-    return figure(
-        lambda frame: distribution(spreads, edges, frame, is_log=is_log, title=title),
-        voice.language,
-        t("spread.chart", name=histogram.metric, low=low, high=high),
-        voice.joined(notes),
-        _table(histogram, arms, voice),
-    )
+    label = t("spread.chart", name=histogram.metric, low=low, high=high)
+    caption = Caption(voice.language, title, label, voice.joined(notes))
+    table = _table(histogram, arms, voice)
+    return figure(lambda frame: distribution(spreads, edges, frame, is_log=is_log), caption, table)
 
 
 def _shares(arms: list[ArmBins], counts: list[int], voice: Voice) -> str:

@@ -47,6 +47,10 @@ class Voice:
         """Sentences one after the other."""
         return ("" if self.language == "ja" else " ").join(sentences)
 
+    def ways(self, method: str) -> str:
+        """A method's name in words, what it rests on first: `cuped+welch` is Welch's t-test with CUPED."""
+        return " + ".join(self.t.term("way", part) for part in reversed(method.split("+")))
+
     def named(self, one: Result) -> str:
         """The metric, with its arm where there are several."""
         return f"{one.metric} · {one.treatment_arm}" if self.has_arms else one.metric
