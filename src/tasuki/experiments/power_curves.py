@@ -9,10 +9,7 @@ _FURTHEST = 2.0
 
 
 def power_by_effect(plan: Plan) -> tuple[tuple[float, float], ...]:
-    """Effect and power for the plan's units, from none to twice the planned effect, in the direction of the plan.
-
-    Arms are of equal size, as `tasuki plan` makes them.
-    """
+    """Effect and power for the plan's units, from none to twice the planned effect, in the direction of the plan."""
     effects = [plan.mde * _FURTHEST * k / (POINTS - 1) for k in range(POINTS)]
     return tuple((effect, _power(plan, effect, plan.units)) for effect in effects if _is_possible(plan, effect))
 
@@ -29,7 +26,7 @@ def power_by_days(plan: Plan) -> tuple[tuple[int, float], ...]:
 
 def _days(last: int) -> list[int]:
     step = max(1, last // POINTS)
-    return list(range(1, last + 1, step))
+    return sorted({*range(1, last + 1, step), *range(7, last + 1, 7)})
 
 
 def _is_possible(plan: Plan, effect: float) -> bool:
@@ -37,9 +34,13 @@ def _is_possible(plan: Plan, effect: float) -> bool:
 
 
 def _power(plan: Plan, effect: float, units: float) -> float:
-    of_a_pair = max(2, int(units * 2 / plan.arms))
+    """As the plan was sized: for control and the smallest treatment arm, with what looking early costs taken off."""
+    control, *others = plan.shares or (1 / plan.arms,) * plan.arms
+    pair = control + min(others)
+    of_a_pair = max(2, int(units * pair / plan.inflation))
     treatment = plan.variance
     if plan.kind == "proportion" and 0 < plan.baseline < 1:
         moved = plan.baseline + effect
         treatment = plan.variance * (moved * (1 - moved)) / (plan.baseline * (1 - plan.baseline))
-    return power_of(Sizing(plan.variance, treatment, 0.5, plan.alpha / (plan.arms - 1), plan.power), effect, of_a_pair)
+    sizing = Sizing(plan.variance, treatment, control / pair, plan.alpha / (plan.arms - 1), plan.power)
+    return power_of(sizing, effect, of_a_pair)

@@ -60,7 +60,13 @@ def plan_document(plan: Plan, origin: Origin, language: Language) -> Document:
     t, formats = speaker.t, speaker.formats
     effect = speaker.effect(plan.mde, plan.relative_mde)
     lead = t("plan.lead", kind=t(f"plan.{plan.kind}"), baseline=speaker.baseline(), effect=effect)
-    sections = (_answer(speaker, effect), _power(speaker, effect), _weeks(speaker), _glossary(speaker))
+    sections = (
+        _answer(speaker, effect),
+        _power(speaker, effect),
+        _weeks(speaker),
+        _simulated(speaker),
+        _glossary(speaker),
+    )
     made = t("frame.foot", version=origin.version, moment=formats.moment(origin.made_at))
     title = t("plan.title_named", name=origin.name) if origin.name else t("plan.title")
     return Document(language, title, lead, tuple(one for one in sections if one is not None), made)
@@ -86,10 +92,56 @@ def _answer(speaker: _Speaker, effect: str) -> Section:
         ("units", formats.number(plan.units)),
         ("days", formats.days(plan.days)),
         ("whole_weeks", formats.days(plan.whole_weeks_days)),
+        ("reduction", formats.percent(plan.variance_reduction) if plan.variance_reduction else NOTHING),
+        ("looking", _looking(speaker)),
+        ("decision", formats.days(plan.decision_days) if plan.label_delay_days else NOTHING),
+        *_window(speaker),
     )
     facts = Facts(tuple((t(f"plan.{name}"), value) for name, value in pairs if value != NOTHING))
     verdict = Verdict("plain", t("plan.answer_label"), answer, (reason,), hint)
     return Section("plan", t("section.plan"), (verdict, facts))
+
+
+def _looking(speaker: _Speaker) -> str:
+    if speaker.plan.looking == "none":
+        return speaker.t("plan.looking_none")
+    times = speaker.formats.number(speaker.plan.inflation, 3)
+    return speaker.t(f"plan.looking_{speaker.plan.looking}", times=times)
+
+
+def _window(speaker: _Speaker) -> list[tuple[str, str]]:
+    """The planned days in the calendar, and the holidays among them."""
+    window, day = speaker.plan.window, speaker.formats.day
+    if window is None:
+        return []
+    comma = "、" if speaker.language == "ja" else ", "
+    holidays = comma.join(f"{day(one.day)} {one.title}" for one in window.holidays) or NOTHING
+    clean = day(window.next_clean) if window.holidays else NOTHING
+    pairs = [("first", day(window.first)), ("last", day(window.last)), ("holidays", holidays), ("next_clean", clean)]
+    return [*pairs, ("ready", day(window.ready))]
+
+
+def _simulated(speaker: _Speaker) -> Section | None:
+    """What splitting the team's own past units showed."""
+    found, t, formats = speaker.plan.aa, speaker.t, speaker.formats
+    if found is None:
+        return None
+
+    def spanned(middle: float, low: float, high: float) -> str:
+        texts = (formats.percent(one) for one in (middle, low, high))
+        return t("plan.aa_spanned", **dict(zip(("middle", "low", "high"), texts, strict=True)))
+
+    false = spanned(found.false_positives, found.false_positives_low, found.false_positives_high)
+    pairs = [
+        ("aa_splits", formats.number(found.splits)),
+        ("aa_units", formats.number(found.units)),
+        ("aa_false", false),
+        ("aa_ratio", formats.number(found.error_ratio, 3)),
+    ]
+    if found.power is not None and found.power_low is not None and found.power_high is not None:
+        pairs.append(("aa_power", spanned(found.power, found.power_low, found.power_high)))
+    verdict = Paragraph(t("plan.aa_trusted" if found.trusted else "plan.aa_not_trusted"))
+    return Section("simulated", t("section.simulated"), (verdict, Facts(tuple((t(f"plan.{k}"), v) for k, v in pairs))))
 
 
 def _power(speaker: _Speaker, effect: str) -> Section:
@@ -121,7 +173,7 @@ def _by_effect(speaker: _Speaker) -> Figure:
     scale = 1 / plan.baseline if is_relative else 1.0
     drawn = sorted((effect * scale, power) for effect, power in points)
     title = t("plan.curve", units=formats.number(plan.units))
-    columns = (Column(t("plan.effect"), True), Column(t("plan.power"), True))
+    columns = (Column(t("plan.true_effect"), True), Column(t("plan.power"), True))
     rows = tuple(
         (speaker.effect(effect, effect / plan.baseline if is_relative else None), formats.percent(power))
         for effect, power in points[::4]
