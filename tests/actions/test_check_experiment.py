@@ -166,6 +166,26 @@ def test_a_service_that_behaves_passes_every_probe_and_the_report_is_evidence(de
 SCORES = {"score_distribution", "score_distance"}
 
 
+@pytest.mark.slow
+def test_a_service_that_behaves_raises_no_alarm_whatever_its_traffic(desk: Desk) -> None:
+    alarms: dict[int, set[str]] = {}
+    for seed in range(4):
+        name = f"seed-{seed}"
+        rows, idea = draw(3_000, 100 + seed, 48), desk.idea()
+        start_experiment(desk.workspace, idea, desk.request(name), actor="yui")
+        desk.clock.advance(days=2)
+        answers = [{**one, "exposure": f"{name}/{one['exposure']}"} for one in desk.answers(rows, name)]
+        desk.log(answers)
+        named = [one["exposure"] for one in answers]
+        write_outcomes(desk.workspace.folder / "logs" / "outcomes", "day-0", rows, named)
+        stop_experiment(desk.workspace, idea, name, actor="yui")
+        said = ClientSaid({"all": len(rows)}, failed=0)
+        report = check_experiment(desk.workspace, idea, name, actor="yui", said=said)
+        by_day = {name for one in report.by_day for name in one.failed}
+        alarms[seed] = failed(report) | by_day
+    assert alarms == {seed: set() for seed in range(4)}
+
+
 def fall_back(desk: Desk, rows: list[Row]) -> list[Row]:
     reason = {"fallback": True, "reason": "parameters_unavailable", "version": desk.champion.version}
     return [

@@ -1,6 +1,7 @@
 """The probes of A/B 1, each on counts that make it pass and on counts that make it fail."""
 
 from dataclasses import fields, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from scipy.stats import entropy, ks_2samp
 
 from tasuki.errors import Invalid
 from tasuki.experiments.check import (
+    DAILY,
     FAULTS,
     PROBES,
     AnswersSeen,
@@ -18,6 +20,7 @@ from tasuki.experiments.check import (
     Calibrated,
     ClockSeen,
     Counted,
+    DaySeen,
     HoursSeen,
     InputSeen,
     LabelsSeen,
@@ -31,6 +34,7 @@ from tasuki.experiments.check import (
     Thresholds,
     TrainingSeen,
     ValuesSeen,
+    day_verdicts,
     incidents_of,
     run_probes,
     thresholds_of,
@@ -345,3 +349,13 @@ def test_the_distance_of_binned_scores_is_that_of_their_rows() -> None:
         expected = [float((wanted == one).mean()) for one in bins]
         assert kolmogorov_smirnov(counts, expected) == pytest.approx(ks_2samp(seen, wanted).statistic, abs=1e-12)
     assert np.isnan(kolmogorov_smirnov([0, 0], [0.5, 0.5]))
+
+
+def test_each_day_is_judged_by_itself_and_a_day_with_hardly_any_traffic_is_not_judged() -> None:
+    bad = replace(GOOD, units_in_several_arms=3)
+    few = replace(GOOD, exposures=199)
+    days = [DaySeen(date(2026, 4, day), seen) for day, seen in ((1, GOOD), (2, bad), (3, few))]
+    verdicts = day_verdicts(DESIGN, days, Thresholds())
+    assert [(one.day.day, one.asked == DAILY, one.failed) for one in verdicts] == [
+        (1, True, ()), (2, True, ("units_in_one_arm",)), (3, False, ()),
+    ]  # fmt: skip

@@ -177,7 +177,8 @@ def _bin_counts(number: "exp.Expr", edges: Sequence[float]) -> "list[exp.Expr]":
 
 
 def _bins(row: Mapping[str, Any]) -> tuple[int, ...]:
-    reached = [*row.values(), 0]
+    # A count of nothing but nulls is null.
+    reached = [*(count or 0 for count in row.values()), 0]
     return tuple(above - below for above, below in pairwise(reached))
 
 

@@ -26,7 +26,7 @@ from tasuki.models.artifact import Input
 LOG_DELAY_S = 3.0
 """How long the inference service may take to bring its last exposures to the disk."""
 LARGEST_DAYS = 60
-_LOOKED_BACK = 5
+_LOOKED_BACK = 20
 _NEARLY_ALL = 0.95
 
 

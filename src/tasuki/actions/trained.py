@@ -88,7 +88,7 @@ def _count_labels(table: TrainingTable, delay_hours: float) -> tuple[int, int]:
     arrived = table.training.get("target_time")
     if not arrived:
         row = table.rows([exp.alias_(exp.CountIf(this=label), "now")])[0]
-        return int(row["now"]), 0
+        return int(row["now"] or 0), 0
     at, came = (exp.func("epoch_us", quoted(str(name)), dialect="duckdb") for name in (table.training["time"], arrived))
     limit = exp.Literal.number(round(delay_hours * 3_600_000_000))
     in_time = exp.LTE(this=exp.paren(came - at), expression=limit)
@@ -97,4 +97,4 @@ def _count_labels(table: TrainingTable, delay_hours: float) -> tuple[int, int]:
         exp.alias_(exp.CountIf(this=exp.and_(label.copy(), exp.not_(exp.paren(in_time.copy())))), "late"),
     ]
     row = table.rows(columns)[0]
-    return int(row["now"]), int(row["late"])
+    return int(row["now"] or 0), int(row["late"] or 0)

@@ -10,7 +10,7 @@ _LIVE_SPREAD_S = 1_800.0
 """Times that stay this close to the exposures' own are those of live traffic; replayed ones are days apart."""
 _HOUR_S, _NEAR_HOUR_S = 3_600.0, 600.0
 _LEAST_SAMPLED = 0.9
-_RATE_TOLERANCE = 0.03
+_RATE_TOLERANCE, _WHOLE_TOLERANCE = 0.01, 0.05
 _HOURS_NEEDED, _TIMES_NEEDED = 12, 200
 
 
@@ -45,11 +45,14 @@ def _how_lost(known: list[Counted], bad: list[Counted]) -> tuple[str, str]:
     sent, logged = sum(one.sent for one in known), sum(one.logged for one in known)
     if logged > sent:
         return "exposures_strange", ""
-    rates = [one.logged / one.sent for one in (bad or known) if one.sent]
-    even = all(abs(rate - rates[0]) <= _RATE_TOLERANCE for rate in rates)
-    if even and 0 < rates[0] <= _LEAST_SAMPLED:
-        every = 1 / (logged / sent)
-        return "log_sampled", f"; about 1 in {every:.3g} is logged"
+    parts = [one for one in (bad or known) if one.sent]
+    rate = sum(one.logged for one in parts) / sum(one.sent for one in parts)
+    # Every part lacks the same share, up to chance: that is a sampler's work, no accident's.
+    is_even = all(abs(one.logged / one.sent - rate) <= 3 * sqrt(rate / one.sent) + _RATE_TOLERANCE for one in parts)
+    # One count alone is even in any case: there only one in a whole number looks like a sampler.
+    is_even &= len(parts) > 1 or (rate > 0 and abs(1 / rate - round(1 / rate)) <= _WHOLE_TOLERANCE)
+    if is_even and 0 < rate <= _LEAST_SAMPLED:
+        return "log_sampled", f"; about 1 in {1 / rate:.3g} is logged"
     return "exposures_lost", ""
 
 

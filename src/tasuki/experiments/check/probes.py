@@ -63,11 +63,15 @@ def run_probes(design: Design, seen: Seen, limits: Thresholds) -> tuple[Probe, .
 
 
 def day_verdicts(design: Design, days: Sequence[DaySeen], limits: Thresholds) -> tuple[DayVerdict, ...]:
-    """For every day the probes that one day can answer, and those of them that failed."""
-    asked = tuple(name for name in DAILY if name not in limits.not_asked)
+    """For every day the probes that one day can answer, and those of them that failed.
+
+    A day with hardly any traffic, such as the hour before midnight of the first one, is asked nothing.
+    """
+    every = tuple(name for name in DAILY if name not in limits.not_asked)
     verdicts = []
     for one in days:
         case = Case(design, one.seen, limits)
+        asked = every if one.seen.exposures >= limits.exposures_required * len(design) else ()
         failed = tuple(name for name in asked if not PROBES[name](case).passed)
         verdicts.append(DayVerdict(one.day, one.seen.exposures, asked, failed))
     return tuple(verdicts)
