@@ -1,11 +1,17 @@
 """What strata, segments, planned looks and priors do to a comparison, seen from the call that users make."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 import tasuki
+from tasuki.cli.main import app
 from tasuki.errors import Invalid
+from tasuki.experiments.prior import prior_of
 from tasuki.stats.group_sequential import boundaries
 
 
@@ -195,3 +201,57 @@ def test_a_covariate_that_holds_the_effect_is_an_error() -> None:
     )
     assert {"covariate_imbalance", "covariate_too_good"} <= set(codes(found))
     assert found.recommendation.decision == "cannot_tell"
+
+
+def test_a_number_is_no_stratum() -> None:
+    with pytest.raises(Invalid, match="6,000 values"):
+        tasuki.compare(frame(), variant="arm", means=["views"], stratum="spend")
+
+
+def test_a_single_stratum_is_no_stratum() -> None:
+    found = tasuki.compare(frame(one=["x"] * 6_000), variant="arm", means=["spend"], stratum="one")
+    assert found.results[0].method == "welch"
+
+
+def test_a_metric_does_not_explain_itself() -> None:
+    with pytest.raises(Invalid, match="cannot be made"):
+        tasuki.compare(frame(), variant="arm", means=["spend"], covariates={"spend": ["spend"]})
+
+
+@pytest.mark.parametrize(
+    ("won", "believed", "source"),
+    [
+        ([True] * 3 + [False] * 17, 0.5, "3 wins in 20"),
+        ([True] * 2, 0.5, "hypothesis"),
+        ([], None, "typical"),
+        ([], 1.0, "typical"),
+    ],
+)
+def test_the_teams_own_history_comes_before_belief_and_the_fields_share(
+    won: list, believed: float | None, source: str
+) -> None:
+    found = prior_of(won, believed)
+    assert source in found.source
+    assert 0 < found.value < 1
+
+
+def test_a_learnt_prior_follows_the_true_share() -> None:
+    rng = np.random.default_rng(1)
+    for share in (0.05, 0.2, 0.5):
+        true = rng.random(20_000) < share
+        won = np.where(true, rng.random(20_000) < 0.8, rng.random(20_000) < 0.025)
+        assert prior_of(list(won)).value == pytest.approx(share, abs=0.015)
+    assert prior_of([True] * 10).value < 0.9
+    assert prior_of([False] * 10).value > 0.05
+
+
+def test_the_command_takes_a_number_of_looks_and_a_prior_in_percent(tmp_path: Path) -> None:
+    frame().write_parquet(tmp_path / "a.parquet")
+    words = ["compare", str(tmp_path / "a.parquet"), "--variant", "arm", "--mean", "spend", "--stratum", "country"]
+    words += ["--looks", "4", "--planned-units", "12000", "--prior", "30%"]
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    assert found["monitoring"]["looks"] == [0.25, 0.5]
+    assert (found["prior"], found["prior_source"]) == (0.3, "given")
+    shown = CliRunner().invoke(app, words).stdout
+    assert "look 2 at 50% of 12,000 planned units" in shown
+    assert "30% of ideas work (given)" in shown

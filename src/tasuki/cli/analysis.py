@@ -58,7 +58,7 @@ def compare(
     ] = None,
     looks: Annotated[
         str | None,
-        typer.Option("--looks", metavar="SHARE,…", help="Planned looks, as 0.25,0.5,0.75,1 of --planned-units."),
+        typer.Option("--looks", metavar="SHARE,…", help="Planned looks: 4, or 0.25,0.5,0.75,1 of --planned-units."),
     ] = None,
     planned_units: Annotated[
         int | None, typer.Option("--planned-units", help="Units of all arms at the end of the planned looks.")
@@ -73,7 +73,8 @@ def compare(
         Literal["auto", "bootstrap"], typer.Option("--method", help="How intervals of means and ratios are made.")
     ] = "auto",
     prior: Annotated[
-        float | None, typer.Option("--prior", help="Share of your ideas that work, for the risk of a false win.")
+        str | None,
+        typer.Option("--prior", metavar="SHARE", help="Share of your ideas that work, for the risk of a false win."),
     ] = None,
     memory: Annotated[
         int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
@@ -92,7 +93,8 @@ def compare(
     covariates = parts.by_metric("--covariate", covariate or ())
     ratios, quantiles = parts.ratios(ratio or ()), parts.quantiles(quantile or ())
     shares = parts.shares("--split", split) if split is not None else None
-    moments = tuple(parts.number("--looks", one, "a share, as 0.5") for one in (looks or "").split(",") if one.strip())
+    moments = parts.looks(looks or "")
+    believed = None if prior is None else parts.number("--prior", prior, "a share, as 0.2 or 20%")
     parts.check()
     if out is not None:
         from tasuki.actions.report import Question, require_report_path, save_comparison
@@ -122,7 +124,7 @@ def compare(
         spending=spending,
         stratum=stratum,
         method=method,
-        prior=prior,
+        prior=believed,
         distributions=out is not None,
         tables=tables,
         memory_limit_mb=memory,

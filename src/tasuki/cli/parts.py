@@ -38,6 +38,12 @@ class Parts:
             self._faults.append(Fault(option, f"{text!r} is no number", expected))
             return 0.0
 
+    def looks(self, text: str) -> tuple[float, ...]:
+        """`SHARE,…` as shares of the planned units, or a whole number of looks equally far apart."""
+        if text.strip().isdigit() and int(text) > 1:
+            return tuple(k / int(text) for k in range(1, int(text) + 1))
+        return tuple(self.number("--looks", one, "a share, as 0.5") for one in text.split(",") if one.strip())
+
     def shares(self, option: str, text: str) -> dict[str, float]:
         """`NAME=SHARE,…` as shares by name; a comma inside a name is not possible."""
         found: dict[str, float] = {}

@@ -6,7 +6,7 @@ from math import isnan
 
 from tasuki.errors import Invalid
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
-from tasuki.experiments.design import Design, arrange
+from tasuki.experiments.design import MOST_STRATA, Design, arrange
 from tasuki.experiments.doubts import (
     doubts_about_covariates,
     doubts_about_metrics,
@@ -94,6 +94,12 @@ def _strata(statistics: Statistics, design: Design) -> list[dict[str, Cell]]:
     for cell in statistics.cells:
         if cell.segment is not None and cell.segment[0] == design.stratum:
             found.setdefault(cell.segment[1], {})[cell.arm] = cell
+    if len(found) > MOST_STRATA:
+        raise Invalid(
+            f"the stratum {design.stratum!r} has {len(found):,} values",
+            expected=f"at most {MOST_STRATA:,}, each with units of every arm",
+            next_step="use a coarser column, or adjust for a number with a covariate",
+        )
     return list(found.values())
 
 

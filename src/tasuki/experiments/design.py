@@ -18,6 +18,7 @@ METHODS: tuple[Method, ...] = ("auto", "bootstrap")
 Adjustment = Literal["none", "holm", "bh"]
 ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
 MOST_ARMS = 20
+MOST_STRATA = 1_000
 _USUAL_NAMES = ("control", "champion", "baseline", "対照", "コントロール", "a", "off", "no", "0", "false")
 _USUAL_FIRST_WORDS = ("control", "champion", "baseline", "no")
 

@@ -145,7 +145,7 @@ def _stratified(pair: Pair, i: int, bound: BoundMetric, values: Sequence[Adjuste
     """The arms within strata; None without strata that both arms fill."""
     pairs = [(control.samples[i].moments, treatment.samples[i].moments) for control, treatment in pair.strata]
     strata, _ = put_together([one for one in pairs if one[0].n + one[1].n])
-    if not strata or min(min(c.n, t.n) for c, t in strata) < 2:
+    if len(strata) < 2 or min(min(c.n, t.n) for c, t in strata) < 2:
         return None
     control, treatment, covariance = post_stratified(strata).ratios(bound.ratios).estimates()
     plain = "delta" if bound.metric.kind == "ratio" else "welch"

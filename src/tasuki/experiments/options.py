@@ -59,7 +59,13 @@ def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
         for name in named.covariates
         if any(metric.name == name and metric.kind == "quantile" for metric in found)
     )
-    return tuple(_completed(metric, named, faults) for metric in found)
+    done = tuple(_completed(metric, named, faults) for metric in found)
+    faults.extend(
+        Fault(f"covariate {metric.name}", "the metric cannot explain itself", "what was known before the start")
+        for metric in done
+        if any(one.numerator == metric.numerator and one.denominator == metric.denominator for one in metric.covariates)
+    )
+    return done
 
 
 def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
