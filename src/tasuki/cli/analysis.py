@@ -286,7 +286,7 @@ def tables_for(file: str, workspace: Path | None) -> dict[str, str] | None:
 
 def show_comparison(comparison: "Comparison") -> None:
     """The comparison for people: arms, results, concerns and what the rule says."""
-    from tasuki.experiments.comparison import COLUMNS, result_cells
+    from tasuki.cli.effects_table import show_effects
 
     arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in comparison.arms)
     p = comparison.srm.p_value
@@ -294,13 +294,9 @@ def show_comparison(comparison: "Comparison") -> None:
     console.print(
         f"units: {arms}; split {verdict}" + ("" if p is None else f" (p = {p:.3g})"), markup=False, soft_wrap=True
     )
-    rows = [result_cells(one) for one in comparison.results]
-    used = [at for at, name in enumerate(COLUMNS) if name != "segment" or any(row[at] for row in rows)]
-    texts = ("metric", "segment", "arm")
-    columns = [COLUMNS[at] + ("" if COLUMNS[at] in texts else "#") for at in used]
-    print_table(columns, ([row[at] for at in used] for row in rows))
-    level, methods = f"{100 * (1 - comparison.alpha):g} %", dict.fromkeys(one.method for one in comparison.results)
-    note = f"relative = treatment / control − 1, low and high its {level} interval; {', '.join(methods)}"
+    show_effects(comparison.results, comparison.alpha)
+    methods = dict.fromkeys(one.method for one in comparison.results)
+    note = f"relative = treatment / control − 1 with its interval; adj. p over metrics and arms; {', '.join(methods)}"
     console.print(note, style="dim", soft_wrap=True)
     for line in _rule_lines(comparison):
         console.print(line, style="dim", markup=False, soft_wrap=True)

@@ -7,6 +7,9 @@ from html import escape
 from math import isfinite
 from typing import Any, Literal
 
+from tasuki.charts.forest import Interval
+from tasuki.charts.frame import Verdict
+from tasuki.charts.notebook import notebook_forest
 from tasuki.experiments.daily import DayEffect
 from tasuki.experiments.design import TYPICAL_SOURCE
 from tasuki.experiments.looks import Monitoring
@@ -186,12 +189,29 @@ class Comparison:
             f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in result_cells(one))}</tr>" for one in self.results
         )
         arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in self.arms)
-        notes = "".join(f"<li>{escape(one.severity)}: {escape(one.message)}</li>" for one in self.concerns)
         said = self.recommendation
+        notes = [f"{one.severity}: {one.message}" for one in self.concerns]
+        reasons, doubts = ("".join(f"<li>{escape(one)}</li>" for one in texts) for texts in (said.reasons, notes))
         return (
-            f"<p>{escape(arms)}. <b>{escape(said.decision)}</b>: {escape(' '.join(said.reasons))}</p>"
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{notes}</ul>"
+            f"<p>{escape(arms)}</p><p><b>{escape(said.decision)}</b></p><ul>{reasons}</ul>{self._chart()}"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{doubts}</ul>"
         )
+
+    def _chart(self) -> str:
+        overall = [one for one in self.results if one.segment is None and one.relative is not None]
+        several = len({one.treatment_arm for one in overall}) > 1
+        rows = [
+            Interval(
+                f"{one.metric} · {one.treatment_arm}" if several else one.metric,
+                one.relative,
+                one.relative_low,
+                one.relative_high,
+                _verdict(one, self.alpha),
+                _limit(one),
+            )
+            for one in overall
+        ]
+        return notebook_forest(rows, f"Relative effect and its {100 * (1 - self.alpha):g}% interval")
 
 
 COLUMNS = ("metric", "segment", "arm", "control", "treatment", "relative", "low", "high", "p", "adjusted")
@@ -212,6 +232,21 @@ def result_cells(one: Result) -> tuple[str, ...]:
         _p_value(one.p_value),
         _p_value(one.p_value_adjusted),
     )
+
+
+def _verdict(one: Result, alpha: float) -> Verdict:
+    p = one.p_value if one.p_value_adjusted is None else one.p_value_adjusted
+    if p is None or p >= alpha or one.effect is None:
+        return "open"
+    return "gain" if (one.effect > 0) is (one.direction == "increase") else "harm"
+
+
+def _limit(one: Result) -> float | None:
+    """Where a guardrail's margin lies, as a share of control."""
+    if one.margin is None or not one.control:
+        return None
+    share = one.margin / abs(one.control)
+    return share if one.direction == "decrease" else -share
 
 
 def _value(number: float | None) -> str:
