@@ -1,13 +1,18 @@
 """The board's page: what it shows, in both languages, filtered, empty, and with hostile text."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
-from told_ideas import HOSTILE, foreign_scripts
+from told_ideas import HOSTILE, NOW, foreign_scripts
 
 from tasuki.actions.workspace import Workspace
+from tasuki.flow.plan import ROLES
+from tasuki.flow.state import IdeaState
 from tasuki.web.app import create_app
+from tasuki.web.board import BoardChoice, build_board
 
 
 def test_board_shows_every_stage_of_the_flow_with_its_ideas(browse: TestClient) -> None:
@@ -53,7 +58,7 @@ def test_board_of_one_person_shows_only_what_concerns_them(browse: TestClient) -
 
 def test_board_of_a_person_without_ideas_says_what_to_do(browse: TestClient) -> None:
     page = browse.get("/?person=kaito&lang=en").text
-    assert "has no idea under way" in page
+    assert "No idea under way in this flow fits" in page
     assert "tasuki idea open" in page
 
 
@@ -125,3 +130,28 @@ def test_templates_stay_short() -> None:
 
     templates = (Path(tasuki.web.__file__).parent / "templates").rglob("*.html")
     assert max(len(path.read_text().splitlines()) for path in templates) <= 120
+
+
+def test_board_of_one_role_shows_whose_turn_it_is(told: Workspace) -> None:
+    states = told.ledger.ideas()
+    whole = _cards_of(states, told, BoardChoice("model"))
+    by_role = {role: _cards_of(states, told, BoardChoice("model", role=role)) for role in ROLES}
+    assert set().union(*by_role.values()) == whole
+    assert by_role["ml_engineer"] < whole
+
+
+def _cards_of(states: Sequence[IdeaState], told: Workspace, choice: BoardChoice) -> set[str]:
+    board = build_board(states, told.playbook, told.formation, choice, NOW)
+    return {card.idea for column in board.columns for card in column.cards}
+
+
+def test_board_says_when_more_is_under_way_than_the_team_wants(told: Workspace) -> None:
+    stages = {name: replace(stage, limit=1) for name, stage in told.playbook.stages.items()}
+    playbook = replace(told.playbook, stages=stages)
+    board = build_board(told.ledger.ideas(), playbook, told.formation, BoardChoice("model"), NOW)
+    assert {column.over_limit for column in board.columns if len(column.cards) > 1} <= {True}
+    assert not any(column.over_limit for column in board.columns if len(column.cards) <= 1)
+
+
+def test_a_role_that_is_none_is_not_found(browse: TestClient) -> None:
+    assert browse.get("/?role=astronaut").status_code == 404

@@ -27,11 +27,19 @@ REASON_CODES = (
 
 @dataclass(frozen=True)
 class Stage:
-    """One leg of the relay, and the kind of task it is."""
+    """One leg of the relay, and the kind of task it is.
+
+    Args:
+        name: How it is called in data.
+        task_kind: What kind of work it is.
+        titles: Its name in both languages.
+        limit: How many ideas the team wants in it at once (work in progress); the board says when there are more.
+    """
 
     name: str
     task_kind: TaskKind
     titles: Titles
+    limit: int | None = None
 
 
 @dataclass(frozen=True)

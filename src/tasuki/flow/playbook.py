@@ -129,13 +129,17 @@ class _Reading:
         return Titles(self._text(table, "en", where), self._text(table, "ja", where))
 
     def _stage(self, name: str, table: _Table, where: str) -> Stage:
-        self._known_keys(table, ("task_kind", "en", "ja"), where)
+        self._known_keys(table, ("task_kind", "en", "ja", "limit"), where)
         if name == CASE or "/" in name:
             self.fault(where, f"a stage cannot be called {name!r}", f"a word other than {CASE}, without /")
         kind: Any = self._text(table, "task_kind", where)
         if kind:
             self._known_name(kind, where, get_args(TaskKind), "task kind")
-        return Stage(name, kind, self._titles(table, where))
+        limit = table.get("limit")
+        if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or limit < 1):
+            self.fault(where, f"limit is {limit!r}", "how many ideas at once, 1 or more")
+            limit = None
+        return Stage(name, kind, self._titles(table, where), limit)
 
     def _flow(self, name: str, table: _Table, where: str) -> Flow:
         self._known_keys(table, ("en", "ja", "stages"), where)

@@ -53,6 +53,12 @@ class Column:
     task_kind: str
     roles: tuple[str, ...]
     cards: tuple[Card, ...]
+    limit: int | None = None
+
+    @property
+    def over_limit(self) -> bool:
+        """Whether more ideas are in it than the team wants at once."""
+        return self.limit is not None and len(self.cards) > self.limit
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,7 @@ class Board:
 
     flow: str
     person: str | None
+    role: str | None
     tabs: tuple[FlowTab, ...]
     people: tuple[str, ...]
     columns: tuple[Column, ...]
@@ -101,6 +108,7 @@ class BoardChoice:
 
     flow: str
     person: str | None = None
+    role: str | None = None
 
 
 def build_board(
@@ -108,12 +116,18 @@ def build_board(
 ) -> Board:
     """The board of one flow, of everyone or of one person's ideas."""
     flow = playbook.flows[choice.flow]
-    shown = [state for state in states if choice.person is None or choice.person in people_of(state)]
+    shown = [
+        state
+        for state in states
+        if (choice.person is None or choice.person in people_of(state))
+        and (choice.role is None or choice.role in _roles_now(state, playbook))
+    ]
     active = [state for state in shown if state.status == "active"]
     ended = sorted((ended_of(state) for state in shown if state.status != "active"), key=_newest_first)
     return Board(
         flow=flow.name,
         person=choice.person,
+        role=choice.role,
         tabs=tuple(FlowTab(name, sum(state.flow == name for state in active)) for name in playbook.flows),
         people=tuple(sorted({person for state in states for person in people_of(state)})),
         columns=_columns([state for state in active if state.flow == flow.name], flow, playbook, formation, now),
@@ -126,6 +140,13 @@ def people_of(state: IdeaState) -> frozenset[str]:
     """Who has to do with an idea now: its owner, who holds it, and whom it waits for."""
     waiting = {state.offer.to_member, state.offer.picked_up_by} if state.offer else set()
     return frozenset({state.owner, state.holder} | {person for person in waiting if person})
+
+
+def _roles_now(state: IdeaState, playbook: Playbook) -> tuple[str, ...]:
+    """The roles whose turn it is: those that own the stage, or the next one while it is offered to them."""
+    formation = playbook.formations.get(state.formation)
+    stage = state.offer.to_stage if state.offer else state.stage
+    return formation.roles_for(state.flow, stage) if formation else ()
 
 
 def _newest_first(ended: Ended) -> float:
@@ -143,6 +164,7 @@ def _columns(
             playbook.stages[stage].task_kind if stage in playbook.stages else OTHER_STAGES,
             team.roles_for(flow.name, stage) if team else (),
             _cards((state for state in states if state.stage == stage), playbook, now),
+            playbook.stages[stage].limit if stage in playbook.stages else None,
         )
         for stage in stages
     )

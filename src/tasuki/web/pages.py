@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing
+from tasuki.flow.plan import ROLES
 from tasuki.flow.state import IdeaState
 from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_list import list_cases
@@ -33,14 +34,17 @@ def show_board(request: AnyRequest) -> Response[str]:
     asked = request.query_params.get("flow") or _usual_flow(workspace)
     if asked not in flows:
         raise Missing(f"there is no flow {asked!r}", expected=", ".join(flows))
-    choice = BoardChoice(asked, request.query_params.get("person") or None)
+    role = request.query_params.get("role") or None
+    if role is not None and role not in ROLES:
+        raise Missing(f"there is no role {role!r}", expected=", ".join(ROLES))
+    choice = BoardChoice(asked, request.query_params.get("person") or None, role)
     board = build_board(states, workspace.playbook, workspace.formation, choice, workspace.clock())
     waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
     return page(
         request,
         workspace,
         "board.html",
-        {"board": board, "waiting_count": waiting, "place": "board", "fresh_kinds": FRESH},
+        {"board": board, "waiting_count": waiting, "place": "board", "fresh_kinds": FRESH, "roles": ROLES},
     )
 
 

@@ -124,11 +124,11 @@ def _evidence_page(
 def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
     """What stands beside a hypothesis while it is written."""
     if kind != "hypothesis_brief":
-        return {"lint": (), "similar": ()}
+        return {"lint": (), "similar": (), "written": False}
     record = record_of(form, inputs_of(kind), [])
     text = "\n".join(form.text(name) for name in ("change", "because", "metric", "population"))
     lint = lint_brief(record) if text.strip() else ()
-    return {"lint": lint, "similar": similar(relay.cases(workspace), text)}
+    return {"lint": lint, "similar": similar(relay.cases(workspace), text), "written": bool(text.strip())}
 
 
 def _named(error: Invalid | None) -> tuple[Fault, ...]:
