@@ -1,6 +1,6 @@
 """A/B 2 in a workspace: registered before the start, compared on its own exposures, both as evidence."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
 from itertools import groupby
@@ -9,19 +9,30 @@ from sqlglot import exp
 
 from tasuki.actions.measure import Asked, measure
 from tasuki.actions.metrics import metric_named
-from tasuki.actions.plan import learn_baseline
+from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.experiments.aa import AASplits
 from tasuki.experiments.compare import compare_arms
+from tasuki.experiments.departures import (
+    Circumstances,
+    OtherQuestion,
+    departures_from,
+    fingerprint_of,
+    outside_the_plan,
+)
+from tasuki.experiments.holidays import Holiday
 from tasuki.experiments.registered import (
+    Learnt,
     PlanRequest,
+    asked_design,
     comparison_report,
     design_of,
     early_look,
     experiment_plan,
 )
-from tasuki.experiments.sizing import Baseline
+from tasuki.experiments.start import frozen_plan, require_not_started
 from tasuki.flow import decide
 from tasuki.flow.event import NewEvent
 from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, read_evidence, to_body
@@ -32,10 +43,11 @@ from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
 from tasuki.metrics.metric import Margin, Metric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.moments import no_moments
 from tasuki.warehouse import Engine, Warehouse, open_engine, source_of
 from tasuki.warehouse.engine import quoted
 
-__all__ = ["PlanRequest", "compare_experiment", "plan_experiment"]
+__all__ = ["OtherQuestion", "PlanRequest", "compare_experiment", "plan_experiment"]
 
 DAY_S = 86_400
 
@@ -55,26 +67,35 @@ def plan_experiment(
     Raises:
         Missing: A metric is not declared, or its table is not there.
         Invalid: What cannot be planned: every fault at once.
-        Refused: The member may not attach evidence to the present stage.
+        Refused: The member may not attach evidence to the present stage, or the experiment was started: its plan is
+            frozen.
     """
-    asked = Request("plan_experiment", actor, asdict(request), key)
+    first_day = None if request.first_day is None else request.first_day.isoformat()
+    asked = Request("plan_experiment", actor, {**asdict(request), "first_day": first_day}, key)
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _plan_in(earlier[0].body["evidence"])
     faults = request.faults()
     if faults:
         raise Invalid("the experiment cannot be registered", faults)
-    for name in (*request.secondary, *request.guardrails):
-        metric_named(workspace.folder, name)
-    baseline, daily = _learn(workspace, metric_named(workspace.folder, request.primary), request)
-    plan = experiment_plan(request, baseline, daily)
+    require_not_started(workspace.ledger.state(idea), request.experiment)
+    named = (request.primary, *request.secondary, *request.guardrails)
+    metrics = {name: metric_named(workspace.folder, name) for name in named}
+    plan = experiment_plan(request, replace(_learn(workspace, metrics[request.primary], request), metrics=metrics))
     evidence = evidence_of(plan, "tasuki experiment plan", workspace.clock())
     _attach(workspace, idea, asked, evidence)
     return plan
 
 
 def compare_experiment(
-    workspace: Workspace, idea: str, experiment: str, *, actor: str, key: str | None = None, engine: str | None = None
+    workspace: Workspace,
+    idea: str,
+    experiment: str,
+    *,
+    actor: str,
+    key: str | None = None,
+    engine: str | None = None,
+    other: OtherQuestion | None = None,
 ) -> ComparisonReport:
     """Compares the arms on the registered metrics, records the look and attaches the report as evidence.
 
@@ -87,13 +108,15 @@ def compare_experiment(
         actor: Who looks.
         key: Idempotency key: the report that was attached first is given again.
         engine: What is asked instead of the workspace's own engine (see `tasuki.warehouse.opening.open_engine`).
+        other: What is asked besides the registered question, to explore; a concern names it.
 
     Raises:
         Missing: The experiment was not planned or not started, or a table is not there.
         Invalid: The metrics do not fit the tables.
         Refused: The member may not attach evidence to the present stage.
     """
-    asked = Request("compare_experiment", actor, {"experiment": experiment}, key)
+    said = {} if other is None else {"other": asdict(other)}
+    asked = Request("compare_experiment", actor, {"experiment": experiment, **said}, key)
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _report_in(earlier[0].body["evidence"])
@@ -102,11 +125,30 @@ def compare_experiment(
     plan, run = _registered(state, experiment), _started(state, experiment)
     started, ended = run.started_at or workspace.clock(), run.stopped_at or workspace.clock()
     days = (ended - started).total_seconds() / DAY_S
-    design = design_of(plan, _prior(state), days)
+    registered = design_of(plan, _prior(state), days)
+    question = other or OtherQuestion()
+    design = asked_design(registered, question)
+    faults = [
+        Fault(name, "was not registered", ", ".join(one.name for one in plan.metrics))
+        for name in design.primary
+        if name not in [one.name for one in plan.metrics]
+    ]
+    faults += design.faults()
+    if faults:
+        raise Invalid("this cannot be compared", faults)
     metrics = [_as_planned(workspace, one.name, one.role, one.margin) for one in plan.metrics]
+    segments = tuple(dict.fromkeys((*plan.segments, *question.segments)))
+    design = replace(design, segments=segments or None)
     with closing(open_engine(engine or workspace.engine, _tables(workspace))) as warehouse:
-        statistics, bound = _measured(warehouse, experiment, metrics, plan.alpha)
-    comparison = compare_arms(statistics, bound, design, early_look(plan, design))
+        statistics, bound = _measured(warehouse, experiment, metrics, (design.alpha, segments))
+    seen = Circumstances(
+        {one.name: fingerprint_of(one) for one in metrics},
+        sum((at - started).total_seconds() / DAY_S < plan.days for at in run.looks),
+        (workspace.clock() - started).total_seconds() / DAY_S,
+        segments,
+    )
+    doubts = (*early_look(plan, design), *outside_the_plan(departures_from(plan, registered, design, seen)))
+    comparison = compare_arms(statistics, bound, design, doubts)
     report = comparison_report(plan, comparison, days)
     window = DataWindow(started, ended) if started < ended else None
     evidence = evidence_of(report, "tasuki experiment compare", workspace.clock(), window)
@@ -142,8 +184,7 @@ def _tables(workspace: Workspace) -> dict[str, str]:
 
 
 def _registered(state: IdeaState, experiment: str) -> ExperimentPlan:
-    entries = [one for one in state.evidence if one.kind == "experiment_plan"]
-    entry = next((one for one in reversed(entries) if one.record["experiment"] == experiment), None)
+    entry = frozen_plan(state, experiment)
     if entry is None:
         raise Missing(
             f"{experiment} was not planned",
@@ -176,7 +217,7 @@ def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None
 
 
 def _measured(
-    warehouse: Engine, experiment: str, metrics: Sequence[Metric], alpha: float
+    warehouse: Engine, experiment: str, metrics: Sequence[Metric], how: tuple[float, tuple[str, ...]]
 ) -> tuple[Statistics, tuple[BoundMetric, ...]]:
     """One grouped query for each table and way of joining it, put together in the order of the metrics."""
     faults = [
@@ -188,13 +229,15 @@ def _measured(
     ]
     if faults:
         raise Invalid("the metrics cannot be compared", faults)
+    alpha, segments = how
     parts: dict[str, tuple[Statistics, int, BoundMetric]] = {}
     ordered = sorted(metrics, key=_join_key)
     for _, same in groupby(ordered, key=_join_key):
         group = tuple(same)
         columns = warehouse.columns(source_of(group[0].table or ""))
         table = exposed_table(group[0], experiment, columns)
-        asked = Asked(ARM, UNIT, (), group, PRESENT)
+        _require_segments(segments, columns, group[0].table or "")
+        asked = Asked(ARM, UNIT, segments, group, PRESENT)
         statistics, bound = measure(warehouse, table, columns, asked, alpha)
         parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
     chosen = [parts[metric.name] for metric in metrics]
@@ -210,23 +253,40 @@ def _join_key(metric: Metric) -> tuple[str, ...]:
     return (metric.table or "", *(one or "" for one in link_of(metric)))
 
 
+def _require_segments(segments: Sequence[str], columns: Mapping[str, str], table: str) -> None:
+    faults = [Fault(name, f"is no column of {table}", ", ".join(columns)) for name in segments if name not in columns]
+    if faults:
+        raise Invalid("the segments cannot be compared", faults)
+
+
 def _sample_of(part: Statistics, i: int, cell: Cell) -> Sample:
-    return next(one.samples[i] for one in part.cells if (one.arm, one.segment) == (cell.arm, cell.segment))
+    same = (one.samples[i] for one in part.cells if (one.arm, one.segment) == (cell.arm, cell.segment))
+    return next(same, Sample(no_moments(len(part.cells[0].samples[i].moments.means))))
 
 
-def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> tuple[Baseline, float]:
+def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> Learnt:
     with closing(Warehouse(_tables(workspace))) as warehouse:
         source = source_of(metric.table or "")
         columns = warehouse.columns(source)
         table = warehouse.table(source)
         baseline = learn_baseline(warehouse, table, columns, (replace(metric, margin=None), metric.unit))
         daily = request.units_per_day or _units_per_day(warehouse, table, metric)
+        shown = None
+        if request.aa:
+            effect = request.minimal_detectable_effect * baseline.value
+            splits = AASplits(request.aa, tuple(request.arms.values()), request.alpha, effect)
+            shown = simulate_on(warehouse, table, columns, (replace(metric, margin=None), metric.unit), splits)
     if daily is None:
         fault = Fault(
             "units_per_day", f"cannot be learnt from {metric.table}", "a number, or unit and time in metrics.toml"
         )
         raise Invalid("the days cannot be planned", [fault])
-    return baseline, daily
+    return Learnt(baseline, daily, holidays=_holidays(workspace), aa=shown)
+
+
+def _holidays(workspace: Workspace) -> Sequence[Holiday]:
+    path = workspace.folder / "calendar.toml"
+    return read_calendar_file(path) if path.exists() else ()
 
 
 def _units_per_day(warehouse: Warehouse, table: exp.Expr, metric: Metric) -> float | None:

@@ -8,8 +8,12 @@ from typing import Any
 from tasuki.actions.transaction import Request, change_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Invalid, Missing
+from tasuki.experiments.start import require_not_started
 from tasuki.flow import decide
+from tasuki.flow.event import NewEvent
 from tasuki.flow.evidence import Evidence, read_evidence, to_body
+from tasuki.flow.records import ExperimentPlan
+from tasuki.flow.rights import Act
 from tasuki.flow.state import IdeaState
 
 
@@ -35,17 +39,19 @@ def attach_evidence(
 
     Raises:
         Invalid: With every fault of the evidence at once. Nothing was written.
+        Refused: It is the plan of an experiment that has started.
     """
     evidence = body if isinstance(body, Evidence) else read_evidence(_completed(workspace, body, actor))
     written = to_body(evidence)
     said = {"evidence": written if isinstance(body, Evidence) else dict(body), "stage": stage}
     request = Request("attach_evidence", actor, said, key)
-    return change_idea(
-        workspace,
-        idea,
-        request,
-        lambda state, act: [decide.attach_evidence(state, act, written, evidence.content_hash, stage)],
-    )
+
+    def decided(state: IdeaState, act: Act) -> list[NewEvent]:
+        if isinstance(evidence.record, ExperimentPlan):
+            require_not_started(state, evidence.record.experiment)
+        return [decide.attach_evidence(state, act, written, evidence.content_hash, stage)]
+
+    return change_idea(workspace, idea, request, decided)
 
 
 def _completed(workspace: Workspace, body: Mapping[str, Any], actor: str) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """`tasuki experiment plan` and `compare`: A/B 2 is registered before it starts and compared at its end."""
 
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -12,6 +13,7 @@ from tasuki.cli.parts import Parts
 if TYPE_CHECKING:
     from tasuki.flow.records import ComparisonReport, ExperimentPlan
 
+AdjustName = Literal["none", "holm", "bh"]
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
 
 
@@ -40,6 +42,23 @@ def plan(
         float | None, typer.Option("--units-per-day", help="Units that take part each day; learnt otherwise.")
     ] = None,
     salt: Annotated[str, typer.Option("--salt", help="What units are hashed with; the name otherwise.")] = "",
+    adjust: Annotated[AdjustName, typer.Option("--adjust", help="For several metrics and arms.")] = "holm",
+    sequential: Annotated[
+        Literal["none", "always_valid", "group_sequential"],
+        typer.Option("--sequential", help="How people may look before the end."),
+    ] = "none",
+    look: Annotated[
+        list[str] | None, typer.Option("--look", help="A planned look, as 50%; the last one is the end.")
+    ] = None,
+    segment: Annotated[list[str] | None, typer.Option("--segment", help="Column to repeat the comparison by.")] = None,
+    exclude: Annotated[list[str] | None, typer.Option("--exclude", help="Who or what is left out, in words.")] = None,
+    label_delay: Annotated[int, typer.Option("--label-delay", metavar="DAYS", help="Until an outcome is final.")] = 0,
+    start: Annotated[
+        datetime | None, typer.Option("--start", formats=["%Y-%m-%d"], help="The first day: shows holidays in it.")
+    ] = None,
+    aa: Annotated[
+        int, typer.Option("--aa", metavar="N", help="Split the past units N times and compare: can it be trusted?")
+    ] = 0,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
@@ -52,6 +71,7 @@ def plan(
     guards = parts.by_metric("--guardrail", guardrail or ())
     margins = {name: parts.number("--guardrail", values[-1], "a share, as 0.02") for name, values in guards.items()}
     shares = parts.shares("--split", split)
+    looks = [parts.number("--look", one, "a share, as 50%") for one in look or ()]
     parts.check()
     request = PlanRequest(
         experiment=experiment,
@@ -69,6 +89,14 @@ def plan(
         days=days,
         units_per_day=units_per_day,
         salt=salt,
+        adjust=adjust,
+        sequential=sequential,
+        looks=(*looks, *((1.0,) if looks and looks[-1] != 1 else ())),
+        segments=tuple(segment or ()),
+        exclusions=tuple(exclude or ()),
+        label_delay_days=label_delay,
+        first_day=None if start is None else start.date(),
+        aa=aa,
     )
     with opened(workspace) as here:
         registered = plan_experiment(here, idea, request, actor=actor_of(here, member), key=key)
@@ -81,19 +109,34 @@ def compare(
     idea: Annotated[
         str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")
     ] = None,
+    alpha: Annotated[float | None, typer.Option("--alpha", help="Another level than registered: explores.")] = None,
+    primary: Annotated[
+        list[str] | None, typer.Option("--primary", help="Other registered metrics that decide: explores.")
+    ] = None,
+    adjust: Annotated[AdjustName | None, typer.Option("--adjust", help="Another adjustment: explores.")] = None,
+    sequential: Annotated[
+        bool | None, typer.Option("--sequential/--once", help="Other looks than registered: explores.")
+    ] = None,
+    segment: Annotated[list[str] | None, typer.Option("--segment", help="One more segment: explores.")] = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
     engine: WorkspaceEngineOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """A/B 2: is it better? Compares on the registered metrics, records the look, attaches the report to the idea."""
-    from tasuki.actions.check import idea_of_experiment
-    from tasuki.actions.comparison import compare_experiment
+    """A/B 2: is it better? Compares on the registered metrics, records the look, attaches the report to the idea.
 
+    What was not registered is named as a concern; from another question than the registered one no decision follows.
+    """
+    from tasuki.actions.check import idea_of_experiment
+    from tasuki.actions.comparison import OtherQuestion, compare_experiment
+
+    asked = OtherQuestion(alpha, tuple(primary or ()), adjust, sequential, tuple(segment or ()))
+    other = None if asked == OtherQuestion() else asked
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
-        report = compare_experiment(here, whose, experiment, actor=actor_of(here, member), key=key, engine=engine)
+        actor = actor_of(here, member)
+        report = compare_experiment(here, whose, experiment, actor=actor, key=key, engine=engine, other=other)
     payload = {"idea": whose, "report": report}
     emit("experiment_compare/1", payload, as_json=as_json, for_people=lambda: _show_report(report))
 
@@ -105,7 +148,12 @@ def _show_plan(plan: "ExperimentPlan") -> None:
         ("smallest effect", f"{plan.minimal_detectable_effect:.3g} of control"),
         ("power", f"{plan.power:.1%}"),
         ("units needed", f"{plan.units_needed:,}"),
-        ("days", str(plan.days)),
+        ("days", f"{plan.days}" + (f", and {plan.label_delay_days} for labels" if plan.label_delay_days else "")),
+        *((("planned days", f"{plan.first_day} to {plan.last_day}"),) if plan.first_day else ()),
+        *((("WARNING: holidays in them", ", ".join(plan.holidays)),) if plan.holidays else ()),
+        ("looking early", plan.sequential + "".join(f" {look:.0%}" for look in plan.looks)),
+        *((("A/A false alarms", f"{plan.aa.false_positives:.1%} of {plan.aa.splits:,} splits"),) if plan.aa else ()),
+        *(("A/A WARNING", finding) for finding in (plan.aa.findings if plan.aa else ())),
         ("arms", ", ".join(f"{arm.name} {arm.share:.3g}" for arm in plan.arms)),
         ("rule", plan.rule),
         ("stop rule", plan.stop_rule),

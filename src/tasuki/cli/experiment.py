@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tasuki.cli import booking, check, comparison
+from tasuki.cli import booking, check, comparison, deciding
 from tasuki.cli.numbers import numbers_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
@@ -19,6 +19,7 @@ app.command("compare")(comparison.compare)
 app.command("check")(check.check)
 app.command("book")(booking.book)
 app.command("ramp")(booking.ramp)
+app.command("decide")(deciding.decide)
 
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
 IdeaOption = Annotated[str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")]

@@ -1,14 +1,20 @@
 """What is registered before an A/B 2 and reported after it, as the records that a hand-off carries."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Literal
 
 from tasuki.errors import Fault
+from tasuki.experiments.aa import AAResult
 from tasuki.experiments.assignment import split_of
 from tasuki.experiments.comparison import Comparison
-from tasuki.experiments.design import Design
-from tasuki.experiments.sizing import Baseline, Wish, achieved_power, size_experiment
+from tasuki.experiments.departures import OtherQuestion, fingerprint_of
+from tasuki.experiments.design import Adjustment, Design
+from tasuki.experiments.holidays import Holiday, planned_window
+from tasuki.experiments.sizing import Baseline, Looking, Wish, achieved_power, size_experiment
 from tasuki.flow.records import (
+    AACheck,
     ArmCount,
     ArmShare,
     ComparisonReport,
@@ -20,10 +26,13 @@ from tasuki.flow.records import (
     Recommendation,
     SplitCheck,
 )
+from tasuki.metrics.metric import Metric
 from tasuki.stats.concern import Concern
 
 SEQUENTIAL = ("sequential", "always-valid", "always valid", "逐次")
 """Words in a stop rule that say that people will look before the end, with intervals made for it."""
+
+Role = Literal["primary", "secondary", "guardrail"]
 
 _REPORTED = tuple(Effect.__dataclass_fields__)
 
@@ -48,6 +57,14 @@ class PlanRequest:
         days: How long it shall run; as long as the effect needs, in whole weeks, when None.
         units_per_day: Units that take part each day; learnt from the primary metric's table when None.
         salt: What units are hashed with; the experiment's name when empty.
+        adjust: How p-values are adjusted for several metrics and arms.
+        sequential: How people may look before the end; `always_valid` also where the stop rule says so in words.
+        looks: The planned looks of a group-sequential design, as shares of the units, the last one 1.
+        segments: Columns by whose values the comparison is repeated.
+        exclusions: Who or what is left out, in words.
+        label_delay_days: Days until the last outcomes are known for good.
+        first_day: The first day, where it is known.
+        aa: How many times the past units are split to see whether the analysis can be trusted; 0 for not at all.
     """
 
     experiment: str
@@ -65,6 +82,34 @@ class PlanRequest:
     days: int | None = None
     units_per_day: float | None = None
     salt: str = ""
+    adjust: Adjustment = "holm"
+    sequential: Looking = "none"
+    looks: tuple[float, ...] = ()
+    segments: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    label_delay_days: int = 0
+    first_day: date | None = None
+    aa: int = 0
+
+    @property
+    def looking(self) -> Looking:
+        """How people may look, as said or as the stop rule's words say."""
+        in_words = any(word in self.stop_rule.lower() for word in SEQUENTIAL)
+        return "always_valid" if self.sequential == "none" and in_words else self.sequential
+
+    def wish(self, units_per_day: float) -> Wish:
+        """What is to be found, as sizing asks it."""
+        return Wish(
+            self.minimal_detectable_effect,
+            True,
+            self.power,
+            self.alpha,
+            tuple(self.arms.values()),
+            units_per_day=units_per_day,
+            looking=self.looking,
+            looks=self.looks,
+            label_delay_days=self.label_delay_days,
+        )
 
     def faults(self) -> list[Fault]:
         """What cannot be registered, apart from what sizing says."""
@@ -86,36 +131,53 @@ class PlanRequest:
         return found
 
 
-def experiment_plan(request: PlanRequest, baseline: Baseline, units_per_day: float) -> ExperimentPlan:
+@dataclass(frozen=True)
+class Learnt:
+    """What the team's own data says.
+
+    Args:
+        baseline: The primary metric today.
+        units_per_day: Units that take part each day.
+        metrics: The declared metrics, by name.
+        holidays: The team's.
+        aa: What splitting the past units showed, where it was asked for.
+    """
+
+    baseline: Baseline
+    units_per_day: float
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    holidays: Sequence[Holiday] = ()
+    aa: AAResult | None = None
+
+
+def experiment_plan(request: PlanRequest, learnt: Learnt) -> ExperimentPlan:
     """The registered plan: units and days that the effect needs, or the power that the days asked for give.
 
     Raises:
         Invalid: What cannot be planned, every fault at once.
     """
     split_of(request.arms)
-    shares = tuple(request.arms.values())
-    effect = request.minimal_detectable_effect
-    wish = Wish(effect, True, request.power, request.alpha, shares, units_per_day=units_per_day)
+    baseline, daily = learnt.baseline, learnt.units_per_day
+    wish = request.wish(daily)
     sized = size_experiment(baseline, wish)
     days, power, units = request.days, request.power, sized.units
     if days is None:
         days = sized.whole_weeks_days or 7
     elif days < (sized.days or days):
         # Shorter than the effect needs: what is registered is the power that is really there.
-        units = max(4, int(units_per_day * days))
+        units = max(4, int(daily * days))
         power = achieved_power(baseline, wish, units)
+    window = None
+    if request.first_day is not None:
+        window = planned_window(request.first_day, days, request.label_delay_days, learnt.holidays)
     return ExperimentPlan(
         experiment=request.experiment,
         kind="comparison",
         unit="unit",
         salt=request.salt or request.experiment,
         arms=tuple(ArmShare(name, share) for name, share in request.arms.items()),
-        metrics=(
-            PlannedMetric(request.primary, "primary"),
-            *(PlannedMetric(name, "secondary") for name in request.secondary),
-            *(PlannedMetric(name, "guardrail", margin) for name, margin in request.guardrails.items()),
-        ),
-        minimal_detectable_effect=effect,
+        metrics=_planned_metrics(request, learnt.metrics),
+        minimal_detectable_effect=request.minimal_detectable_effect,
         power=power,
         alpha=request.alpha,
         units_needed=units,
@@ -123,31 +185,80 @@ def experiment_plan(request: PlanRequest, baseline: Baseline, units_per_day: flo
         rule=request.rule,
         stop_rule=request.stop_rule,
         interactions=request.interactions,
+        adjust=request.adjust,
+        sequential=request.looking,
+        looks=request.looks,
+        segments=request.segments,
+        exclusions=request.exclusions,
+        label_delay_days=request.label_delay_days,
+        first_day=window.first if window else None,
+        last_day=window.last if window else None,
+        holidays=tuple(f"{one.day} {one.title}" for one in window.holidays) if window else (),
+        baseline=baseline.value,
+        variance_reduction=baseline.variance_reduction,
+        units_per_day=daily,
+        aa=None if learnt.aa is None else _aa_check(learnt.aa),
+    )
+
+
+def _planned_metrics(request: PlanRequest, metrics: Mapping[str, Metric]) -> tuple[PlannedMetric, ...]:
+    roles: list[tuple[str, Role, float | None]] = [(request.primary, "primary", None)]
+    for name in request.secondary:
+        roles.append((name, "secondary", None))
+    for name, loss in request.guardrails.items():
+        roles.append((name, "guardrail", loss))
+    planned = []
+    for name, role, margin in roles:
+        metric = metrics.get(name)
+        covariates = () if metric is None else tuple(one.numerator for one in metric.covariates)
+        planned.append(PlannedMetric(name, role, margin, covariates, fingerprint_of(metric) if metric else ""))
+    return tuple(planned)
+
+
+def _aa_check(shown: AAResult) -> AACheck:
+    return AACheck(
+        shown.splits, shown.units, shown.false_positives, shown.error_ratio, shown.trusted, tuple(shown.findings)
     )
 
 
 def design_of(plan: ExperimentPlan, prior: float | None, days: float) -> Design:
     """How a comparison is judged under its registered plan."""
     base = Design()
-    is_sequential = any(word in plan.stop_rule.lower() for word in SEQUENTIAL)
+    in_words = any(word in plan.stop_rule.lower() for word in SEQUENTIAL)
+    planned_looks = plan.sequential == "group_sequential"
     return Design(
         control=plan.arms[0].name,
         shares={arm.name: arm.share for arm in plan.arms},
         alpha=plan.alpha,
-        sequential=is_sequential,
+        adjust=plan.adjust,
+        sequential=plan.sequential == "always_valid" or (in_words and not planned_looks),
         tuning=plan.units_needed,
         prior=base.prior if prior is None or not 0 < prior < 1 else prior,
         power=plan.power,
         primary=tuple(one.name for one in plan.metrics if one.role == "primary"),
         mde=plan.minimal_detectable_effect,
         days=days,
+        looks=plan.looks if planned_looks else (),
+        planned_units=plan.units_needed if planned_looks else None,
+        segments=plan.segments or None,
+    )
+
+
+def asked_design(registered: Design, other: OtherQuestion) -> Design:
+    """The registered design with what somebody asks besides, to explore."""
+    return replace(
+        registered,
+        alpha=registered.alpha if other.alpha is None else other.alpha,
+        primary=other.primary or registered.primary,
+        adjust=registered.adjust if other.adjust is None else other.adjust,
+        sequential=registered.sequential if other.sequential is None else other.sequential,
     )
 
 
 def early_look(plan: ExperimentPlan, design: Design) -> tuple[Concern, ...]:
     """The doubt that somebody looked before the end that the rule set."""
     ran = design.days or 0.0
-    if design.sequential or ran >= plan.days - 1e-9:
+    if design.sequential or design.looks or ran >= plan.days - 1e-9:
         return ()
     message = (
         f"This is a look after {ran:.1f} of {plan.days} days, and the stop rule allows none: intervals and p-values "

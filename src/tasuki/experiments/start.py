@@ -21,7 +21,7 @@ from tasuki.experiments.routing import (
 from tasuki.flow import decide
 from tasuki.flow.event import Event, NewEvent
 from tasuki.flow.rights import Act
-from tasuki.flow.state import IdeaState
+from tasuki.flow.state import EvidenceEntry, IdeaState
 
 TREATMENT = "treatment"
 CHANNELS = {CONTROL: "champion", TREATMENT: "challenger"}
@@ -134,6 +134,29 @@ def plan_of(state: IdeaState, experiment: str) -> Mapping[str, Any] | None:
     """The newest plan that was registered for the experiment."""
     plans = (one.record for one in reversed(state.evidence) if one.kind == "experiment_plan")
     return next((plan for plan in plans if plan["experiment"] == experiment), None)
+
+
+def frozen_plan(state: IdeaState, experiment: str) -> EvidenceEntry | None:
+    """The plan that an experiment is judged by: the newest of those that were registered before it started."""
+    entries = [
+        one for one in state.evidence if one.kind == "experiment_plan" and one.record["experiment"] == experiment
+    ]
+    run = next((one for one in state.experiments if one.name == experiment), None)
+    if run is None or run.started_at is None:
+        return entries[-1] if entries else None
+    before = [one for one in entries if one.attached_at <= run.started_at]
+    return next(reversed(before or entries), None)
+
+
+def require_not_started(state: IdeaState, experiment: str) -> None:
+    """Refuses another plan for an experiment that has started."""
+    run = next((one for one in state.experiments if one.name == experiment), None)
+    if run is not None and run.started_at is not None:
+        raise Refused(
+            f"{experiment} was started {run.started_at:%Y-%m-%d %H:%M} UTC",
+            rule="a plan is frozen at the start: metrics, days and rule are not changed once numbers can be seen",
+            next_step="plan and start another experiment under another name",
+        )
 
 
 def start(

@@ -265,16 +265,38 @@ class ArmShare:
 
 @dataclass(frozen=True, config=_STRICT)
 class PlannedMetric:
-    """A metric registered before the start, in its role; `margin` is the non-inferiority margin of a guardrail."""
+    """A metric registered before the start, in its role; `margin` is the non-inferiority margin of a guardrail.
+
+    `covariates` are what variance is taken out with; `definition` is the fingerprint of what is computed, so that a
+    change after the start is seen.
+    """
 
     name: Text
     role: Literal["primary", "secondary", "guardrail"]
     margin: float | None = None
+    covariates: tuple[str, ...] = ()
+    definition: str = ""
+
+
+@dataclass(frozen=True, config=_STRICT)
+class AACheck:
+    """What splitting the past units by the assignment's hash showed: can the analysis be trusted on this data?"""
+
+    splits: Annotated[int, Field(ge=1)]
+    units: Annotated[int, Field(ge=1)]
+    false_positives: Probability
+    error_ratio: float | None
+    trusted: bool
+    findings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)
 class ExperimentPlan:
-    """What is registered before the start: arms, metrics, smallest effect worth finding, days and rule."""
+    """What is registered before the start: arms, metrics, smallest effect worth finding, days and rule.
+
+    `sequential` and `looks` say how people may look before the end; `exclusions` who or what is left out, in words;
+    `label_delay_days` come after the days, before anybody decides; `holidays` lie in the planned days.
+    """
 
     experiment: Text
     kind: Literal["check", "comparison"]
@@ -290,6 +312,19 @@ class ExperimentPlan:
     rule: Text
     stop_rule: Text
     interactions: Text
+    adjust: Literal["none", "holm", "bh"] = "holm"
+    sequential: Literal["none", "always_valid", "group_sequential"] = "none"
+    looks: tuple[float, ...] = ()
+    segments: tuple[str, ...] = ()
+    exclusions: tuple[str, ...] = ()
+    label_delay_days: Annotated[int, Field(ge=0)] = 0
+    first_day: date | None = None
+    last_day: date | None = None
+    holidays: tuple[str, ...] = ()
+    baseline: float | None = None
+    variance_reduction: float | None = None
+    units_per_day: float | None = None
+    aa: AACheck | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)
