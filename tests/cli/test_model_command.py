@@ -174,6 +174,22 @@ def test_damaged_version_is_not_published_and_the_file_is_named(document: Any, r
     assert document("list")["models"][0]["channels"].get("never") is None
 
 
+def test_broken_channel_hides_nothing_else(document: Any, run: Any, champion: str, workspace: Workspace) -> None:
+    version = document("train", champion)["version"]
+    document("publish", "ctr", version, "--channel", "sound")
+    path = workspace.folder / "artifacts" / "ctr" / "channels" / "torn.json"
+    path.write_bytes(b"{")
+    try:
+        listed = document("list")["models"][0]
+        assert listed["channels"]["sound"] == version
+        assert "torn" not in listed["channels"]
+        assert "torn.json" in listed["broken"]["torn"]
+        assert "channel torn of ctr cannot be read" in run("list")[1]
+        assert document("show", "ctr", version)["version"] == version
+    finally:
+        path.unlink()
+
+
 def test_table_that_is_not_there_or_empty_exits_with_its_name(run: Any, workspace: Workspace) -> None:
     path = model_desk.write_model(workspace, "elsewhere", model_desk.CHAMPION)
     path.write_text(path.read_text().replace('table="impressions"', 'table="conversions"'))

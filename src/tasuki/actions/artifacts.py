@@ -1,20 +1,20 @@
 """The workspace's artifacts and the evidence about them, for the verbs that train, publish and check models."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing
+from tasuki.errors import Invalid, Missing
 from tasuki.flow.evidence import Evidence
 from tasuki.models.artifact import Artifact, Input, prove, read_artifact
 from tasuki.store.artifacts import ArtifactStore, Pointer
 
 
 def store_of(workspace: Workspace, location: str | None = None) -> ArtifactStore:
-    """The workspace's artifact store, or the one at a location (relative to the workspace's folder)."""
-    return ArtifactStore(workspace.folder / (location or workspace.artifacts_location))
+    """The workspace's artifact store, or the one at a location: a URL, or relative to the workspace's folder."""
+    return ArtifactStore.at(workspace.folder, location or workspace.artifacts_location)
 
 
 def read_version(store: ArtifactStore, model: str, version: str) -> Artifact:
@@ -33,11 +33,19 @@ def attach_once(workspace: Workspace, idea: str, evidence: Evidence, actor: str,
 
 @dataclass(frozen=True)
 class ModelEntry:
-    """A model of the store: its versions, the newest last, and the version each channel points to."""
+    """A model of the store.
+
+    Args:
+        name: Its name.
+        versions: Its versions, the newest last.
+        channels: The version each channel points to.
+        broken: What is wrong with each channel whose pointer cannot be read.
+    """
 
     name: str
     versions: tuple[str, ...]
     channels: Mapping[str, str]
+    broken: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,16 +60,22 @@ class VersionEntry:
 
 
 def describe_models(workspace: Workspace) -> tuple[ModelEntry, ...]:
-    """Every model of the workspace's store."""
+    """Every model of the workspace's store; a channel that cannot be read hides nothing else."""
     store = store_of(workspace)
-    return tuple(
-        ModelEntry(
-            name,
-            store.versions(name),
-            {channel: current for channel in store.channels(name) if (current := store.current(name, channel))},
-        )
-        for name in store.models()
-    )
+    return tuple(_entry(store, name) for name in store.models())
+
+
+def _entry(store: ArtifactStore, name: str) -> ModelEntry:
+    channels: dict[str, str] = {}
+    broken: dict[str, str] = {}
+    for channel in store.channels(name):
+        try:
+            current = store.current(name, channel)
+        except Invalid as error:
+            broken[channel] = "; ".join(map(str, error.faults)) or error.what
+        else:
+            channels |= {channel: current} if current else {}
+    return ModelEntry(name, store.versions(name), channels, broken)
 
 
 def describe_version(workspace: Workspace, model: str, version: str | None = None) -> VersionEntry:
@@ -80,9 +94,11 @@ def describe_version(workspace: Workspace, model: str, version: str | None = Non
             next_step=f"name a version, or: tasuki model publish {model} VERSION",
         )
     artifact = read_version(store, model, wanted)
+    readable = set(_entry(store, model).channels)
     pointers = [
         (channel, one)
         for channel in store.channels(model)
+        if channel in readable
         for one in store.history(model, channel)
         if one.version == wanted
     ]

@@ -17,6 +17,7 @@ from tasuki.flow.state import EvidenceEntry, IdeaState
 
 if TYPE_CHECKING:
     from tasuki.models.artifact import Artifact
+    from tasuki.store.artifacts import ArtifactStore
     from tasuki.warehouse import Warehouse
 
 Runner = Callable[[Workspace, IdeaState], list[str]]
@@ -127,34 +128,33 @@ def job_dry_run(workspace: Workspace, state: IdeaState) -> list[str]:
 def golden_examples_pass(workspace: Workspace, state: IdeaState) -> list[str]:
     """Scores the golden examples with the stored version they belong to: it must give their scores."""
     golden = newest(state, "golden_examples").record
-    return _golden_faults(_artifact(_store_location(workspace, "."), golden["model"], golden["version"]), golden)
+    return _golden_faults(_artifact(_store(workspace, "."), golden["model"], golden["version"]), golden)
 
 
 def golden_parity(workspace: Workspace, state: IdeaState) -> list[str]:
     """Scores the golden examples with what the inference service would fetch: the published channel's version."""
-    from tasuki.store.artifacts import ArtifactStore
-
     golden, publication = (newest(state, kind).record for kind in ("golden_examples", "publication"))
-    location = _store_location(workspace, publication["location"])
-    current = ArtifactStore(location).current(publication["model"], publication["channel"])
+    store = _store(workspace, publication["location"])
+    current = store.current(publication["model"], publication["channel"])
     faults = []
     if current != publication["version"]:
         faults.append(f"the channel {publication['channel']} points to {current}, not to {publication['version']}")
     if publication["version"] != golden["version"]:
         faults.append(f"published is {publication['version']}, the examples are of {golden['version']}")
-    return faults or _golden_faults(_artifact(location, publication["model"], publication["version"]), golden)
+    return faults or _golden_faults(_artifact(store, publication["model"], publication["version"]), golden)
 
 
-def _store_location(workspace: Workspace, location: str) -> Path:
+def _store(workspace: Workspace, location: str) -> "ArtifactStore":
     """The artifact store of the workspace for `.`, else the one named, relative to the workspace."""
-    return workspace.folder / (workspace.artifacts_location if location == "." else location)
-
-
-def _artifact(location: Path, model: str, version: str) -> "Artifact":
-    from tasuki.models.artifact import read_artifact
     from tasuki.store.artifacts import ArtifactStore
 
-    return read_artifact(model, version, ArtifactStore(location).load(model, version))
+    return ArtifactStore.at(workspace.folder, workspace.artifacts_location if location == "." else location)
+
+
+def _artifact(store: "ArtifactStore", model: str, version: str) -> "Artifact":
+    from tasuki.models.artifact import read_artifact
+
+    return read_artifact(model, version, store.load(model, version))
 
 
 def _golden_faults(artifact: "Artifact", golden: Mapping[str, Any]) -> list[str]:

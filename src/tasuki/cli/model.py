@@ -131,11 +131,18 @@ def list_models(workspace: WorkspaceOption = None, as_json: JsonOption = False) 
         for version in one.versions
     ]
     payload = {"models": models}
+
+    def print_it() -> None:
+        print_table(("model", "version", "channels"), rows)
+        for one in models:
+            for channel, said in one.broken.items():
+                console.print(f"the channel {channel} of {one.name} cannot be read: {said}", markup=False)
+
     emit(
         "model-list/1",
         payload,
         as_json=as_json,
-        for_people=lambda: print_table(("model", "version", "channels"), rows),
+        for_people=print_it,
     )
 
 

@@ -76,7 +76,7 @@ class Follower:
     def _look(self) -> Slot:
         good = self._slot
         try:
-            store = ArtifactStore(self._pointer.folder / self._pointer.location)
+            store = ArtifactStore.at(self._pointer.folder, self._pointer.location)
             version = store.current(self._pointer.model, self._pointer.channel) or ""
             if good.artifact is None or good.artifact.version != version:
                 artifact = self._load(store, version)

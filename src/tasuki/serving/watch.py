@@ -104,7 +104,7 @@ class Watcher:
     def _served(self) -> tuple[str, ...]:
         if self._models is not None:
             return self._models
-        store = ArtifactStore(self._folder / self._artifacts)
+        store = ArtifactStore.at(self._folder, self._artifacts)
         routed = [self._routing.model] if self._routing else []
         published = [model for model in store.models() if CHAMPION in store.channels(model)]
         return tuple(dict.fromkeys([*published, *routed]))

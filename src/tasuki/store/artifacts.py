@@ -7,13 +7,12 @@ Layout, below the store's location:
 
 `version` is the beginning of the SHA-256 of the manifest, which holds the SHA-256 of each file: a version that loads is
 the version that was put. Nothing in a version is ever executed, and a name that leaves the folder is never followed.
+The manifest is written last, so that a half-written version is never seen. `tasuki.store.places` writes and reads.
 """
 
 import hashlib
 import json
 import os
-import secrets
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +22,7 @@ from typing import Any
 from tasuki.clock import from_text, to_text
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.models.definition import is_plain_name
-from tasuki.store.files import held, replace_file, sync_folder, write_synced
+from tasuki.store.places import place_of, resolve_location
 
 FORMAT = "tasuki.artifact/1"
 MANIFEST = "manifest.json"
@@ -41,15 +40,21 @@ class Pointer:
 
 
 class ArtifactStore:
-    """The artifacts below one folder.
+    """The artifacts below one location.
 
     Args:
-        location: The folder. It need not exist yet; reading from one that does not exist says that it is missing.
+        location: A folder, or `s3://bucket/prefix` and whatever else fsspec reads. It need not exist yet; reading from
+            one that does not exist says that it is missing.
     """
 
     def __init__(self, location: str | Path) -> None:
         self.location = str(location)
-        self._folder = Path(location)
+        self._place = place_of(location)
+
+    @classmethod
+    def at(cls, folder: Path, location: str) -> "ArtifactStore":
+        """The store at a location as a workspace writes it: a URL, or a path relative to the workspace's folder."""
+        return cls(resolve_location(folder, location))
 
     def put(self, model: str, files: Mapping[str, bytes]) -> str:
         """Keeps the files as a version and returns its name; the same content gives the same version.
@@ -66,20 +71,10 @@ class ArtifactStore:
             raise Invalid("the artifact cannot be stored", faults)
         manifest = _manifest(model, files)
         version = _version_of(manifest)
-        final = self._folder / model / "versions" / version
-        if final.exists():
+        if version in self.versions(model):
             self.load(model, version)
             return version
-        final.parent.mkdir(parents=True, exist_ok=True)
-        draft = final.with_name(f".{version}.{secrets.token_hex(4)}")
-        draft.mkdir()
-        try:
-            for name, content in {**files, MANIFEST: manifest}.items():
-                write_synced(draft / name, content)
-            sync_folder(draft)
-            _move_into_place(draft, final)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
+        self._place.put({**files, MANIFEST: manifest}, MANIFEST, model, "versions", version)
         return version
 
     def load(self, model: str, version: str) -> dict[str, bytes]:
@@ -90,21 +85,21 @@ class ArtifactStore:
             Invalid: When a file is corrupt, truncated, missing or extra, or the manifest is not this version's.
         """
         folder = self._version_folder(model, version)
-        if not folder.is_dir():
+        there = self._place.entries(*folder)
+        if not there:
             raise Missing(
                 f"there is no version {version} of {model} in {self.location}",
                 expected=self._expectation(model),
                 next_step="train it here, or name the location it was published to",
             )
-        manifest = _read(folder / MANIFEST)
+        manifest = self._place.read(*folder, MANIFEST)
+        where = self._place.label(*folder, MANIFEST)
         if manifest is None:
-            raise Invalid(
-                f"version {version} of {model} has no {MANIFEST}", [Fault(str(folder / MANIFEST), "is missing")]
-            )
+            what = "is missing: the version was never complete, or was damaged"
+            raise Invalid(f"version {version} of {model} has no {MANIFEST}", [Fault(where, what)])
         if _version_of(manifest) != version:
-            where = str(folder / MANIFEST)
             raise Invalid(f"{where} is not the manifest of version {version}", [Fault(where, "its hash differs")])
-        return self._checked_files(folder, model, manifest)
+        return self._checked_files(folder, there, manifest)
 
     def publish(self, model: str, channel: str, version: str, at: datetime, by: str) -> str | None:
         """Points the channel at a version that is here and intact, atomically; returns the version it replaced."""
@@ -114,8 +109,11 @@ class ArtifactStore:
             )
         self.load(model, version)
         path = self._pointer_path(model, channel)
-        with held(path.with_name(f".{channel}.lock")):
-            history = self.history(model, channel)
+        replaced: list[str | None] = []
+
+        def pointed(content: bytes | None) -> bytes:
+            history = self._history(path, content)
+            replaced.append(history[-1].version if history else None)
             pointers = [*history, Pointer(version, at, by)]
             document = {
                 "version": version,
@@ -123,8 +121,10 @@ class ArtifactStore:
                 "by": by,
                 "history": [{"version": one.version, "at": to_text(one.at), "by": one.by} for one in pointers],
             }
-            replace_file(path, json.dumps(document, ensure_ascii=False, indent=1).encode())
-        return history[-1].version if history else None
+            return json.dumps(document, ensure_ascii=False, indent=1).encode()
+
+        self._place.change(pointed, *path)
+        return replaced[-1]
 
     def current(self, model: str, channel: str) -> str | None:
         """The version the channel points to, or None when nothing was ever published there.
@@ -138,78 +138,87 @@ class ArtifactStore:
 
     def history(self, model: str, channel: str) -> tuple[Pointer, ...]:
         """Everything the channel ever pointed to, oldest first; the last is the current one."""
-        if not self._folder.is_dir():
+        path = self._pointer_path(model, channel)
+        content = self._place.read(*path)
+        if content is None and not self._place.exists():
             raise Missing(
                 f"there is no artifact store at {self.location}",
                 expected="an existing folder",
                 next_step="correct the location, or train a model into it",
             )
-        path = self._pointer_path(model, channel)
-        try:
-            document = json.loads(path.read_bytes())
-            history = tuple(_pointer(one) for one in document["history"])
-            if history[-1].version != document["version"]:
-                raise ValueError("version and history disagree")
-        except FileNotFoundError:
-            return ()
-        except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise Invalid(f"{path} is no channel pointer", [Fault(str(path), str(error))]) from error
-        return history
+        return self._history(path, content)
 
     def versions(self, model: str) -> tuple[str, ...]:
         """The versions that are here, the newest last."""
-        folder = self._folder / model / "versions"
-        if not is_plain_name(model) or not folder.is_dir():
+        if not is_plain_name(model):
             return ()
-        found = [one for one in folder.iterdir() if one.is_dir() and not one.name.startswith(".")]
-        return tuple(one.name for one in sorted(found, key=lambda one: (one.stat().st_mtime_ns, one.name)))
+        return tuple(self._place.newest_last(MANIFEST, model, "versions"))
 
     def models(self) -> tuple[str, ...]:
         """The models that have a version here."""
-        if not self._folder.is_dir():
-            return ()
-        return tuple(sorted(one.name for one in self._folder.iterdir() if self.versions(one.name)))
+        return tuple(name for name in self._place.entries() if self.versions(name))
 
     def channels(self, model: str) -> tuple[str, ...]:
         """The channels of a model that point somewhere."""
         if not is_plain_name(model):
             return ()
-        return tuple(sorted(one.stem for one in (self._folder / model / "channels").glob("*.json")))
+        names = (
+            name.removesuffix(".json") for name in self._place.entries(model, "channels") if name.endswith(".json")
+        )
+        return tuple(sorted(name for name in names if is_plain_name(name)))
 
     def _expectation(self, model: str) -> str:
         return ", ".join(self.versions(model)[-5:]) or "nothing is stored for this model there"
 
-    def _version_folder(self, model: str, version: str) -> Path:
+    def _version_folder(self, model: str, version: str) -> tuple[str, str, str]:
         if not is_plain_name(model) or not is_plain_name(version):
             raise Invalid("no plain name", [Fault("model and version", f"{model!r}, {version!r}")])
-        return self._folder / model / "versions" / version
+        return model, "versions", version
 
-    def _pointer_path(self, model: str, channel: str) -> Path:
+    def _pointer_path(self, model: str, channel: str) -> tuple[str, str, str]:
         if not is_plain_name(model) or not is_plain_name(channel):
             raise Invalid("no plain name", [Fault("model and channel", f"{model!r}, {channel!r}")])
-        return self._folder / model / "channels" / f"{channel}.json"
+        return model, "channels", f"{channel}.json"
 
-    def _checked_files(self, folder: Path, model: str, manifest: bytes) -> dict[str, bytes]:
-        listed = _listed(folder / MANIFEST, manifest, model)
+    def _history(self, path: tuple[str, ...], content: bytes | None) -> tuple[Pointer, ...]:
+        if content is None:
+            return ()
+        try:
+            document = json.loads(content)
+            history = tuple(_pointer(one) for one in document["history"])
+            if history[-1].version != document["version"]:
+                raise ValueError("version and history disagree")
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            where = self._place.label(*path)
+            raise Invalid(
+                f"{where} is no channel pointer",
+                [Fault(where, str(error))],
+                next_step="put the file back from a backup, or remove it and publish again",
+            ) from error
+        return history
+
+    def _checked_files(self, folder: tuple[str, str, str], there: list[str], manifest: bytes) -> dict[str, bytes]:
+        model, _, version = folder
+        listed = _listed(self._place.label(*folder, MANIFEST), manifest, model)
         faults = [
-            Fault(str(one), "is not in the manifest")
-            for one in sorted(folder.iterdir())
-            if one.name != MANIFEST and one.name not in listed
+            Fault(self._place.label(*folder, name), "is not in the manifest")
+            for name in there
+            if name != MANIFEST and name not in listed
         ]
         files: dict[str, bytes] = {}
         for name, (digest, size) in listed.items():
-            content = _read(folder / name)
+            content, where = self._place.read(*folder, name), self._place.label(*folder, name)
             if content is None:
-                faults.append(Fault(str(folder / name), "is missing"))
+                faults.append(Fault(where, "is missing"))
             elif len(content) != size:
-                faults.append(Fault(str(folder / name), f"has {len(content)} bytes", f"{size}"))
+                faults.append(Fault(where, f"has {len(content)} bytes", f"{size}"))
             elif hashlib.sha256(content).hexdigest() != digest:
-                faults.append(Fault(str(folder / name), "is corrupt: its SHA-256 differs"))
+                faults.append(Fault(where, "is corrupt: its SHA-256 differs"))
             else:
                 files[name] = content
         if faults:
             raise Invalid(
-                f"the artifact {folder.name} of {model} is damaged",
+                f"the artifact {version} of {model} is damaged",
                 faults,
                 next_step="train and publish again, or roll back to an intact version",
             )
@@ -232,36 +241,26 @@ def _version_of(manifest: bytes) -> str:
     return hashlib.sha256(manifest).hexdigest()[:VERSION_LENGTH]
 
 
-def _listed(path: Path, manifest: bytes, model: str) -> dict[str, tuple[str, int]]:
+def _listed(path: str, manifest: bytes, model: str) -> dict[str, tuple[str, int]]:
     """The files a manifest lists, as name → (SHA-256, bytes); Invalid when it is not a manifest of this model."""
     try:
         document = json.loads(manifest)
         listed = {str(name): (str(one["sha256"]), int(one["bytes"])) for name, one in document["files"].items()}
         said = (document["format"], document["model"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise Invalid(f"{path} is no manifest", [Fault(str(path), str(error))]) from error
+        raise Invalid(f"{path} is no manifest", [Fault(path, str(error))]) from error
     faults = [
-        Fault(str(path), f"names {name!r}", "a plain file name inside the folder")
+        Fault(path, f"names {name!r}", "a plain file name inside the folder")
         for name in listed
         if not _is_file_name(name)
     ]
     if said != (FORMAT, model):
-        faults.append(Fault(str(path), f"is of {said[1]!r} in format {said[0]!r}", f"{model!r} in {FORMAT!r}"))
+        faults.append(Fault(path, f"is of {said[1]!r} in format {said[0]!r}", f"{model!r} in {FORMAT!r}"))
     if any(size > LARGEST_FILE_BYTES for _, size in listed.values()):
-        faults.append(Fault(str(path), "lists a file that is too large", f"at most {LARGEST_FILE_BYTES} bytes"))
+        faults.append(Fault(path, "lists a file that is too large", f"at most {LARGEST_FILE_BYTES} bytes"))
     if faults:
         raise Invalid(f"{path} cannot be trusted", faults)
     return listed
-
-
-def _move_into_place(draft: Path, final: Path) -> None:
-    try:
-        draft.rename(final)
-    except OSError:
-        # Someone put the same content a moment earlier; theirs is as good as ours.
-        if not final.is_dir():
-            raise
-    sync_folder(final.parent)
 
 
 def _pointer(value: Mapping[str, Any]) -> Pointer:
@@ -269,13 +268,6 @@ def _pointer(value: Mapping[str, Any]) -> Pointer:
     if not is_plain_name(version):
         raise ValueError(f"{version!r} is no version")
     return Pointer(version, from_text(str(value["at"])), str(value["by"]))
-
-
-def _read(path: Path) -> bytes | None:
-    """The content of an ordinary file; None for one that is not there, is a link or is no file."""
-    if path.is_symlink() or not path.is_file():
-        return None
-    return path.read_bytes()
 
 
 def _is_file_name(name: str) -> bool:
