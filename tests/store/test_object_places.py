@@ -1,4 +1,4 @@
-"""Artifacts on S3 (moto's server over real HTTP) and on another fsspec store: whole or not at all, no lost publisher."""
+"""Artifacts on S3 (moto's server over real HTTP) and another fsspec store: whole or not at all, no lost publisher."""
 
 import hashlib
 import json

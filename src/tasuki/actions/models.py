@@ -4,7 +4,6 @@ import json
 import subprocess
 import time
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasuki.actions.artifacts import attach_once, read_version, store_of
+from tasuki.actions.model_table import Asked, read_table, table_columns
 from tasuki.actions.publication import Published, publish_model, roll_back_model
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid
@@ -21,9 +21,7 @@ from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
 from tasuki.models.artifact import Artifact, score_rows
-from tasuki.models.counting import with_counts
-from tasuki.models.definition import Model, sources_of
-from tasuki.models.encoding import WrongValue
+from tasuki.models.definition import Model
 from tasuki.models.features import Feature
 from tasuki.models.file import ModelFile, check_model_file, load_model_file
 from tasuki.models.training import Training, TrainingRows, select_rows, train
@@ -87,10 +85,7 @@ def validate_model(workspace: Workspace, model_file: Path) -> Model:
     """
     file = load_model_file(model_file)
     check_model_file(file)
-    from tasuki.warehouse import Warehouse, source_of
-
-    with closing(Warehouse(workspace.tables)) as warehouse:
-        check_model_file(file, warehouse.columns(source_of(file.model.table)))
+    check_model_file(file, table_columns(workspace, file.model.table))
     return file.model
 
 
@@ -255,20 +250,10 @@ def _read(
     workspace: Workspace, file: ModelFile, more: tuple[Feature, ...] = ()
 ) -> tuple[tuple[str, ...], dict[str, npt.NDArray[Any]]]:
     """The names of all the table's columns, and the ones that these features need, with their counts over windows."""
-    from tasuki.warehouse import Warehouse, source_of
-
-    with closing(Warehouse(workspace.tables)) as warehouse:
-        source = source_of(file.model.table)
-        there = tuple(warehouse.columns(source))
-        check_model_file(file, there)
-        features = (*file.model.features, *more)
-        names = tuple(dict.fromkeys([*file.model.columns, *sources_of(features)]))
-        columns = warehouse.read_columns(source, names)
-    try:
-        return there, with_counts(features, file.model.time, columns)
-    except WrongValue as error:
-        fault = Fault(error.column, error.what, error.expected)
-        raise Invalid(f"table {file.model.table} cannot be read", [fault]) from error
+    there = table_columns(workspace, file.model.table)
+    check_model_file(file, there)
+    model = file.model
+    return there, read_table(workspace, Asked(model.table, model.time, (*model.features, *more), model.columns))
 
 
 def _latest(times: npt.NDArray[Any]) -> datetime:

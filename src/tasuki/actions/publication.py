@@ -3,12 +3,15 @@
 from dataclasses import dataclass, replace
 
 from tasuki.actions.artifacts import attach_once, read_version, store_of
+from tasuki.actions.publication_checks import Candidate, publication_faults
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Missing, Refused
+from tasuki.errors import Missing, Refused, TasukiError
 from tasuki.flow.evidence import Evidence, evidence_of
 from tasuki.flow.records import Publication
-from tasuki.flow.rights import require_member
+from tasuki.flow.rights import require_at_work, require_member
+from tasuki.models.artifact import prove, read_artifact
 
+CHAMPION = "champion"
 PUBLISHERS = ("ml_engineer", "data_scientist")
 """Who may publish: engineers, and data scientists, who ship minor updates themselves."""
 
@@ -34,20 +37,26 @@ def publish_model(
     idea: str | None = None,
     key: str | None = None,
 ) -> Published:
-    """Proves a version on its golden examples and points the channel at it.
+    """Proves a version on its golden examples and on fresh rows, and points the channel at it.
 
     Raises:
-        Refused: When the actor has no role that may, or the model needs what the service cannot have online.
+        Refused: When the actor has no role that may, the idea's formation gives its stage to others, or a check fails:
+            naming every one, and how to mend it.
         Invalid: When the version is damaged or fails its golden examples. The channel stays as it was.
     """
     _require_publisher(workspace, actor, f"publish {model}")
-    artifact = read_version(store_of(workspace), model, version)
-    if artifact.training["offline_only"]:
+    if idea is not None:
+        # Asked before the pointer moves: the evidence could not be attached afterwards.
+        state = workspace.ledger.state(idea)
+        require_at_work(state, workspace.act(actor), state.stage, f"publish {model} for {idea}")
+    faults = publication_faults(workspace, _candidate(workspace, model, version))
+    if faults:
         raise Refused(
-            f"version {version} of {model} cannot be served",
-            rule="a published model uses only features that the inference service can have",
-            faults=[Fault(name, "is marked online=False") for name in artifact.training["offline_only"]],
-            next_step="drop the feature, or bring it online first",
+            f"version {version} of {model} cannot be published: {len(faults)} check(s) fail",
+            rule="a version is published when the service can have its features, its clients send them, and it scores "
+            "today's rows alike alone and together and as training said",
+            faults=faults,
+            next_step="mend each, train again, and publish the new version",
         )
     published = _published(workspace, Publication(model, channel, version, workspace.artifacts_location), actor)
     if idea is not None:
@@ -85,6 +94,19 @@ def roll_back_model(
     if idea is not None:
         attach_once(workspace, idea, published.evidence, actor, key)
     return published
+
+
+def _candidate(workspace: Workspace, model: str, version: str) -> Candidate:
+    store = store_of(workspace)
+    files = store.load(model, version)
+    artifact = read_artifact(model, version, files)
+    prove(artifact)
+    try:
+        known = store.current(model, CHAMPION)
+        champion = read_version(store, model, known) if known else None
+    except TasukiError:
+        champion = None  # A champion that is broken must not keep its successor out.
+    return Candidate(artifact, sum(map(len, files.values())), champion)
 
 
 def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:

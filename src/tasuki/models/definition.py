@@ -13,6 +13,7 @@ from tasuki.models.features import TIME_PARTS, CountOver, Cross, Feature, HourOf
 
 LARGEST_BUCKETS = 2**24
 LARGEST_BINS = 1_000
+LIMITS = ("latency_p99_ms", "max_size_mb", "max_score_shift", "max_champion_shift")
 FEATURE_WORDS = "category, cross, hour_of_day, day_of_week, time_part, number or count_over"
 
 
@@ -56,6 +57,10 @@ class Model:
         retraining_cadence: How often the training job is to run.
         latency_p99_ms: How long one score may take at most, 99 times of 100.
         max_size_mb: How large the artifact may be.
+        max_score_shift: How far (PSI) the scores of the table's newest rows may be from those of the training rows when
+            a version is published.
+        max_champion_shift: How far (PSI) they may be from the champion's scores of the same rows. A good new feature
+            spreads scores and moves them by 1 or so; scores that lost their meaning move by much more.
     """
 
     name: str
@@ -76,6 +81,8 @@ class Model:
     retraining_cadence: str = "daily"
     latency_p99_ms: float = 10.0
     max_size_mb: float = 100.0
+    max_score_shift: float = 0.25
+    max_champion_shift: float = 2.5
 
     @property
     def inputs(self) -> dict[str, InputType]:
@@ -105,6 +112,8 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("seed", int, "a whole number"),
     ("latency_p99_ms", (int, float), "a number of milliseconds"),
     ("max_size_mb", (int, float), "a number of megabytes"),
+    ("max_score_shift", (int, float), "a number"),
+    ("max_champion_shift", (int, float), "a number"),
     *((name, str, "a text") for name in ("intended_use", "unsuitable_use", "baseline", "retraining_cadence")),
 )
 
@@ -158,7 +167,7 @@ def _own_faults(model: Model) -> Iterator[Fault]:
         yield Fault("training_days", f"{model.training_days!r} is no window", "more than 0")
     if not model.target.delay_hours >= 0:
         yield Fault("target.delay_hours", f"{model.target.delay_hours!r} is no delay", "0 or more")
-    for name in ("latency_p99_ms", "max_size_mb"):
+    for name in LIMITS:
         if not getattr(model, name) > 0:
             yield Fault(name, f"{getattr(model, name)!r} is no limit", "more than 0")
     for name in ("intended_use", "unsuitable_use", "baseline", "retraining_cadence"):

@@ -25,7 +25,7 @@ from tasuki.models.artifact import (
     score_rows,
     to_json,
 )
-from tasuki.models.definition import Model
+from tasuki.models.definition import LIMITS, Model
 from tasuki.models.encoding import Column, WrongValue, as_moments, is_null, to_raw
 from tasuki.models.estimators import family_of
 from tasuki.models.fitting import fit
@@ -263,14 +263,15 @@ def _record(model: Model, rows: TrainingRows) -> dict[str, Any]:
         "immature_rows": rows.immature,
         "immature_share": rows.immature_share,
         "table": model.table,
-        "unit": model.unit,
         "time": model.time,
+        "unit": model.unit,
         "target": model.target.column,
         "target_time": model.target.time,
         "delay_hours": model.target.delay_hours,
         "seed": model.seed,
         "estimator": type(model.estimator).__name__,
         "segments": list(model.segments),
+        "limits": {name: getattr(model, name) for name in LIMITS},
         "offline_only": [feature.name for feature in model.features if not feature.online],
     }
 
