@@ -97,7 +97,8 @@ def test_abandoned_files_become_segments_once(place: LogPlace) -> None:
     draft = segments.draft_of(place.segments / write_ahead.segment_name("a", 1))
     draft.write_bytes(b"half a segment")
     # Killed between the segment's rename and the removal of its file: the segment is there, nothing is added.
-    segments.write_segment(place.segments / write_ahead.segment_name("a", 0), [exposure(one) for one in (1, 2, 3)])
+    table = segments.table_of([exposure(one) for one in (1, 2, 3)])
+    segments.write_segment(place.segments / write_ahead.segment_name("a", 0), table)
     assert finish_abandoned(place.write_ahead, place.segments) == 1
     assert sorted(logged(place)) == ["x1", "x2", "x3", "x4"]
     assert list(place.write_ahead.iterdir()) == []
@@ -115,7 +116,7 @@ def test_files_of_a_log_that_lives_are_left_alone(place: LogPlace) -> None:
 
 def test_replayed_rows_equal_the_ones_that_were_answered(place: LogPlace) -> None:
     rows = [exposure(one) for one in range(6)]
-    segments.write_segment(place.segments / "direct.parquet", rows)
+    segments.write_segment(place.segments / "direct.parquet", segments.table_of(rows))
     write_groups(place.write_ahead / file_name("a", 0), [rows])
     (place.write_ahead / "a.lock").touch()
     finish_abandoned(place.write_ahead, place.segments)

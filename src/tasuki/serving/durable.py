@@ -8,10 +8,11 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from tasuki.serving.segments import Gathered
 from tasuki.serving.write_ahead import WriteAheadFile, file_name
 
 ROWS_PER_FILE = 100_000
-_Finished = tuple[WriteAheadFile, int, list[Sequence[Any]]]
+_Finished = tuple[WriteAheadFile, int, Gathered]
 
 
 class Place(Protocol):
@@ -33,12 +34,12 @@ class DurableWriter:
         keep: Writes the segment of a number, and says whether it is on the disk.
     """
 
-    def __init__(self, place: Place, log: str, keep: Callable[[int, Sequence[Sequence[Any]]], bool]) -> None:
+    def __init__(self, place: Place, log: str, keep: Callable[[int, Gathered], bool]) -> None:
         self._place = place
         self._log = log
         self._keep = keep
         self._file: WriteAheadFile | None = None
-        self._rows: list[Sequence[Any]] = []
+        self._rows = Gathered()
         self._number = 0
         self._began = 0.0
         self._finished: SimpleQueue[_Finished | None] = SimpleQueue()
@@ -55,13 +56,13 @@ class DurableWriter:
                     self._file = WriteAheadFile(self._place.write_ahead / file_name(self._log, self._number))
                     self._began = time.monotonic()
                 self._file.append(rows)
-                self._rows += rows
+                self._rows.add(rows)
             except OSError as error:
                 # After a failed write nobody knows what is at the file's end: nothing more is appended to it.
                 failed = f"{type(error).__name__}: {error}"
                 self._turn()
         if self._file is not None and (
-            time.monotonic() - self._began >= self._place.flush_s or len(self._rows) >= ROWS_PER_FILE
+            time.monotonic() - self._began >= self._place.flush_s or self._rows.count >= ROWS_PER_FILE
         ):
             self._turn()
         return failed
@@ -77,13 +78,13 @@ class DurableWriter:
         if self._file is not None:
             self._file.close()
             self._finished.put((self._file, self._number, self._rows))
-        self._file, self._rows = None, []
+        self._file, self._rows = None, Gathered()
         self._number += 1
 
     def _make_segments(self) -> None:
         while (finished := self._finished.get()) is not None:
             file, number, rows = finished
-            while rows and not self._keep(number, rows):
+            while rows.count and not self._keep(number, rows):
                 if self._stopping.wait(self._place.flush_s):
                     return
             with contextlib.suppress(OSError):

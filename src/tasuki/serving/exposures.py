@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from typing import Any
 from tasuki.clock import Clock
 from tasuki.errors import Unavailable
 from tasuki.serving.durable import DurableWriter
-from tasuki.serving.segments import Exposure, write_segment
+from tasuki.serving.segments import Exposure, Gathered, write_segment
 from tasuki.serving.write_ahead import Claim, finish_abandoned, segment_name
 
 FLUSH_S = 0.5
@@ -28,6 +29,8 @@ LARGEST_BACKLOG = 200_000
 LARGEST_BACKLOG_BYTES = 64 * 1024 * 1024
 """Bytes of request bodies that those exposures may keep."""
 ROWS_PER_SEGMENT = 100_000
+GATHER_S = 0.05
+"""How often waiting exposures are taken out of the requests' queue."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class ExposureLog:
         self.place = place
         self.name = f"{clock().strftime('%Y%m%dT%H%M%S')}-{secrets.token_hex(4)}"
         self._waiting: deque[Sequence[Any]] = deque()
-        self._number = 0
+        self._number, self._gathered = 0, Gathered()
         # Each counter has one thread that adds to it, so none needs a lock.
         self._added = self._added_bytes = 0
         self._gone = self._gone_bytes = 0
@@ -92,8 +95,6 @@ class ExposureLog:
         self.place.write_ahead.mkdir(parents=True, exist_ok=True)
         self.recovered = finish_abandoned(self.place.write_ahead, self.place.segments)
         self._claim = Claim(self.place.write_ahead, self.name)
-        import pyarrow.parquet  # noqa: F401  # takes most of a second: better now than between requests
-
         self._thread.start()
 
     @property
@@ -154,7 +155,8 @@ class ExposureLog:
             if failed:
                 self.error = failed
                 self.refused += len(rows)
-                self._forget(rows)
+                self._gone_bytes += sum(len(row[-1]) for row in rows)
+                self._gone += len(rows)
             if group is not None:
                 with contextlib.suppress(RuntimeError):  # the loop is gone: nobody waits any more
                     group.get_loop().call_soon_threadsafe(_settle, group, failed)
@@ -164,37 +166,42 @@ class ExposureLog:
         waiting = self._waiting
         return [waiting.popleft() for _ in range(min(len(waiting), most))]
 
-    def _keep(self, number: int, rows: Sequence[Sequence[Any]]) -> bool:
+    def _keep(self, number: int, rows: Gathered) -> bool:
         """Writes a segment; on a disk that refuses, says so."""
         try:
-            write_segment(self.place.segments / segment_name(self.name, number), rows)
+            write_segment(self.place.segments / segment_name(self.name, number), rows.table())
         except OSError as error:
             self.error = f"{type(error).__name__}: {error}"
             return False
         self.error = ""
-        self._forget(rows)
-        self.written += len(rows)
+        self._gone_bytes += rows.text_bytes
+        self._gone += rows.count
+        self.written += rows.count
         return True
 
-    def _forget(self, rows: Sequence[Sequence[Any]]) -> None:
-        self._gone_bytes += sum(len(row[-1]) for row in rows)
-        self._gone += len(rows)
-
     def _write_segments(self) -> None:
-        """The thread of a log that is not durable: a segment of what waits, at every interval."""
-        stopping = False
+        """The thread of a log that is not durable: gathers often, and makes a segment at every interval."""
+        began, stopping = time.monotonic(), False
         while not stopping:
-            stopping = self._stop.wait(self.place.flush_s)
-            self._flush()
+            stopping = self._stop.wait(min(GATHER_S, self.place.flush_s))
+            self._gather()
+            if stopping or time.monotonic() - began >= self.place.flush_s or self._gathered.count >= ROWS_PER_SEGMENT:
+                began = time.monotonic()
+                self._flush()
+
+    def _gather(self) -> None:
+        if self._gathered.count < ROWS_PER_SEGMENT:  # a disk that refuses must not make one that never ends
+            self._gathered.add(self._take(ROWS_PER_SEGMENT))
 
     def _flush(self) -> bool:
         """Writes all that waits; on a disk that refuses it stays in memory for the next try."""
-        while rows := self._take(ROWS_PER_SEGMENT):
-            if not self._keep(self._number, rows):
-                self._waiting.extendleft(reversed(rows))
+        while True:
+            self._gather()
+            if not self._gathered.count:
+                return True
+            if not self._keep(self._number, self._gathered):
                 return False
-            self._number += 1
-        return True
+            self._number, self._gathered = self._number + 1, Gathered()
 
 
 def _settle(group: asyncio.Future[None], failed: str) -> None:

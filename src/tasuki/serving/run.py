@@ -111,9 +111,11 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
     from tasuki.serving.exposures import ExposureLog, LogPlace
     from tasuki.serving.gate import open_gate
     from tasuki.serving.health import Worker
+    from tasuki.serving.segments import prepare_arrow
     from tasuki.serving.watch import Watcher
 
     log = ExposureLog(LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s), system_clock)
+    prepare_arrow()
     watcher = Watcher(service.folder, service.artifacts, service.models, system_clock, say if number == 1 else None)
     try:
         log.start()

@@ -78,6 +78,8 @@ class Supervisor:
 def _import_for_workers() -> None:
     """What every worker needs is read once, before they part: they start at once and share the memory."""
     import granian.server.embed  # noqa: F401
-    import pyarrow.parquet  # noqa: F401
 
     import tasuki.serving.app  # noqa: F401
+    from tasuki.serving.segments import prepare_arrow
+
+    prepare_arrow()

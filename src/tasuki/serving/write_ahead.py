@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from tasuki.serving.segments import ENDING, draft_of, write_segment
+from tasuki.serving.segments import ENDING, draft_of, table_of, write_segment
 from tasuki.store.files import sync_folder
 
 _HEAD = struct.Struct("<II")
@@ -133,7 +133,7 @@ def _finish(folder: Path, segments: Path, log: str) -> int:
         final = segments / segment_name(log, int(named["number"]))
         rows = [row for group in read_groups(path.read_bytes()) for row in group]
         if rows and not final.exists():
-            write_segment(final, rows)
+            write_segment(final, table_of(rows))
             found += len(rows)
         path.unlink()
     return found
