@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tasuki.actions.measure import Asked, measure
+from tasuki.actions.measure import Asked, measure, read
 from tasuki.actions.spread import histograms_of
-from tasuki.errors import Invalid
+from tasuki.errors import Fault, Invalid
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
-from tasuki.metrics.compile import Reading
 from tasuki.metrics.statistics import Statistics
 from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
+from tasuki.metrics.window import Window
 from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
@@ -33,6 +33,11 @@ def compare(
     covariates: Mapping[str, Sequence[str | tuple[str, str]]] | None = None,
     margins: Mapping[str, float | str] | None = None,
     decrease: Sequence[str] = (),
+    winsor: Mapping[str, float | str] | None = None,
+    filters: Mapping[str, str] | None = None,
+    cluster: str | None = None,
+    time: str | None = None,
+    window_hours: float | None = None,
     segments: Sequence[str] = (),
     split: Mapping[str, float] | None = None,
     alpha: float = 0.05,
@@ -67,6 +72,13 @@ def compare(
         covariates: By metric, columns known before the experiment that variance is taken out with (CUPED).
         margins: By metric, the loss that is accepted (a guardrail): an amount, or text like "2%" of control.
         decrease: Metrics that are better when they fall.
+        winsor: By metric, the ends that a unit's value is held within: an upper end, or "LOWER:UPPER", each an amount
+            or a quantile of the units of all arms together, as "99%" or "0:500".
+        filters: By metric, an SQL condition that rows must fulfil to count.
+        cluster: The column of what was randomised, where that is coarser than a unit: units of one cluster depend on
+            each other, and intervals say so.
+        time: The column of an event's moment, for `window_hours`.
+        window_hours: How long after a unit's first row its events count.
         segments: Columns by whose values the comparison is repeated.
         split: The planned share of each arm; equal when None.
         alpha: Two-sided level, in (0, 1).
@@ -112,8 +124,12 @@ def compare(
         planned_units=planned_units,
         method=method,
     )
-    given = Named(means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease)
+    given = Named(
+        means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease, winsor or {}, filters or {}
+    )
     faults = design.faults()
+    if (time is None) != (window_hours is None):
+        faults.append(Fault("window", "one of its two parts is missing", "the column of the moment, and hours"))
     metrics = metrics_named(given, faults)
     if faults:
         raise Invalid("the comparison cannot be made", faults)
@@ -121,11 +137,13 @@ def compare(
     try:
         source = source_of(data)
         groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))
-        warehouse.require_columns(source, [variant, *([unit] if unit else []), *groups])
-        asked = Asked(variant, unit, groups, metrics, most_values=_most_values(design))
+        warehouse.require_columns(source, [variant, *filter(None, (unit, cluster, time)), *groups])
+        window = None if time is None or window_hours is None else Window(time, window_hours)
+        asked = Asked(variant, unit, groups, metrics, most_values=_most_values(design), cluster=cluster,
+                      window=window)  # fmt: skip
         table, columns = warehouse.table(source), warehouse.columns(source)
         statistics, bound = measure(warehouse, table, columns, asked, alpha)
-        spread = histograms_of(warehouse, Reading(table, bound, variant, unit, types=columns)) if distributions else ()
+        spread = histograms_of(warehouse, read(warehouse, table, columns, asked)) if distributions else ()
     finally:
         warehouse.close()
     _require_values(statistics, design)

@@ -237,7 +237,9 @@ def _measured(
         columns = warehouse.columns(source_of(group[0].table or ""))
         table = exposed_table(group[0], experiment, columns)
         _require_segments(segments, columns, group[0].table or "")
-        asked = Asked(ARM, UNIT, segments, group, PRESENT)
+        cluster = group[0].cluster
+        unit = UNIT if cluster is None else group[0].unit
+        asked = Asked(ARM, unit, segments, group, PRESENT, None if cluster is None else UNIT)
         statistics, bound = measure(warehouse, table, columns, asked, alpha)
         parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
     chosen = [parts[metric.name] for metric in metrics]
@@ -250,7 +252,10 @@ def _measured(
 
 
 def _join_key(metric: Metric) -> tuple[str, ...]:
-    return (metric.table or "", *(one or "" for one in link_of(metric)))
+    """What two metrics must share to be asked together: the table, the rows that count, and what is a unit."""
+    unit = metric.unit if metric.cluster else ""
+    hours = "" if metric.window_hours is None else repr(metric.window_hours)
+    return (metric.table or "", *(one or "" for one in link_of(metric)), unit or "", metric.cluster or "", hours)
 
 
 def _require_segments(segments: Sequence[str], columns: Mapping[str, str], table: str) -> None:

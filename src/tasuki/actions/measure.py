@@ -11,6 +11,8 @@ from tasuki.metrics.bound import BoundMetric, bind_all
 from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Sample, Statistics, read_statistics
+from tasuki.metrics.window import IN_WINDOW, MOST_HOURS, Window, windowed_table
+from tasuki.metrics.winsor import limits_tree, read_limits
 from tasuki.stats.quantile import Levels, levels
 from tasuki.warehouse import Engine
 
@@ -24,10 +26,17 @@ _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "
 
 @dataclass(frozen=True)
 class Asked:
-    """What is asked of a table: its arm, unit and segments by column, and the metrics.
+    """What is asked of a table.
 
-    `present` is a column that is null where a unit has no row (see `tasuki.metrics.compile.Reading`). Up to
-    `most_values` units the values of means and ratios are fetched as well.
+    Args:
+        variant: The column of the arm.
+        unit: The column of the unit, when rows are events.
+        segments: Columns whose values are compared separately as well.
+        metrics: What is measured.
+        present: A column that is null where a unit has no row (see `tasuki.metrics.reading.Reading`).
+        cluster: The column of what was randomised, where that is coarser than a unit.
+        window: How long events count; it needs `unit`.
+        most_values: Up to so many units the values of means and ratios are fetched as well.
     """
 
     variant: str
@@ -35,6 +44,8 @@ class Asked:
     segments: tuple[str, ...]
     metrics: tuple[Metric, ...]
     present: str | None = None
+    cluster: str | None = None
+    window: Window | None = None
     most_values: int = 0
 
 
@@ -47,16 +58,57 @@ def measure(
         Invalid: A column that is not there, an expression that is not allowed, text where numbers are needed, a
             proportion of values other than 0 and 1, a covariate that changes: every fault of a kind at once.
     """
+    reading = read(warehouse, table, columns, asked)
+    reading = _limited(warehouse, reading)
+    statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
+    require_sound(statistics, reading.metrics)
+    statistics = _with_quantiles(warehouse, reading, statistics, alpha)
+    # Over clusters the units' own values are no independent draws.
+    most = 0 if asked.cluster else asked.most_values
+    return _with_values(warehouse, reading, statistics, most), reading.metrics
+
+
+def read(warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked: Asked) -> Reading:
+    """The question as trees over the table, its types known; nothing is counted yet.
+
+    Raises:
+        Invalid: As `measure`, for all that shows before anything is counted.
+    """
     faults: list[Fault] = []
-    bound = bind_all(asked.metrics, columns, faults)
+    bound = bind_all(asked.metrics, columns, faults, clustered=asked.cluster is not None)
+    if asked.window is not None:
+        faults += _window_faults(asked, columns)
     if faults:
         raise Invalid("the metrics do not fit the data", faults)
     types = _variable_types(warehouse, table, bound)
-    reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, asked.present, columns, types)
-    statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
-    _require_sound(statistics, bound)
-    statistics = _with_quantiles(warehouse, reading, statistics, alpha)
-    return _with_values(warehouse, reading, statistics, asked.most_values), bound
+    present = asked.present
+    if asked.window is not None and asked.unit is not None:
+        table, present = windowed_table(table, asked.cluster or asked.unit, asked.window), IN_WINDOW
+    reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, present, columns, types)
+    return replace(reading, cluster=asked.cluster) if asked.cluster else reading
+
+
+def _window_faults(asked: Asked, columns: Mapping[str, str]) -> list[Fault]:
+    window = asked.window
+    assert window is not None
+    faults = []
+    if asked.unit is None:
+        faults.append(Fault("window", "each row is a unit", "a table of events, and the column of the unit"))
+    kind = columns.get(window.time, "TIMESTAMP")
+    if not kind.startswith(("TIMESTAMP", "DATE")):
+        faults.append(Fault("time", f"{window.time!r} is {kind}", "moments, as 2026-01-31 12:00:00"))
+    if not 0 < window.hours < MOST_HOURS:
+        faults.append(Fault("window", f"{window.hours:g} hours are no window", "hours above 0, as 168"))
+    return faults
+
+
+def _limited(warehouse: Engine, reading: Reading) -> Reading:
+    """With the ends that winsorised metrics are held within: the same for all arms, so found before anything else."""
+    if all(bound.metric.winsor is None for bound in reading.metrics):
+        return reading
+    tree = limits_tree(reading)
+    row = warehouse.rows(tree)[0] if tree is not None else {}
+    return replace(reading, limits=read_limits(reading, row))
 
 
 def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[BoundMetric]) -> dict[tuple[int, int], str]:
@@ -101,7 +153,8 @@ def _shown(tree: "exp.Expr") -> str:
     return repr(tree.name) if isinstance(tree, exp.Column) else tree.sql(dialect="duckdb")
 
 
-def _require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> None:
+def require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> None:
+    """Raises `Invalid` where the values are not what the metrics say, or there is nothing to compare."""
     faults = []
     for i, bound in enumerate(metrics):
         samples = [cell.samples[i] for cell in statistics.cells if cell.segment is None]

@@ -97,7 +97,7 @@ def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured
             quantile_estimate(one.quantiles or (nan, nan, nan), one.moments.n, alpha) for one in samples
         )
         return _Measured(control, treatment, "woodruff")
-    plain = "delta" if bound.metric.kind == "ratio" else "welch"
+    plain = "welch" if bound.ratios[0][1] is None else "delta"
     moments = [one.moments.ratios(bound.ratios) for one in samples]
     values = [unadjusted(one) for one in moments]
     enough = min(one.n for one in moments) > 1
@@ -148,7 +148,7 @@ def _stratified(pair: Pair, i: int, bound: BoundMetric, values: Sequence[Adjuste
     if len(strata) < 2 or min(min(c.n, t.n) for c, t in strata) < 2:
         return None
     control, treatment, covariance = post_stratified(strata).ratios(bound.ratios).estimates()
-    plain = "delta" if bound.metric.kind == "ratio" else "welch"
+    plain = "welch" if bound.ratios[0][1] is None else "delta"
     method = "stratified+" + (f"cuped+{plain}" if bound.metric.covariates else plain)
     reduction = _reduction(values, control.variance + treatment.variance - 2 * covariance)
     return _Measured(control, treatment, method, reduction, covariance)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tasuki.errors import Fault
-from tasuki.metrics.declared import read_margin
+from tasuki.metrics.declared import read_margin, treatment_faults
 from tasuki.metrics.metric import Covariate, Metric
+from tasuki.metrics.winsor import read_winsor
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Named:
         covariates: By metric, what was known of the units before.
         margins: By metric, the loss that is accepted: a number in the metric's unit, or text like `2%`.
         decrease: Metrics that are better when they fall.
+        winsor: By metric, the ends that a unit's value is held within, as `99%` or `0:500`.
+        filters: By metric, an SQL condition that rows must fulfil to count.
     """
 
     means: Sequence[str] = ()
@@ -29,6 +32,8 @@ class Named:
     covariates: Mapping[str, Sequence[str | tuple[str, str]]] = field(default_factory=dict)
     margins: Mapping[str, float | str] = field(default_factory=dict)
     decrease: Sequence[str] = ()
+    winsor: Mapping[str, float | str] = field(default_factory=dict)
+    filters: Mapping[str, str] = field(default_factory=dict)
 
 
 def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
@@ -48,34 +53,33 @@ def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
     for name, q in named.quantiles:
         if not 0 < q < 1:
             faults.append(Fault(f"{name}@{q:g}", f"{q:g} is no quantile", "between 0 and 1, as 0.9"))
-    for option, given in (("covariate", named.covariates), ("margin", named.margins), ("decrease", named.decrease)):
+    options = {"covariate": named.covariates, "margin": named.margins, "decrease": named.decrease,
+               "winsor": named.winsor, "filter": named.filters}  # fmt: skip
+    for option, given in options.items():
         faults.extend(
             Fault(f"{option} {name}", "there is no such metric", f"one of {', '.join(names)}")
             for name in given
             if name not in names
         )
+    completed = tuple(_completed(metric, named, faults) for metric in found)
     faults.extend(
-        Fault(f"covariate {name}", "a quantile is not adjusted for covariates", "a mean, proportion or ratio")
-        for name in named.covariates
-        if any(metric.name == name and metric.kind == "quantile" for metric in found)
+        replace(one, where=f"{one.where.removesuffix('s')} {metric.name}")
+        for metric in completed
+        for one in treatment_faults(metric)
     )
-    done = tuple(_completed(metric, named, faults) for metric in found)
-    faults.extend(
-        Fault(f"covariate {metric.name}", "the metric cannot explain itself", "what was known before the start")
-        for metric in done
-        if any(one.numerator == metric.numerator and one.denominator == metric.denominator for one in metric.covariates)
-    )
-    return done
+    return completed
 
 
 def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
     covariates = tuple(
         Covariate(one) if isinstance(one, str) else Covariate(*one) for one in named.covariates.get(metric.name, ())
     )
-    given = named.margins.get(metric.name)
+    given, ends = named.margins.get(metric.name), named.winsor.get(metric.name)
     return replace(
         metric,
         covariates=covariates,
         margin=None if given is None else read_margin(given, f"margin {metric.name}", faults),
+        winsor=None if ends is None else read_winsor(ends, f"winsor {metric.name}", faults),
+        filter=named.filters.get(metric.name),
         direction="decrease" if metric.name in named.decrease else "increase",
     )

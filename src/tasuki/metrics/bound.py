@@ -10,7 +10,8 @@ from tasuki.errors import Fault
 from tasuki.metrics.expression import parse_expression
 from tasuki.metrics.metric import Metric
 
-Role = Literal["value", "covariate"]
+Role = Literal["value", "covariate", "rows"]
+"""`rows` counts the units of a cluster that have a value."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class BoundMetric:
 
     Args:
         metric: What was declared.
-        variables: Numerator, denominator and covariates, in that order.
+        variables: Numerator, denominator and covariates, in that order; with clusters also their units.
         ratios: Positions in `variables` of numerator and denominator: first the metric's, then its covariates'.
         condition: The filter.
     """
@@ -38,8 +39,16 @@ class BoundMetric:
     condition: exp.Expr | None
 
 
-def bind(metric: Metric, columns: Sequence[str], faults: list[Fault]) -> BoundMetric | None:
-    """The metric over a table with these columns, or None after every fault was added to `faults`."""
+def bind(metric: Metric, columns: Sequence[str], faults: list[Fault], *, clustered: bool = False) -> BoundMetric | None:
+    """The metric over a table with these columns, or None after every fault was added to `faults`.
+
+    Args:
+        metric: What was declared.
+        columns: The columns of its table.
+        faults: What is wrong is added here.
+        clustered: Whether what was randomised is coarser than a unit. A mean over units is then a ratio of two sums
+            per cluster: of values, and of units.
+    """
     before = len(faults)
     variables: list[Variable] = []
 
@@ -57,6 +66,11 @@ def bind(metric: Metric, columns: Sequence[str], faults: list[Fault]) -> BoundMe
         top = read(covariate.numerator, "covariate", "covariate")
         below = None if covariate.denominator is None else read(covariate.denominator, "covariate", "covariate")
         ratios.append((top, below))
+    if clustered and metric.kind == "quantile":
+        faults.append(Fault(metric.name, "a quantile is not compared over clusters", "a mean, proportion or ratio"))
+    if clustered and any(below is None for _, below in ratios):
+        variables.append(Variable(exp.Literal.number(1), "rows"))
+        ratios = [(top, len(variables) - 1 if below is None else below) for top, below in ratios]
     condition = None
     if metric.filter is not None:
         condition, found = parse_expression(metric.filter, columns, f"{metric.name}.filter")
@@ -66,7 +80,9 @@ def bind(metric: Metric, columns: Sequence[str], faults: list[Fault]) -> BoundMe
     return BoundMetric(metric, tuple(variables), tuple(ratios), condition)
 
 
-def bind_all(metrics: Sequence[Metric], columns: Mapping[str, str], faults: list[Fault]) -> tuple[BoundMetric, ...]:
+def bind_all(
+    metrics: Sequence[Metric], columns: Mapping[str, str], faults: list[Fault], *, clustered: bool = False
+) -> tuple[BoundMetric, ...]:
     """All metrics over one table; those with faults are left out after the faults were added."""
-    bound = [bind(metric, list(columns), faults) for metric in metrics]
+    bound = [bind(metric, list(columns), faults, clustered=clustered) for metric in metrics]
     return tuple(one for one in bound if one is not None)

@@ -2,17 +2,20 @@
 
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.metrics.metric import METRIC_KINDS, Covariate, Margin, Metric
+from tasuki.metrics.window import MOST_HOURS
+from tasuki.metrics.winsor import read_winsor
 from tasuki.titles import Titles
 
 FILE = "metrics.toml"
-_TEXTS = ("kind", "numerator", "denominator", "filter", "direction", "table", "unit", "exposure", "time", "parent",
-          "owner")  # fmt: skip
-_KNOWN = frozenset((*_TEXTS, "quantile", "margin", "covariates", "title"))
+_TEXTS = ("kind", "numerator", "denominator", "filter", "direction", "table", "unit", "exposure", "time", "cluster",
+          "parent", "owner")  # fmt: skip
+_KNOWN = frozenset((*_TEXTS, "quantile", "margin", "covariates", "title", "winsor", "window_hours"))
 _NEEDED = ("kind", "numerator", "table", "unit")
 
 
@@ -74,11 +77,28 @@ def _metric(name: str, value: Any, faults: list[Fault]) -> Metric | None:
             texts[key] = value[key]
     faults += _kind_faults(where, value)
     margin = read_margin(value["margin"], f"{where}.margin", faults) if "margin" in value else None
+    winsor = read_winsor(value["winsor"], f"{where}.winsor", faults) if "winsor" in value else None
     covariates, titles = _covariates(where, value, faults), _titles(where, value, faults)
     if len(faults) > before:
         return None
-    quantile = value.get("quantile")
-    return Metric(name=name, quantile=quantile, margin=margin, covariates=covariates, titles=titles, **texts)
+    found = Metric(name=name, quantile=value.get("quantile"), margin=margin, winsor=winsor, covariates=covariates,
+                   titles=titles, window_hours=value.get("window_hours"), **texts)  # fmt: skip
+    faults += [replace(one, where=f"{where}.{one.where}") for one in treatment_faults(found)]
+    return found if len(faults) == before else None
+
+
+def treatment_faults(metric: Metric) -> list[Fault]:
+    """What is asked for that a metric of this kind does not have; places are the names of the fields."""
+    faults, kind = [], metric.kind
+    if metric.winsor is not None and kind in ("proportion", "quantile"):
+        faults.append(Fault("winsor", f"a {kind} has no use for it", "a mean or ratio"))
+    if metric.cluster is not None and kind == "quantile":
+        faults.append(Fault("cluster", "a quantile is not compared over clusters", "a mean, proportion or ratio"))
+    if kind == "quantile" and metric.covariates:
+        faults.append(Fault("covariates", "a quantile is not adjusted for covariates", "a mean, proportion or ratio"))
+    if any((one.numerator, one.denominator) == (metric.numerator, metric.denominator) for one in metric.covariates):
+        faults.append(Fault("covariates", "the metric cannot explain itself", "what was known before the start"))
+    return faults
 
 
 def _kind_faults(where: str, value: Mapping[str, Any]) -> list[Fault]:
@@ -96,6 +116,21 @@ def _kind_faults(where: str, value: Mapping[str, Any]) -> list[Fault]:
         faults.append(Fault(f"{where}.quantile", f"{quantile!r} is no quantile", "between 0 and 1, as 0.9"))
     if kind != "quantile" and quantile is not None:
         faults.append(Fault(f"{where}.quantile", f"a {kind} has none"))
+    return [*faults, *_window_faults(where, value)]
+
+
+def _window_faults(where: str, value: Mapping[str, Any]) -> list[Fault]:
+    hours = value.get("window_hours")
+    if hours is None:
+        return []
+    faults = []
+    if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours < MOST_HOURS:
+        faults.append(Fault(f"{where}.window_hours", f"{hours!r} are no hours", "hours above 0, as 168"))
+    if "time" not in value:
+        faults.append(Fault(f"{where}.window_hours", "the moment of an event is not known", "time = a column"))
+    if "exposure" in value:
+        what = "each event is tied to its own exposure already"
+        faults.append(Fault(f"{where}.window_hours", what, "window_hours or exposure, not both"))
     return faults
 
 

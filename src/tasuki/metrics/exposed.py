@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from tasuki.metrics.metric import Metric
+from tasuki.metrics.window import moment_later
 
 ARM, UNIT, PRESENT = "tasuki arm", "tasuki unit", "tasuki row"
 """The columns that the joined table has besides those of the metric's own table."""
@@ -13,8 +14,8 @@ EXPOSURES = "exposures"
 
 
 def link_of(metric: Metric) -> tuple[str | None, str | None, str | None]:
-    """What ties a metric's rows to exposures: its exposure, unit and time columns."""
-    return (metric.exposure, None, None) if metric.exposure else (None, metric.unit, metric.time)
+    """What ties a metric's rows to exposures: its exposure column, or the one of what was randomised, and its time."""
+    return (metric.exposure, None, None) if metric.exposure else (None, metric.cluster or metric.unit, metric.time)
 
 
 def exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -> exp.Subquery:
@@ -47,6 +48,9 @@ def exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -
     if time:
         later = exp.GTE(this=_column(time, "m"), expression=_column("first_at", "x"))
         condition = exp.and_(condition, later)
+        if metric.window_hours is not None:
+            end = moment_later(_column("first_at", "x"), metric.window_hours)
+            condition = exp.and_(condition, exp.LT(this=_column(time, "m"), expression=end))
     named = [_named(_column("unit", "x"), UNIT), _named(_column("arm", "x"), ARM)]
     values = [_column(name, "m") for name in columns]
     here = _named(exp.Literal.number(1), PRESENT)

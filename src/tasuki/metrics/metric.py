@@ -18,6 +18,31 @@ class Margin:
     is_relative: bool = False
 
 
+Limits = tuple[float | None, float | None]
+"""The lowest and the highest value that counts as it is; None where there is no such end."""
+
+
+@dataclass(frozen=True)
+class Cap:
+    """An end that values are held at: an amount, or a quantile of the units of all arms together."""
+
+    amount: float
+    is_quantile: bool = False
+
+
+@dataclass(frozen=True)
+class Winsor:
+    """How far a unit's value may go: what lies beyond counts as the end itself. Both arms share the ends."""
+
+    lower: Cap | None = None
+    upper: Cap | None = None
+
+    @property
+    def needs_quantiles(self) -> bool:
+        """Whether an end is known only after the units were looked at."""
+        return any(one is not None and one.is_quantile for one in (self.lower, self.upper))
+
+
 @dataclass(frozen=True)
 class Covariate:
     """What was known of a unit before the experiment: an SQL expression, or a ratio of two."""
@@ -41,10 +66,14 @@ class Metric:
         direction: Which way is better.
         margin: The non-inferiority margin, which makes it a guardrail.
         covariates: What is adjusted for (CUPED).
+        winsor: The ends that the numerator of a unit is held within; for a mean or ratio.
         table: The table of the workspace; None for the file that is being compared.
         unit: The column of the unit in that table; None when a row is a unit.
         exposure: The column with the id of the exposure that an event followed from: the surest link to an arm.
         time: The column of the moment of an event; without `exposure`, events from a unit's first exposure on count.
+        window_hours: How long after a unit's first exposure its events count; always when None. It needs `time` and
+            has no meaning with `exposure`, which ties each event to its cause.
+        cluster: The column of what was randomised, where that is coarser than `unit` (users of a company).
         parent: The metric above it in the KPI tree.
         owner: Who answers for it.
         titles: Its name in both languages.
@@ -59,10 +88,13 @@ class Metric:
     direction: Direction = "increase"
     margin: Margin | None = None
     covariates: tuple[Covariate, ...] = ()
+    winsor: Winsor | None = None
     table: str | None = None
     unit: str | None = None
     exposure: str | None = None
     time: str | None = None
+    window_hours: float | None = None
+    cluster: str | None = None
     parent: str | None = None
     owner: str = ""
     titles: Titles = field(default=Titles("", ""))

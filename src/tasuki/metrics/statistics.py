@@ -1,11 +1,12 @@
 """The answer of a grouped query as values: what is known of each arm, in all and in each segment."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from typing import Any
 
 from tasuki.metrics.compile import NO_UNIT, NO_VALUE, SEVERAL_ARMS, Reading
+from tasuki.metrics.metric import Limits
 from tasuki.stats.moments import Moments, no_moments
 
 
@@ -21,6 +22,8 @@ class Sample:
         quantiles: The values at the three levels of a quantile metric.
         extremes: The smallest and the largest value of a mean.
         values: The variables of every unit, where there are so few that they were fetched.
+        held: Units whose value lies beyond the limits and counts as these.
+        limits: The ends of a winsorised metric, the same in every arm.
     """
 
     moments: Moments
@@ -30,6 +33,8 @@ class Sample:
     quantiles: tuple[float, float, float] | None = None
     extremes: tuple[float, float] | None = None
     values: tuple[tuple[float, ...], ...] | None = None
+    held: int = 0
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True)
@@ -93,20 +98,21 @@ def _segment(reading: Reading, row: Mapping[str, Any]) -> tuple[str, str] | None
 def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
     size = len(reading.metrics[i].variables)
     n = int(row[f"m{i}_n"])
-    lost, off, varying = (int(row.get(f"m{i}_{name}") or 0) for name in ("lost", "off", "varying"))
+    lost, off, varying, held = (int(row.get(f"m{i}_{name}") or 0) for name in ("lost", "off", "varying", "held"))
+    known = Sample(no_moments(size), lost, off, varying, held=held, limits=reading.limits.get(i))
     if not n:
-        return Sample(no_moments(size), lost, off, varying)
+        return known
     means = tuple(_number(row[f"m{i}_a{j}"]) for j in range(size))
     if f"m{i}_c0_0" not in row:
         variance = means[0] * (1 - means[0]) * n / (n - 1) if n > 1 else 0.0
-        return Sample(Moments(n, means, ((variance,),)), lost, off, varying)
+        return replace(known, moments=Moments(n, means, ((variance,),)))
     covariances = tuple(
         tuple(_number(row[f"m{i}_c{min(j, k)}_{max(j, k)}"]) if n > 1 else 0.0 for k in range(size))
         for j in range(size)
     )
     lowest, highest = row.get(f"m{i}_low"), row.get(f"m{i}_high")
     extremes = None if lowest is None or highest is None else (float(lowest), float(highest))
-    return Sample(Moments(n, means, covariances), lost, off, varying, extremes=extremes)
+    return replace(known, moments=Moments(n, means, covariances), extremes=extremes)
 
 
 def _number(value: Any) -> float:

@@ -1,0 +1,53 @@
+"""What is read from one table, as a frozen value: the question that the trees of a query are made from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.metric import Limits
+
+SEVERAL_ARMS, NO_UNIT = 1, 2
+"""What `mixed` says of units that belong to no arm; 0 for those that do."""
+
+_WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is read from one table.
+
+    Args:
+        table: The table, or any tree that can stand in FROM.
+        metrics: What is measured.
+        variant: The column of the arm.
+        unit: The column of the unit, when rows are events.
+        segments: Columns whose values are compared separately as well.
+        types: The engine's type of each column.
+        present: A column that is null where a row does not count (a unit without events, an event outside the window).
+        variable_types: The engine's type of each variable, by metric and position; unknown ones are treated as
+            fractions.
+        cluster: The column of what was randomised, where that is coarser than a unit.
+        limits: By metric, the values that its winsorised units are held within.
+    """
+
+    table: exp.Expr
+    metrics: tuple[BoundMetric, ...]
+    variant: str
+    unit: str | None = None
+    segments: tuple[str, ...] = ()
+    present: str | None = None
+    types: Mapping[str, str] = field(default_factory=dict)
+    variable_types: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    cluster: str | None = None
+    limits: Mapping[int, Limits] = field(default_factory=dict)
+
+    @property
+    def is_grouped(self) -> bool:
+        """Whether rows are put together before they are counted."""
+        return self.unit is not None or self.cluster is not None
+
+    def is_whole(self, i: int, j: int) -> bool:
+        """Whether a variable can be neither NaN nor infinite."""
+        return self.metrics[i].variables[j].role == "rows" or self.variable_types.get((i, j), "").startswith(_WHOLE)
