@@ -1,4 +1,4 @@
-"""Winsorised, windowed and clustered metrics: the engine and the slow oracle say the same, and unhappy ways are told."""
+"""Winsorised, windowed and clustered metrics: the engine and the slow oracle say the same."""
 
 from datetime import UTC, datetime, timedelta
 from math import sqrt
@@ -70,7 +70,7 @@ METRICS = st.lists(
     min_size=1,
     max_size=3,
 )
-RUNS = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RUNS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def assert_same(statistics: Statistics, expected: tuple) -> None:
@@ -96,8 +96,9 @@ def told(rows: list[dict], asked: Asked, window: Window | None = None) -> None:
         try:
             statistics, bound = measure(warehouse, warehouse.table(source), columns, asked, 0.05)
         except Invalid as fault:
-            assert "row to compare" in str(fault) or "more than one arm" in str(fault) or "changes within" in str(fault)
-            return
+            if any(known in str(fault) for known in ("row to compare", "more than one arm")):
+                return
+            raise
     finally:
         warehouse.close()
     key = asked.cluster or asked.unit or ""
@@ -108,7 +109,9 @@ def told(rows: list[dict], asked: Asked, window: Window | None = None) -> None:
 
 @RUNS
 @given(ROWS, METRICS, st.sampled_from([None, "user"]), st.sampled_from([None, "company"]))
-def test_winsorised_and_clustered(rows: list[dict], metrics: list[Metric], unit: str | None, cluster: str | None) -> None:
+def test_winsorised_and_clustered(
+    rows: list[dict], metrics: list[Metric], unit: str | None, cluster: str | None
+) -> None:
     if unit:
         metrics = [one for one in metrics if not one.covariates] or [Metric("m", "mean", "spent")]
     told(rows, Asked("arm", unit, (), tuple(metrics), cluster=cluster))
@@ -205,12 +208,12 @@ def test_a_proportion_over_clusters_is_checked_row_by_row() -> None:
 
 def test_false_wins_over_clusters_stay_at_their_level() -> None:
     wins = {None: 0, "company": 0}
-    for seed in range(60):
+    for seed in range(30):
         table = clustered_rows(100 + seed)
         for cluster in wins:
             found = compare(table, variant="arm", control="control", means=["spent"], cluster=cluster).results[0]
             wins[cluster] += found.p_value < 0.05
-    assert wins["company"] <= 8 < wins[None]
+    assert wins["company"] <= 5 < wins[None]
 
 
 def test_ends_are_shared_by_the_arms_and_said(tmp_path) -> None:

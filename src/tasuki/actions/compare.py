@@ -12,8 +12,8 @@ from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
 from tasuki.metrics.statistics import Statistics
-from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
 from tasuki.metrics.window import Window
+from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
 from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING

@@ -42,6 +42,21 @@ def compare(
         typer.Option("--margin", metavar="METRIC=VALUE", help="Guardrail: the loss accepted, as 0.01 or 2%."),
     ] = None,
     decrease: Annotated[list[str] | None, typer.Option("--decrease", help="Metric that is better lower.")] = None,
+    winsor: Annotated[
+        list[str] | None,
+        typer.Option("--winsor", metavar="METRIC=ENDS", help="Hold units within ends, as x=99% or x=0:500."),
+    ] = None,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", metavar="METRIC=CONDITION", help="SQL that a row must fulfil to count for a metric."),
+    ] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Column of what was randomised, where units depend on each other.")
+    ] = None,
+    time: Annotated[str | None, typer.Option("--time", help="Column of an event's moment, for --window-hours.")] = None,
+    window_hours: Annotated[
+        float | None, typer.Option("--window-hours", help="How long after a unit's first row its events count.")
+    ] = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME=SHARE,…", help="Planned shares; equal otherwise.")
     ] = None,
@@ -91,6 +106,8 @@ def compare(
     parts = Parts()
     margins = {name: values[-1] for name, values in parts.by_metric("--margin", margin or ()).items()}
     covariates = parts.by_metric("--covariate", covariate or ())
+    ends = {name: values[-1] for name, values in parts.by_metric("--winsor", winsor or ()).items()}
+    filters = parts.conditions("--where", where or ())
     ratios, quantiles = parts.ratios(ratio or ()), parts.quantiles(quantile or ())
     shares = parts.shares("--split", split) if split is not None else None
     moments = parts.looks(looks or "")
@@ -113,6 +130,11 @@ def compare(
         covariates=covariates,
         margins=margins,
         decrease=decrease or (),
+        winsor=ends,
+        filters=filters,
+        cluster=cluster,
+        time=time,
+        window_hours=window_hours,
         segments=segment or (),
         split=shares,
         alpha=alpha,

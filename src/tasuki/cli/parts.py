@@ -80,6 +80,19 @@ class Parts:
             found.setdefault(name, []).append(value)
         return found
 
+    def conditions(self, option: str, texts: Iterable[str]) -> dict[str, str]:
+        """`METRIC=CONDITION` as conditions by metric: the first sign parts them, for a condition has its own."""
+        found: dict[str, str] = {}
+        for text in texts:
+            name, sign, condition = (one.strip() for one in text.partition("="))
+            if not (name and sign and condition):
+                self._faults.append(Fault(option, f"{text!r} has no two sides", "METRIC=CONDITION"))
+            elif name in found:
+                self._faults.append(Fault(option, f"{name} has more than one", "one condition, parts joined by AND"))
+            else:
+                found[name] = condition
+        return found
+
     def reach(self, held: str | None, expose: str | None) -> "Reach":
         """`FROM-TO` and a share as the range of a layer; everybody where nothing is said."""
         from tasuki.experiments.allocation import Reach

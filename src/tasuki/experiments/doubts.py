@@ -76,7 +76,18 @@ def doubts_about_metrics(metrics: Sequence[BoundMetric], totals: Sequence[Cell])
             name = bound.metric.name
             message = f"{name}: {lost:,} value(s) are NaN or infinite and are left out."
             yield Concern("not_finite", "warning", message, {"metric": name, "values": lost})
+        yield from _winsorised(bound, samples)
         yield from _emptiness(bound, totals, samples)
+
+
+def _winsorised(bound: BoundMetric, samples: Sequence[Sample]) -> Iterator[Concern]:
+    if bound.metric.winsor is None:
+        return
+    name, held, units = bound.metric.name, sum(one.held for one in samples), sum(one.moments.n for one in samples)
+    low, high = next((one.limits for one in samples if one.limits is not None), (None, None))
+    ends = f"{'−∞' if low is None else f'{low:.6g}'} to {'∞' if high is None else f'{high:.6g}'}"
+    message = f"{name}: {held:,} unit(s) lie beyond {ends}, the same ends for all arms, and count as these ends."
+    yield Concern("winsorised", "info", message, {"metric": name, "held": held, "ends": ends, "units": units})
 
 
 def _missing_values(bound: BoundMetric, totals: Sequence[Cell], i: int) -> Iterator[Concern]:

@@ -37,7 +37,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
 
     Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
     `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, means `m{i}_a{j}` and
-    covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`. With clusters, "units" are clusters: what was randomised.
+    covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`.
+    With clusters, "units" are clusters: what was randomised.
     """
     clean = clean_tree(reading) if reading.cluster is None else cluster_tree(reading)
     keys = [column("arm"), *([column("mixed")] if reading.is_grouped else [])]
