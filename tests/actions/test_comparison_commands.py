@@ -86,6 +86,38 @@ def test_an_ab2_is_registered_and_compared_from_the_shell(
     assert "clicks_per_user" in out
 
 
+def test_a_comparison_is_told_again_without_another_look(
+    folder: Path, workspace: Workspace, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said(capsys, *PLAN)
+    write_logs(folder, "ab2", {"control": 0.2, "treatment": 0.25})
+    started(workspace, "idea-1")
+    early = ["experiment", "report", "ab2", "--out", str(folder / "early.md")]
+    assert main(early) == 5
+    assert "was not compared yet" in capsys.readouterr().err
+    clock.advance(days=7)
+    assert main(["experiment", "compare", "ab2", "--out", str(folder / "no" / "report.md")]) == 5
+    first = folder / "first.md"
+    compared = said(capsys, "experiment", "compare", "ab2", "--out", str(first))
+    before = workspace.ledger.state("idea-1").sequence
+    for language, word in (("en", "Recommendation"), ("ja", "結論")):
+        for ending in ("html", "md"):
+            again = folder / f"again.{language}.{ending}"
+            told = said(capsys, "experiment", "report", "ab2", "--out", str(again), "--lang", language)
+            assert told == {
+                "schema": "tasuki.experiment_report/1", "idea": "idea-1", "experiment": "ab2", "file": str(again),
+            }  # fmt: skip
+            text = again.read_text(encoding="utf-8")
+            assert word in text
+            assert ("ガードレール" in text) is (language == "ja")
+            assert all(
+                one["metric"].replace("_", r"\_" if ending == "md" else "_") in text
+                for one in compared["report"]["results"]
+            )
+    assert (folder / "again.en.md").read_text(encoding="utf-8") == first.read_text(encoding="utf-8")
+    assert workspace.ledger.state("idea-1").sequence == before
+
+
 def test_faulty_options_are_said_at_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*PLAN, "--guardrail", "x", "--split", "control=half"]) == 3
     told = capsys.readouterr().err

@@ -7,7 +7,7 @@ import typer
 
 from tasuki.actions.documents import case_found, find_case
 from tasuki.cli.opened import actor_of, opened
-from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, LanguageOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 from tasuki.errors import Invalid
 
@@ -82,20 +82,23 @@ def show(
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the Markdown files go, one for each case.")],
     idea: Annotated[list[str] | None, typer.Option("--idea", help="Only these ideas' cases. Repeatable.")] = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write cases as Markdown with front matter, one file each."""
+    """Write cases as Markdown with front matter, one file each, reports of A/B 2 below them."""
     from tasuki.actions import relay
+    from tasuki.actions.told import reports_of
     from tasuki.cases.markdown import to_markdown
 
     with opened(workspace) as here:
         cases = relay.cases(here) if not idea else [find_case(here, one) for one in idea]
+        texts = ["\n".join(filter(None, (to_markdown(case), reports_of(here, case.idea, language)))) for case in cases]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / f"{case.idea}.md" for case in cases]
-        for path, case in zip(files, cases, strict=True):
-            path.write_text(to_markdown(case), encoding="utf-8")
+        for path, text in zip(files, texts, strict=True):
+            path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise Invalid(f"{folder} cannot be written to: {error.strerror}", expected="a folder") from error
     payload = {"folder": str(folder), "files": [path.name for path in files]}

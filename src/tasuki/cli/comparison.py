@@ -1,17 +1,28 @@
 """`tasuki experiment plan` and `compare`: A/B 2 is registered before it starts and compared at its end."""
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from tasuki.cli.opened import actor_of, opened
-from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceEngineOption, WorkspaceOption
-from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.options import (
+    AsOption,
+    JsonOption,
+    KeyOption,
+    LanguageOption,
+    OutOption,
+    WorkspaceEngineOption,
+    WorkspaceOption,
+)
+from tasuki.cli.output import console, emit, print_table, progress_console
 from tasuki.cli.parts import Parts
 
 if TYPE_CHECKING:
+    from tasuki.actions.workspace import Workspace
     from tasuki.flow.records import ComparisonReport, ExperimentPlan
+    from tasuki.language import Language
 
 AdjustName = Literal["none", "holm", "bh"]
 NameArgument = Annotated[str, typer.Argument(metavar="EXPERIMENT", help="The experiment's name.")]
@@ -118,6 +129,8 @@ def compare(
         bool | None, typer.Option("--sequential/--once", help="Other looks than registered: explores.")
     ] = None,
     segment: Annotated[list[str] | None, typer.Option("--segment", help="One more segment: explores.")] = None,
+    out: OutOption = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
@@ -130,15 +143,47 @@ def compare(
     """
     from tasuki.actions.check import idea_of_experiment
     from tasuki.actions.comparison import OtherQuestion, compare_experiment
+    from tasuki.actions.report import require_report_path
 
+    if out is not None:
+        require_report_path(out)
     asked = OtherQuestion(alpha, tuple(primary or ()), adjust, sequential, tuple(segment or ()))
     other = None if asked == OtherQuestion() else asked
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
         actor = actor_of(here, member)
         report = compare_experiment(here, whose, experiment, actor=actor, key=key, engine=engine, other=other)
+        if out is not None:
+            _save(here, whose, experiment, out, language)
     payload = {"idea": whose, "report": report}
     emit("experiment_compare/1", payload, as_json=as_json, for_people=lambda: _show_report(report))
+
+
+def report(
+    experiment: NameArgument,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where it goes: .html (charts) or .md (tables).")],
+    idea: Annotated[
+        str | None, typer.Option("--idea", help="Its idea; found by the experiment's name otherwise.")
+    ] = None,
+    language: LanguageOption = "en",
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the latest comparison as a report, without looking at the data again."""
+    from tasuki.actions.check import idea_of_experiment
+
+    with opened(workspace) as here:
+        whose = idea or idea_of_experiment(here, experiment)
+        _save(here, whose, experiment, out, language)
+    payload = {"idea": whose, "experiment": experiment, "file": str(out)}
+    emit("experiment_report/1", payload, as_json=as_json, for_people=lambda: None)
+
+
+def _save(here: "Workspace", idea: str, experiment: str, out: Path, language: "Language") -> None:
+    from tasuki.actions.told import save_experiment
+
+    save_experiment(here, idea, experiment, out, language)
+    progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
 
 
 def _show_plan(plan: "ExperimentPlan") -> None:
@@ -163,16 +208,7 @@ def _show_plan(plan: "ExperimentPlan") -> None:
 
 def _show_report(report: "ComparisonReport") -> None:
     from tasuki.cli.analysis import show_comparison
-    from tasuki.experiments.comparison import Arm, Comparison, Recommendation, Result, SplitTest
-    from tasuki.stats.concern import Concern
+    from tasuki.experiments.registered import comparison_of
 
-    show_comparison(
-        Comparison(
-            arms=tuple(Arm(arm.name, arm.units) for arm in report.arms),
-            srm=SplitTest(report.srm.p_value, report.srm.expected, report.srm.passed),
-            results=tuple(Result(**vars(one)) for one in report.results),
-            concerns=tuple(Concern(one.code, one.severity, one.message, one.values) for one in report.concerns),
-            recommendation=Recommendation(**vars(report.recommendation)),
-        )
-    )
+    show_comparison(comparison_of(report))
     console.print(f"\nafter {report.days:.1f} days", style="dim")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 app.command("plan")(comparison.plan)
 app.command("compare")(comparison.compare)
+app.command("report")(comparison.report)
 app.command("check")(check.check)
 app.command("book")(booking.book)
 app.command("ramp")(booking.ramp)

@@ -8,10 +8,12 @@ from typing import Literal
 from tasuki.errors import Fault
 from tasuki.experiments.aa import AAResult
 from tasuki.experiments.assignment import split_of
-from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
+from tasuki.experiments.comparison import Recommendation as Said
 from tasuki.experiments.departures import OtherQuestion, fingerprint_of
 from tasuki.experiments.design import Adjustment, Design
 from tasuki.experiments.holidays import Holiday, planned_window
+from tasuki.experiments.reasons import Reason
 from tasuki.experiments.sizing import Baseline, Looking, Wish, achieved_power, size_experiment
 from tasuki.flow.records import (
     AACheck,
@@ -268,6 +270,25 @@ def early_look(plan: ExperimentPlan, design: Design) -> tuple[Concern, ...]:
         Concern(
             "look_outside_rule", "error", message, {"ran_days": ran, "planned_days": plan.days, "case": "before_end"}
         ),
+    )
+
+
+def comparison_of(report: ComparisonReport, alpha: float = 0.05) -> Comparison:
+    """The comparison that a record tells of, as far as the record keeps it: without days and distributions."""
+    said = report.recommendation
+    return Comparison(
+        arms=tuple(Arm(arm.name, arm.units) for arm in report.arms),
+        srm=SplitTest(report.srm.p_value, report.srm.expected, report.srm.passed),
+        results=tuple(Result(**{name: getattr(one, name) for name in _REPORTED}) for one in report.results),
+        concerns=tuple(Concern(one.code, one.severity, one.message, one.values) for one in report.concerns),
+        recommendation=Said(
+            said.decision,
+            said.reasons,
+            said.false_win_risk,
+            said.extend_days,
+            tuple(Reason(one.code, one.values) for one in said.grounds),
+        ),
+        alpha=alpha,
     )
 
 
