@@ -82,6 +82,7 @@ def _choices(record: type, field: str) -> set[str]:
         ("recommendation", _choices(records.OfflineReport, "recommendation")),
         ("severity", _choices(records.ConcernNote, "severity")),
         ("experiment", _choices(records.ExperimentPlan, "kind")),
+        ("looking", _choices(records.ExperimentPlan, "sequential") - {"none"}),
         ("metric_role", _choices(records.PlannedMetric, "role")),
         ("direction", set(get_args(records.Direction))),
     ],

@@ -165,6 +165,14 @@ def plan() -> r.ExperimentPlan:
         rule="主要指標の区間が 0 より上なら採用",
         stop_rule="期間中は見ない",
         interactions="なし",
+        sequential="group_sequential",
+        looks=(0.5, 1.0),
+        exclusions=("社内の端末",),
+        label_delay_days=3,
+        first_day=date(2026, 10, 19),
+        last_day=date(2026, 11, 8),
+        holidays=("2026-11-03 文化の日",),
+        aa=r.AACheck(1_000, 100_000, 0.052, 1.01, True),
     )
 
 
