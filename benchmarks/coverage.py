@@ -159,7 +159,7 @@ def covered(case: Case, rng: np.random.Generator, experiments: int) -> list[Row]
 def sized(case: Case, rng: np.random.Generator, experiments: int) -> list[Row]:
     """How often a guardrail that is worse by exactly its margin is said to hold, at a one-sided level of 2.5 %."""
     wins = sum((one.p_value_margin or 0.0) < 0.025 for one in results_of(case, rng, experiments))
-    return [Row(case.name, case.setting, "false alarm (2.5 %)", wins / experiments, 0.02, 0.03, experiments)]
+    return [Row(case.name, case.setting, "false alarm (2.5 %)", wins / experiments, *case.bounds, experiments)]
 
 
 # ---------------------------------------------------------------------------------------------------------------- data
@@ -271,16 +271,19 @@ def cases() -> list[Case]:
 
 def guardrails() -> list[Case]:
     """Guardrails that are worse by exactly their margin."""
+    size = (0.02, 0.03)
     absolute, share = Margin(0.5), Margin(0.1, is_relative=True)
     return [
         Case("non-inferiority", "gamma, 300 + 500, margin 0.5", guarded(MEAN, absolute), gamma(1.0, 5.0, 300),
-             gamma(1.0, 4.5, 500), (5.0, 4.5)),
+             gamma(1.0, 4.5, 500), (5.0, 4.5), bounds=size),
         Case("non-inferiority", "gamma, 500 + 500, margin 10 %", guarded(MEAN, share), gamma(1.0, 5.0, 500),
-             gamma(1.0, 4.5, 500), (5.0, 4.5)),
+             gamma(1.0, 4.5, 500), (5.0, 4.5), bounds=size),
         Case("non-inferiority (ratio)", "clicks per view, 600 + 600, margin 10 %", guarded(RATIO, share),
-             clicks(0.1, 600), clicks(0.09, 600), (0.1, 0.09)),
+             clicks(0.1, 600), clicks(0.09, 600), (0.1, 0.09), bounds=size),
         Case("non-inferiority (proportion)", "20 % and 18 %, 2,000 + 2,000, margin 10 %", guarded(PROPORTION, share),
-             coins(0.20, 2000), coins(0.18, 2000), (0.2, 0.18)),
+             coins(0.20, 2000), coins(0.18, 2000), (0.2, 0.18), bounds=size),
+        Case("non-inferiority (newcombe)", "6 % and 4 %, 120 + 150, margin 2 points", guarded(PROPORTION, Margin(0.02)),
+             coins(0.06, 120), coins(0.04, 150), (0.06, 0.04), bounds=(0.01, 0.03)),
     ]  # fmt: skip
 
 

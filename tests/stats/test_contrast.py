@@ -13,7 +13,7 @@ from tasuki.stats.contrast import Estimate, Limit, fieller, non_inferiority, wel
 from tasuki.stats.false_win import false_win_risk
 from tasuki.stats.multiple import benjamini_hochberg, holm
 from tasuki.stats.power import Sizing, detectable_effect, power_of, units_needed
-from tasuki.stats.proportion import fisher_exact, newcombe, score_ratio, wilson
+from tasuki.stats.proportion import fisher_exact, newcombe, score_ratio, small_non_inferiority, wilson
 from tasuki.stats.quantile import levels, quantile_estimate
 from tasuki.stats.sequential import Boundary, always_valid
 from tasuki.stats.split import split_p_value
@@ -122,6 +122,21 @@ def test_the_interval_of_a_small_ratio_is_statsmodels(control: tuple, treatment:
     low, high = score_ratio(control, treatment)
     judge = confint_proportions_2indep(*treatment, *control, method="score", compare="ratio", correction=False)
     assert (low + 1, high + 1) == pytest.approx(judge, rel=1e-5)
+
+
+@given(COUNTS, COUNTS, st.booleans(), st.booleans())
+@settings(deadline=None)
+def test_a_guardrail_of_small_counts_holds_exactly_when_the_interval_is_above_its_limit(
+    control: tuple, treatment: tuple, is_relative: bool, higher_is_better: bool
+) -> None:
+    assume(control[0] > 0)
+    limit = Limit(0.1, is_relative, higher_is_better)
+    p = small_non_inferiority(control, treatment, limit)
+    low, high = (score_ratio if is_relative else newcombe)(control, treatment)
+    inside = low > -0.1 if higher_is_better else high < 0.1
+    assert 0 < p < 1
+    if abs(p - 0.025) > 1e-6:
+        assert (p < 0.025) == inside
 
 
 def test_a_ratio_without_successes_is_open() -> None:

@@ -20,7 +20,7 @@ from tasuki.stats.bootstrap import (
 )
 from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, share, spanned, standard_error
 from tasuki.stats.moments import Vector
-from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, newcombe, score_ratio
+from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, newcombe, score_ratio, small_non_inferiority
 from tasuki.stats.quantile import quantile_estimate
 from tasuki.stats.strata import post_stratified, put_together
 
@@ -170,20 +170,24 @@ def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -
     if lopsided is not None:
         return lopsided
     yardstick, words = yardstick_of(design, (control, treatment), look_of(design, units))
-    p_margin = None
-    if metric.margin is not None and isfinite(control.variance) and isfinite(treatment.variance):
-        limit = Limit(metric.margin.amount, metric.margin.is_relative, metric.direction == "increase")
-        if words:
-            p_margin = non_inferiority(control, treatment, limit, yardstick, measured.covariance)
-        else:
-            p_margin = non_inferiority(control, treatment, limit, covariance=measured.covariance)
-        p_margin = _known(p_margin)
+    limit = _limit(metric)
     if not words and metric.kind == "proportion" and measured.method == "welch" and min(control.n, treatment.n) > 0:
-        counts = tuple((round(one.value * one.n), one.n) for one in (control, treatment))
+        counts = [(round(one.value * one.n), one.n) for one in (control, treatment)]
         if min(min(k, n - k) for k, n in counts) < SMALL_COUNT:
+            p_margin = None if limit is None else small_non_inferiority(counts[0], counts[1], limit)
             return _small(counts[0], counts[1], design.alpha), "newcombe", p_margin
     contrast = spanned(control, treatment, yardstick, measured.covariance)
-    return contrast, f"{words}{measured.method}", p_margin
+    known = limit is not None and isfinite(control.variance) and isfinite(treatment.variance)
+    if limit is None or not known:
+        return contrast, f"{words}{measured.method}", None
+    p_margin = non_inferiority(control, treatment, limit, yardstick if words else None, measured.covariance)
+    return contrast, f"{words}{measured.method}", _known(p_margin)
+
+
+def _limit(metric: Metric) -> Limit | None:
+    if metric.margin is None:
+        return None
+    return Limit(metric.margin.amount, metric.margin.is_relative, metric.direction == "increase")
 
 
 def _lopsided(metric: Metric, measured: _Measured, design: Design) -> tuple[Contrast, str, float | None] | None:
@@ -194,10 +198,8 @@ def _lopsided(metric: Metric, measured: _Measured, design: Design) -> tuple[Cont
     if design.method != "bootstrap" and abs(skewness_of_difference(*units)) < TOO_SKEWED:
         return None
     pivot = studentised(*units)
-    p_margin = None
-    if metric.margin is not None:
-        limit = Limit(metric.margin.amount, metric.margin.is_relative, metric.direction == "increase")
-        p_margin = bootstrapped_non_inferiority(control, treatment, limit, pivot)
+    limit = _limit(metric)
+    p_margin = None if limit is None else bootstrapped_non_inferiority(control, treatment, limit, pivot)
     method = "cuped+bootstrap" if metric.covariates else "bootstrap"
     return bootstrapped(control, treatment, pivot, design.alpha), method, p_margin
 
