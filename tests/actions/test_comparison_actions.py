@@ -139,6 +139,8 @@ def test_a_real_gain_ships_and_agrees_with_the_frame(workspace: Workspace, idea:
     assert result.treatment == pytest.approx(means["treatment"], abs=1e-12)
     assert (result.n_control, result.n_treatment) == (UNITS // 2, UNITS // 2)
     assert report.recommendation.decision == "ship"
+    assert report.prior == 0.15
+    assert "typical" in report.prior_source
     assert report.srm.passed
     assert report.days == pytest.approx(7)
     state = workspace.ledger.state(idea)

@@ -23,6 +23,7 @@ from tasuki.experiments.departures import (
     outside_the_plan,
 )
 from tasuki.experiments.holidays import Holiday
+from tasuki.experiments.prior import Prior, prior_of
 from tasuki.experiments.registered import (
     Learnt,
     PlanRequest,
@@ -125,7 +126,7 @@ def compare_experiment(
     plan, run = _registered(state, experiment), _started(state, experiment)
     started, ended = run.started_at or workspace.clock(), run.stopped_at or workspace.clock()
     days = (ended - started).total_seconds() / DAY_S
-    registered = design_of(plan, _prior(state), days)
+    registered = design_of(plan, _prior(workspace, state), days)
     question = other or OtherQuestion()
     design = asked_design(registered, question)
     faults = [
@@ -205,9 +206,13 @@ def _started(state: IdeaState, experiment: str) -> Experiment:
     return run
 
 
-def _prior(state: IdeaState) -> float | None:
+def _prior(workspace: Workspace, state: IdeaState) -> Prior:
+    """From the team's other ideas that have ended with a comparison, else from this idea's hypothesis."""
+    ended = [one for one in workspace.ledger.ideas() if one.ended_at and one.idea != state.idea]
+    reports = [report for one in ended if (report := one.latest("comparison_report")) is not None]
+    won = [one.record["recommendation"]["decision"] == "ship" for one in reports]
     brief = state.latest("hypothesis_brief")
-    return None if brief is None else float(brief.record["prior_probability"])
+    return prior_of(won, None if brief is None else float(brief.record["prior_probability"]))
 
 
 def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None) -> Metric:

@@ -11,8 +11,9 @@ from tasuki.experiments.assignment import split_of
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.comparison import Recommendation as Said
 from tasuki.experiments.departures import OtherQuestion, fingerprint_of
-from tasuki.experiments.design import Adjustment, Design
+from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
 from tasuki.experiments.holidays import Holiday, planned_window
+from tasuki.experiments.prior import Prior
 from tasuki.experiments.reasons import Reason
 from tasuki.experiments.sizing import Baseline, Looking, Wish, achieved_power, size_experiment
 from tasuki.flow.records import (
@@ -30,6 +31,7 @@ from tasuki.flow.records import (
 )
 from tasuki.metrics.metric import Metric
 from tasuki.stats.concern import Concern
+from tasuki.stats.false_win import TYPICAL_PRIOR
 
 SEQUENTIAL = ("sequential", "always-valid", "always valid", "逐次")
 """Words in a stop rule that say that people will look before the end, with intervals made for it."""
@@ -223,9 +225,8 @@ def _aa_check(shown: AAResult) -> AACheck:
     )
 
 
-def design_of(plan: ExperimentPlan, prior: float | None, days: float) -> Design:
+def design_of(plan: ExperimentPlan, prior: Prior, days: float) -> Design:
     """How a comparison is judged under its registered plan."""
-    base = Design()
     in_words = any(word in plan.stop_rule.lower() for word in SEQUENTIAL)
     planned_looks = plan.sequential == "group_sequential"
     return Design(
@@ -235,7 +236,8 @@ def design_of(plan: ExperimentPlan, prior: float | None, days: float) -> Design:
         adjust=plan.adjust,
         sequential=plan.sequential == "always_valid" or (in_words and not planned_looks),
         tuning=plan.units_needed,
-        prior=base.prior if prior is None or not 0 < prior < 1 else prior,
+        prior=prior.value,
+        prior_source=prior.source,
         power=plan.power,
         primary=tuple(one.name for one in plan.metrics if one.role == "primary"),
         mde=plan.minimal_detectable_effect,
@@ -289,6 +291,8 @@ def comparison_of(report: ComparisonReport, alpha: float = 0.05) -> Comparison:
             tuple(Reason(one.code, one.values) for one in said.grounds),
         ),
         alpha=alpha,
+        prior=TYPICAL_PRIOR if report.prior is None else report.prior,
+        prior_source=report.prior_source or TYPICAL_SOURCE,
     )
 
 
@@ -300,6 +304,8 @@ def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float)
         arms=tuple(ArmCount(arm.name, arm.units) for arm in comparison.arms),
         srm=SplitCheck(comparison.srm.p_value, dict(comparison.srm.expected), comparison.srm.passed),
         results=tuple(Effect(**{name: getattr(one, name) for name in _REPORTED}) for one in comparison.results),
+        prior=comparison.prior,
+        prior_source=comparison.prior_source,
         concerns=tuple(ConcernNote(one.code, one.severity, one.message, one.values) for one in comparison.concerns),
         recommendation=Recommendation(
             comparison.recommendation.decision,

@@ -396,7 +396,10 @@ class Recommendation:
 
 @dataclass(frozen=True, config=_STRICT)
 class ComparisonReport:
-    """A/B 2: is it better? The registered metrics, the split, every concern and the recommendation."""
+    """A/B 2: is it better? The registered metrics, the split, every concern and the recommendation.
+
+    `prior` is the share of ideas that truly improve, which the false-win risk rests on; `prior_source` says whose.
+    """
 
     experiment: Text
     days: Days
@@ -405,6 +408,8 @@ class ComparisonReport:
     results: Annotated[tuple[Effect, ...], Field(min_length=1)]
     concerns: tuple[ConcernNote, ...]
     recommendation: Recommendation
+    prior: float | None = None
+    prior_source: str = ""
 
 
 @dataclass(frozen=True, config=_STRICT)

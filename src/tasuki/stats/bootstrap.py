@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Values = NDArray[Any]
 
-DRAWS = 4_000
+DRAWS = 2_000
 SEED = 20_111
 """The same values give the same interval."""
 
