@@ -5,8 +5,8 @@ from dataclasses import asdict
 import pytest
 from told_ideas import plan
 
-from tasuki.web.texts import Texts
 from tasuki.web.site import Formats, environment
+from tasuki.web.texts import Texts
 
 LATER = ("sequential", "looks", "exclusions", "label_delay_days", "first_day", "last_day", "holidays", "aa")
 
