@@ -26,6 +26,7 @@ ADDRESSES = (
     "/ideas/idea-8",
     "/cases",
     "/my-work?member=mio",
+    "/models",
     "/new-idea",
     "/ideas/idea-4/hand-off",
     "/ideas/idea-4/attach/hypothesis_brief",

@@ -98,6 +98,7 @@ def _verbs() -> tuple[Verb, ...]:
         Verb("case.show", "read", "anyone", anyone),
         Verb("metric.list", "read", "anyone", anyone),
         Verb("metric.show", "read", "anyone", anyone),
+        Verb("experiment.status", "read", "anyone", anyone),
         Verb("experiment.list", "read", "anyone", anyone),
         Verb("experiment.plan", "run", "rule", stage),
         Verb("experiment.start", "run", "rule", stage),

@@ -34,6 +34,7 @@ class Workspace:
         formation: The formation of a new idea when none is named.
         member: Who acts when nobody is named.
         tables: The warehouse's tables: name to file, glob or folder.
+        serving_url: Where the inference service answers, to be asked how it is; empty when nobody has said it.
         engine: What experiments are compared with: `duckdb`, `spark` or a Spark master.
         webhooks: Who is told about hand-offs.
         artifacts_location: Where models' artifacts lie.
@@ -58,6 +59,7 @@ class Workspace:
     serving_port: int = 8765
     door: Door = field(default_factory=Door)
     engine: str = "duckdb"
+    serving_url: str = ""
 
     def act(self, actor: str) -> Act:
         """The actor, now, under this workspace's playbook and team."""

@@ -13,9 +13,10 @@ from tasuki.cli.output import console, emit, print_table
 
 if TYPE_CHECKING:
     from tasuki.actions.client_counts import ClientSaid
+    from tasuki.actions.serving_state import DayHealth
     from tasuki.actions.workspace import Workspace
     from tasuki.experiments.check import Thresholds
-    from tasuki.flow.records import CheckReport
+    from tasuki.flow.records import CheckReport, DayVerdict
 
 _HOUR_S = 3_600.0
 
@@ -115,7 +116,13 @@ def _show(report: "CheckReport") -> None:
     ]
     print_table(("verdict", "probe", "value#", "allowed", "seen"), rows)
     for day in report.by_day:
-        told = f"fails {', '.join(day.failed)}" if day.failed else "as designed"
-        console.print(f"{day.day}: {day.exposures:,} exposures, {told}", markup=False)
+        console.print(f"{day.day}: {day.exposures:,} exposures, {told_of(day)}", markup=False)
     verdict = "passes" if report.passed else "does not pass"
     console.print(f"{report.experiment} {verdict} after {report.days:.2f} days.", markup=False)
+
+
+def told_of(day: "DayVerdict | DayHealth") -> str:
+    """What one day showed, for people."""
+    if not day.asked:
+        return "too few to judge"
+    return f"fails {', '.join(day.failed)}" if day.failed else "as designed"

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from tasuki.cli import booking, check, comparison, deciding
+from tasuki.cli import booking, check, comparison, deciding, status
 from tasuki.cli.numbers import numbers_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
@@ -18,6 +18,7 @@ app.command("plan")(comparison.plan)
 app.command("compare")(comparison.compare)
 app.command("report")(comparison.report)
 app.command("check")(check.check)
+app.command("status")(status.status)
 app.command("book")(booking.book)
 app.command("ramp")(booking.ramp)
 app.command("decide")(deciding.decide)

@@ -156,6 +156,7 @@ def _opened(place: Path, read: "_Read", playbook: Playbook, clock: Clock) -> Wor
         serving_port=read.port,
         door=read.door,
         engine=read.texts["engine"],
+        serving_url=read.texts["serving_url"],
     )
 
 
@@ -232,6 +233,7 @@ _DEFAULTS = {
     "ledger": "sqlite:///ledger.db",
     "artifacts": "artifacts",
     "engine": "duckdb",
+    "serving_url": "",
 }
 
 
@@ -252,6 +254,8 @@ class _Settings:
             self._one_of("flow", texts["flow"], tuple(playbook.flows))
             self._one_of("formation", texts["formation"], tuple(playbook.formations))
         self._engine(texts["engine"])
+        if texts["serving_url"] and not _is_address(texts["serving_url"]):
+            self._fault(FILE, f"serving_url is {texts['serving_url']!r}", "http://HOST:PORT of the inference service")
         host, port = self._serving()
         ledger, tables = self._ledger(place, texts["ledger"]), self._tables(place)
         return _Read(texts, ledger, tables, self._webhooks(), host, port, read_door(self._part("web"), self.faults))
@@ -315,12 +319,7 @@ class _Settings:
     def _webhook(self, entry: Mapping[str, Any], where: str) -> Webhook:
         self._known(entry, ("url", "secret"), where)
         url = self._text(entry, "url", "", where)
-        try:
-            parts = urlsplit(url)
-            usable = parts.scheme in ("http", "https") and bool(parts.hostname)
-        except ValueError:
-            usable = False
-        if not usable:
+        if not _is_address(url):
             self._fault(where, f"url is {url!r}", "an address that begins with http:// or https://")
         return Webhook(url, self._text(entry, "secret", "", where))
 
@@ -332,6 +331,14 @@ class _Settings:
             self._fault(f"{FILE} serving", f"port is {port!r}", "a number from 0 to 65535")
             port = 8765
         return self._text(entry, "host", "127.0.0.1", f"{FILE} serving"), port
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def _settings_text(chosen: Choices, name: str) -> str:
@@ -346,6 +353,7 @@ formation = {quoted["formation"]}   # who owns which stage (playbook/formations.
 member = {quoted["member"]}           # who acts when no --as is given
 ledger = {quoted["ledger"]}   # or postgresql://USER@HOST/DATABASE
 artifacts = "artifacts"
+# serving_url = "http://127.0.0.1:8600"   # where `tasuki model serve` answers, for the page of models
 
 # Every folder below logs/ is a table by its name. Others are named here:
 # [tables]

@@ -11,6 +11,7 @@ from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.guard import SECURITY_HEADERS, is_own_host
 from tasuki.web.handing_over import HANDING_OVER
+from tasuki.web.models_page import MODEL_PAGES
 from tasuki.web.pages import PAGES
 from tasuki.web.problems import ForeignHost, answer_problem
 from tasuki.web.rest.problems import answer_problem as answer_rest_problem
@@ -43,7 +44,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[*PAGES, *WRITING, *HANDING_OVER, *COMING_IN, *ACCOUNT_PAGES],
+                route_handlers=[*PAGES, *MODEL_PAGES, *WRITING, *HANDING_OVER, *COMING_IN, *ACCOUNT_PAGES],
                 include_in_schema=False,
             ),
             REST,

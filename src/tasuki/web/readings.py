@@ -1,7 +1,10 @@
-"""How a figure of an offline report reads: better, worse or undecided."""
+"""How what evidence says reads: a figure of an offline report, a fault that A/B 1 found."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
+
+from tasuki.experiments.check import FAULTS
+from tasuki.titles import Titles
 
 Reading = Literal["better", "worse", "undecided"]
 _LOWER_IS_BETTER = frozenset({"log_loss", "normalized_entropy"})
@@ -20,3 +23,9 @@ def offline_verdict(difference: Mapping[str, Any]) -> Reading | None:
     if low <= 0 <= high:
         return "undecided"
     return "better" if (low > 0) == (name in _HIGHER_IS_BETTER) else "worse"
+
+
+def fault_titles(name: str) -> tuple[Titles, Titles] | None:
+    """What a fault is and what to do about it; None for a name that no longer stands for one."""
+    known = FAULTS.get(name)
+    return None if known is None else (known.what, known.remedy)

@@ -21,7 +21,7 @@ from tasuki.flow.state import HandOff
 from tasuki.titles import Titles
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
-from tasuki.web.readings import offline_verdict
+from tasuki.web.readings import fault_titles, offline_verdict
 from tasuki.web.texts import Texts
 from tasuki.web.visitors import VISIT_COOKIE, known_of
 
@@ -79,6 +79,7 @@ def environment() -> Environment:
         "address": address,
         "assets_version": assets_version(),
         "date": date.fromisoformat,
+        "fault_titles": fault_titles,
         "moment": from_text,
         "offline_verdict": offline_verdict,
         "reach": reach_of,

@@ -47,7 +47,7 @@ FAULTS: Mapping[str, KnownFault] = {
     "golden_mismatch": _fault(
         "the version does not give the scores of its golden examples",
         "compare libraries and encoding with those of the training, then publish again",
-        "ゴールデン例とスコアが合わないバージョン",
+        "検証用サンプルとスコアが合わないバージョン",
         "学習時のライブラリと符号化を見比べ、公開し直す",
     ),
     "training_failed": _fault(
@@ -101,7 +101,7 @@ FAULTS: Mapping[str, KnownFault] = {
     "answers_fall_back": _fault(
         "answers fall back to the default",
         "mend the reason that the log gives",
-        "既定の応答への切り替えが多い",
+        "フォールバックが多い",
         "ログにある理由を取り除く",
     ),
     "requests_failed": _fault(
@@ -125,7 +125,7 @@ FAULTS: Mapping[str, KnownFault] = {
     "split_wrong": _fault(
         "sample ratio mismatch: the split is not the one that was designed",
         "look for units that are lost or answered elsewhere before the arm is logged",
-        "割り付け比率のずれ（SRM）",
+        "サンプル比の不一致（SRM）",
         "群を記録する前に失われた単位や、別の場所で応答された単位を探す",
     ),
     "unit_sticks": _fault(
@@ -149,25 +149,25 @@ FAULTS: Mapping[str, KnownFault] = {
     "log_sampled": _fault(
         "the exposure log is sampled",
         "log every exposure: turn sampling off in whatever carries the log",
-        "露出ログが間引かれている",
-        "すべての露出を記録する（ログを運ぶ仕組みのサンプリングを切る）",
+        "エクスポージャーのログが間引かれている",
+        "すべてのエクスポージャーを記録する（ログを運ぶ仕組みのサンプリングを切る）",
     ),
     "exposures_lost": _fault(
         "exposures are lost",
         "look for processes that were killed and segments that were not copied, at the hours named",
-        "露出ログの欠落",
+        "エクスポージャーのログの欠落",
         "示された時間帯に、強制終了したプロセスや複写されなかったセグメントがないか調べる",
     ),
     "exposures_strange": _fault(
         "the log holds exposures that the client did not count",
         "look for other clients, tests or repeated requests on the experiment's traffic",
-        "クライアントが数えていない露出がある",
+        "クライアントが数えていないエクスポージャーがある",
         "他のクライアント、試験、再送がトラフィックに混ざっていないか調べる",
     ),
     "exposures_doubled": _fault(
         "exposures are in the log twice",
         "see that each segment is copied once, and no other writer uses the same ids",
-        "露出の重複",
+        "エクスポージャーの重複",
         "各セグメントが 1 度だけ複写され、同じ ID を使う書き手がないことを確かめる",
     ),
     "clock_skewed": _fault(
@@ -240,12 +240,12 @@ FAULTS: Mapping[str, KnownFault] = {
         "the scores served are not those of the version and inputs that were logged",
         "run the golden examples inside the service, and compare its features with the logged inputs",
         "記録されたバージョンと入力から計算し直したスコアと合わない",
-        "サービス内でゴールデン例を実行し、特徴量を記録された入力と見比べる",
+        "サービス内で検証用サンプルを実行し、特徴量を記録された入力と見比べる",
     ),
     "outcomes_lost": _fault(
         "outcomes do not arrive for all exposures",
         "look at the join key and at the job that loads outcomes",
-        "結果が届かない露出がある",
+        "結果が届かないエクスポージャーがある",
         "結合キーと、結果を取り込むジョブを調べる",
     ),
     "labels_late": _fault(
@@ -270,7 +270,7 @@ FAULTS: Mapping[str, KnownFault] = {
         "the treatment spends far less than control",
         "stop the experiment, and look at the scale of its scores and at fallbacks",
         "処置群の消化が対照群より少なすぎる",
-        "実験を止め、スコアの大きさと既定応答を確かめる",
+        "実験を止め、スコアの大きさとフォールバックを確かめる",
     ),
     "days_too_few": _fault(
         "it has not run for the days required",
