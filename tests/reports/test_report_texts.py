@@ -121,3 +121,28 @@ def test_markdown_escapes_survive_a_renderer() -> None:
     assert "<script>" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
     assert html.count("<table>") >= 5
+
+
+def test_many_results_that_show_nothing_are_told_in_one_sentence() -> None:
+    from dataclasses import replace
+
+    from shown_comparison import result
+
+    few, many = (
+        replace(
+            shown(), results=tuple([result("gain", 0.05, 0.01), *(result(f"m{k}", 0.0, 0.1) for k in range(count))])
+        )
+        for count in (2, 9)
+    )
+    texts = [to_markdown(comparison_document(one, ORIGIN, "en")) for one in (few, many)]
+    assert texts[0].count("No difference is shown") == 2
+    assert texts[1].count("No difference is shown") == 1
+    assert "No difference is shown in m0, m1" in texts[1]
+    assert all("gain: +5.00%" in text for text in texts)
+
+
+@pytest.mark.parametrize(("p", "said"), [(1e-9, "p < 0.001"), (0.04, "p = 0.040"), (None, "p = –")])
+def test_a_small_p_value_is_told_as_a_bound(p: float | None, said: str) -> None:
+    from tasuki.reports.voice import voice_of
+
+    assert voice_of(shown(), "en").p(p) == said

@@ -1,6 +1,6 @@
 """A comparison of arms as a document: the answer first, then what it rests on, then how it was computed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tasuki.charts.counts import Count, counts
 from tasuki.experiments.comparison import Comparison, Result
@@ -27,10 +27,13 @@ from tasuki.reports.effects import effect_figures, effects_table
 from tasuki.reports.origin import Origin
 from tasuki.reports.segments import segments_section
 from tasuki.reports.spread import spread_section
-from tasuki.reports.voice import STATES, Voice, voice_of
+from tasuki.reports.voice import STATES, Voice, state_of, voice_of
 
 _TOLD_OTHERWISE = ("data_cannot_answer", "concern")
 """Reasons that a report tells in a place of their own; those of single metrics it tells with their intervals."""
+
+_MANY_SILENT = 5
+"""From so many results on that show nothing, a sentence for each would hide those that show something."""
 
 MOODS: dict[str, Mood] = {"ship": "good", "do_not_ship": "bad"}
 
@@ -81,7 +84,7 @@ def _answer(comparison: Comparison, voice: Voice) -> Section:
     if errors:
         reasons = [t("answer.data_cannot")]
     else:
-        reasons = [voice.reading(one) for one in _overall(comparison)]
+        reasons = _readings(_overall(comparison), voice)
         reasons += [
             reason_text(one, voice.language) for one in said.grounds if one.code not in (*STATES, *_TOLD_OTHERWISE)
         ]
@@ -96,6 +99,16 @@ def _answer(comparison: Comparison, voice: Voice) -> Section:
     )
     notices = tuple(_notices(comparison, voice, {"error"}))
     return Section("answer", t("section.answer"), (answer, *notices))
+
+
+def _readings(results: Sequence[Result], voice: Voice) -> list[str]:
+    """A sentence for each result; where many show nothing, one for all of them."""
+    silent = [one for one in results if state_of(one, voice.alpha) == "undecided"]
+    if len(silent) < _MANY_SILENT:
+        return [voice.reading(one) for one in results]
+    comma = "、" if voice.language == "ja" else ", "
+    names = comma.join(voice.named(one) for one in silent)
+    return [*(voice.reading(one) for one in results if one not in silent), voice.t("reading.silent", names=names)]
 
 
 def _risk(comparison: Comparison, voice: Voice) -> str:
@@ -145,7 +158,7 @@ def _arms(comparison: Comparison, voice: Voice) -> Section:
     if srm.p_value is None:
         verdict = t("arms.untested")
     else:
-        verdict = t("arms.as_planned" if srm.passed else "arms.not_as_planned", p=formats.p_value(srm.p_value))
+        verdict = t("arms.as_planned" if srm.passed else "arms.not_as_planned", p=voice.p(srm.p_value))
     return Section("arms", t("section.arms"), (Paragraph(verdict), chart))
 
 

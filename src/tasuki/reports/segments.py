@@ -35,10 +35,10 @@ def _tested(comparison: Comparison, voice: Voice) -> Iterator[str]:
     for one, p in known:
         if p < comparison.alpha:
             names = {"metric": one.metric, "arm": one.treatment_arm, "column": one.column}
-            yield voice.t("segments.differs", **names, p=voice.formats.p_value(p))
+            yield voice.t("segments.differs", **names, p=voice.p(p))
     others = [p for _, p in known if p >= comparison.alpha]
     if others:
-        yield voice.t("segments.same", count=len(others), p=voice.formats.p_value(min(others)))
+        yield voice.t("segments.same", count=len(others), p=voice.p(min(others)))
     untested = len(comparison.heterogeneity) - len(known)
     if untested:
         yield voice.t("segments.untested", count=untested)

@@ -100,6 +100,11 @@ class Voice:
             margin=self.margin(one),
         )
 
+    def p(self, p_value: float | None) -> str:
+        """A p-value in a sentence: `p = 0.041`, and `p < 0.001` below."""
+        text = self.formats.p_value(p_value)
+        return f"p {text[0]} {text[1:]}" if text.startswith("<") else f"p = {text}"
+
     def margin(self, one: Result) -> str:
         """A guardrail's margin: as a share of control where that is known."""
         if one.margin is None:
@@ -130,7 +135,9 @@ def state_of(one: Result, alpha: float) -> State:
             return "holds"
         return "broken" if high is not None and high < -one.margin else "open"
     p = one.p_value if one.p_value_adjusted is None else one.p_value_adjusted
-    if p is None or p >= alpha:
+    if p is None:
+        return "unknown"  # nothing varies: an interval without a width is none
+    if p >= alpha:
         return "undecided"
     return "gain" if gain > 0 else "harm"
 
