@@ -15,16 +15,18 @@ import numpy.typing as npt
 from tasuki.actions.artifacts import attach_once, read_version, store_of
 from tasuki.actions.model_table import Asked, read_table, table_columns
 from tasuki.actions.publication import Published, publish_model, roll_back_model
+from tasuki.actions.training_journal import Journal, job_of, open_journal
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid
+from tasuki.clock import from_text
+from tasuki.errors import Fault, Invalid, Refused
 from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
-from tasuki.models.artifact import Artifact, score_rows
+from tasuki.models.artifact import Artifact, prove, read_artifact, score_rows
 from tasuki.models.definition import Model
 from tasuki.models.features import Feature
 from tasuki.models.file import ModelFile, check_model_file, load_model_file
-from tasuki.models.training import Training, TrainingRows, select_rows, train
+from tasuki.models.training import Training, TrainingRows, data_hash, select_rows, train
 from tasuki.store.files import replace_file
 
 __all__ = [
@@ -110,25 +112,80 @@ def train_model(
 
     Raises:
         Invalid: When the file, the table or its rows are wrong. Nothing was stored.
+        Refused: When the memory does not suffice.
     """
     require_member(workspace.act(actor))
+    try:
+        file = load_model_file(model_file)
+        check_model_file(file)
+        asked = {"file": file.content_hash, "until": until, "idea": idea, "key": key, "actor": actor}
+        with open_journal(workspace.folder / "runs", job_of(asked), workspace.clock) as journal:
+            return _trained(workspace, file, until, Attached(actor, idea, key or journal.run), journal)
+    except MemoryError as error:
+        raise _out_of_memory(model_file.name) from error
+    except Exception as error:
+        # LightGBM's library says it in an error of its own.
+        if "bad_alloc" in str(error):
+            raise _out_of_memory(model_file.name) from error
+        raise
+
+
+@dataclass(frozen=True)
+class Attached:
+    """To which idea a training's evidence goes, by whom, and under which key it goes there only once."""
+
+    actor: str
+    idea: str | None
+    key: str
+
+
+def _trained(
+    workspace: Workspace, file: ModelFile, until: datetime | None, attached: Attached, journal: Journal
+) -> TrainedModel:
     began = time.monotonic()
-    file = load_model_file(model_file)
-    check_model_file(file)
     there, columns = _read(workspace, file)
     rows = select_rows(file.model, columns, until=until)
-    training = train(file.model, rows, file.content_hash, there)
-    store = store_of(workspace)
-    version = store.put(file.model.name, training.files)
+    journal.say(f"{len(rows.labels):,} rows; {rows.immature_share:.2%} left out as immature")
+    training, version = _fitted(workspace, file, rows, there, journal)
     duration_s = time.monotonic() - began
     run = _Run(workspace, file, rows, training, version, duration_s)
     card, golden = run.evidence(run.card()), run.evidence(run.golden())
-    _record_run(workspace, version, card)
-    if idea is not None:
-        attach_once(workspace, idea, card, actor, key and f"{key}/card")
-        attach_once(workspace, idea, golden, actor, key and f"{key}/golden")
+    if attached.idea is not None:
+        attach_once(workspace, attached.idea, card, attached.actor, f"{attached.key}/card")
+        attach_once(workspace, attached.idea, golden, attached.actor, f"{attached.key}/golden")
+        journal.say(f"card and golden examples are attached to {attached.idea}")
+    journal.say(f"version {version} after {duration_s:.1f} s")
+    _record_run(workspace, version, card, journal)
     share = rows.immature_share
     return TrainedModel(file.model.name, version, card, golden, len(rows.labels), share, training.metrics, duration_s)
+
+
+def _fitted(
+    workspace: Workspace, file: ModelFile, rows: TrainingRows, there: tuple[str, ...], journal: Journal
+) -> tuple[Training, str]:
+    """The stored version: the one an interrupted attempt left, when it learnt from the same rows; else trained now."""
+    store, digest = store_of(workspace), data_hash(rows)
+    kept = journal.state.get("version")
+    if kept and journal.state.get("data_hash") == digest and kept in store.versions(file.model.name):
+        journal.say(f"version {kept} was stored before the interruption: it is not trained again")
+        files = store.load(file.model.name, kept)
+        artifact = read_artifact(file.model.name, kept, files)
+        prove(artifact)
+        told = artifact.training
+        return Training(files, artifact, digest, told["metrics"], told["libraries"]), kept
+    training = train(file.model, rows, file.content_hash, there)
+    version = store.put(file.model.name, training.files)
+    journal.keep(version=version, data_hash=digest)
+    journal.say(f"trained and stored: {', '.join(f'{name} {value:.6g}' for name, value in training.metrics.items())}")
+    return training, version
+
+
+def _out_of_memory(model: str) -> Refused:
+    return Refused(
+        f"{model} cannot be trained: the memory does not suffice",
+        rule="a training stays within the memory of its process (--memory, or this machine's)",
+        next_step="allow more, take fewer training_days, or train on Spark (--engine spark)",
+    )
 
 
 def score_versions(
@@ -276,8 +333,9 @@ def _latency_ms(artifact: Artifact) -> float:
     return round(float(np.median(times)) * 1000, 4)
 
 
-def _record_run(workspace: Workspace, version: str, card: Evidence) -> None:
-    """Keeps what a run was made of and gave, beside the artifacts; one file a run."""
-    at = workspace.clock().strftime("%Y%m%dT%H%M%S%fZ")
-    path = workspace.folder / "runs" / f"{at}-{version}.json"
+def _record_run(workspace: Workspace, version: str, card: Evidence, journal: Journal) -> None:
+    """Keeps what a run was made of and gave, and its log, beside the artifacts; one pair of files a run."""
+    began = from_text(journal.state["began"]).strftime("%Y%m%dT%H%M%S%fZ")
+    path = workspace.folder / "runs" / f"{began}-{version}.json"
+    replace_file(path.with_suffix(".log"), journal.log().encode())
     replace_file(path, json.dumps(to_body(card), ensure_ascii=False, indent=1).encode())

@@ -1,5 +1,7 @@
 """`tasuki model …`."""
 
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ from tasuki.cli.serving import serve, token
 
 if TYPE_CHECKING:
     from tasuki.actions.models import Published
+    from tasuki.actions.training_job import Limits
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -48,33 +51,75 @@ def train(
     until: Annotated[
         str | None, typer.Option("--until", help="End of the window, ISO 8601 with a zone; the data's end by default.")
     ] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", help="Seconds one attempt may take; it is then ended.")
+    ] = None,
+    retries: Annotated[
+        int, typer.Option("--retries", help="Attempts after one that failed by chance, each twice as late.")
+    ] = 0,
+    retry_wait: Annotated[float, typer.Option("--retry-wait", help="Seconds before the first of them.")] = 5.0,
+    memory: Annotated[int | None, typer.Option("--memory", help="Megabytes the training may hold.")] = None,
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Trains the model of a file and keeps the artifact; the same inputs give the same version."""
+    """Trains the model of a file and keeps the artifact; the same inputs give the same version.
+
+    An interrupted training goes on when the same command runs again. Exit codes for schedulers: docs/training.md.
+    """
+    from tasuki.actions.training_job import Limits
+
+    limits = Limits(timeout, retries, memory, retry_wait)
+    if limits.any:
+        options = {"--until": until, "--idea": idea, "--workspace": workspace, "--as": member, "--key": key}
+        _train_apart(["model", "train", str(file), *_given(options)], limits, as_json)
+        return
     from tasuki.actions.models import train_model
 
     moment = _moment(until)
     with opened(workspace) as here, progress_console.status("training"):
         trained = train_model(here, file, until=moment, actor=actor_of(here, member), idea=idea, key=key)
-    payload = {
-        "model": trained.model,
-        "version": trained.version,
-        "rows": trained.rows,
-        "immature_share": trained.immature_share,
-        "metrics": dict(trained.metrics),
-        "duration_s": trained.duration_s,
-        "card": trained.card.record,
-        "idea": idea,
-    }
+    _emit_trained(
+        {
+            "model": trained.model,
+            "version": trained.version,
+            "rows": trained.rows,
+            "immature_share": trained.immature_share,
+            "metrics": dict(trained.metrics),
+            "duration_s": trained.duration_s,
+            "card": trained.card.record,
+            "idea": idea,
+        },
+        as_json,
+    )
 
+
+def _given(options: Mapping[str, object]) -> list[str]:
+    return [word for name, value in options.items() if value is not None for word in (name, str(value))]
+
+
+def _train_apart(arguments: list[str], limits: "Limits", as_json: bool) -> None:
+    """Trains in a process of its own, which prints the same document."""
+    import json
+
+    from tasuki.actions.training_job import run_limited
+
+    with progress_console.status("training"):
+        code, output = run_limited([*arguments, "--json"], limits, lambda text: print(text, file=sys.stderr))
+    if code:
+        raise typer.Exit(code)
+    document = json.loads(output)
+    document.pop("schema")
+    _emit_trained(document, as_json)
+
+
+def _emit_trained(payload: dict[str, Any], as_json: bool) -> None:
     def show() -> None:
-        console.print(f"{trained.model} version [bold]{trained.version}[/] from {trained.rows:,} rows")
-        console.print(f"left out as immature: {trained.immature_share:.1%}; {trained.duration_s:.1f} s")
-        print_table(("metric", "value#"), [(name, f"{value:.6g}") for name, value in trained.metrics.items()])
+        console.print(f"{payload['model']} version [bold]{payload['version']}[/] from {payload['rows']:,} rows")
+        console.print(f"left out as immature: {payload['immature_share']:.1%}; {payload['duration_s']:.1f} s")
+        print_table(("metric", "value#"), [(name, f"{value:.6g}") for name, value in payload["metrics"].items()])
 
     emit("model-train/1", payload, as_json=as_json, for_people=show)
 

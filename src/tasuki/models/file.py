@@ -51,6 +51,8 @@ def load_model_file(path: Path) -> ModelFile:
     names: dict[str, object] = {"__name__": "tasuki_model_file", "__file__": str(path)}
     try:
         exec(code, names)  # noqa: S102  running the team's own file is the purpose; artifacts never execute
+    except MemoryError:
+        raise  # no fault of the file: the process may not hold as much
     except (Exception, SystemExit) as error:
         line = _line_in(path, error)
         raise Invalid(
