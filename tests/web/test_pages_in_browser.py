@@ -35,6 +35,10 @@ ADDRESSES = (
     "/accounts",
     "/audit",
     "/sign-in",
+    "/experiments",
+    "/experiments/recency-ab",
+    "/calendar",
+    "/metrics",
     "/nope",
 )
 WCAG_AA = 4.5

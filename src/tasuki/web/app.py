@@ -9,8 +9,10 @@ from litestar.exceptions import HTTPException
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
+from tasuki.web.experiments import EXPERIMENTS
 from tasuki.web.guard import SECURITY_HEADERS, is_own_host
 from tasuki.web.handing_over import HANDING_OVER
+from tasuki.web.metric_tree import METRICS
 from tasuki.web.models_page import MODEL_PAGES
 from tasuki.web.pages import PAGES
 from tasuki.web.problems import ForeignHost, answer_problem
@@ -44,7 +46,16 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
         route_handlers=[
             Router(
                 "/",
-                route_handlers=[*PAGES, *MODEL_PAGES, *WRITING, *HANDING_OVER, *COMING_IN, *ACCOUNT_PAGES],
+                route_handlers=[
+                    *PAGES,
+                    *EXPERIMENTS,
+                    *METRICS,
+                    *MODEL_PAGES,
+                    *WRITING,
+                    *HANDING_OVER,
+                    *COMING_IN,
+                    *ACCOUNT_PAGES,
+                ],
                 include_in_schema=False,
             ),
             REST,

@@ -1,9 +1,13 @@
-"""How what evidence says reads: a figure of an offline report, a fault that A/B 1 found."""
+"""How what evidence holds reads to people: figures as verdicts; reasons, concerns, faults in the reader's language."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
 from tasuki.experiments.check import FAULTS
+from tasuki.experiments.reasons import Reason, reason_text
+from tasuki.language import Language
+from tasuki.reports.concerns import concern_text
+from tasuki.stats.concern import Concern
 from tasuki.titles import Titles
 
 Reading = Literal["better", "worse", "undecided"]
@@ -29,3 +33,16 @@ def fault_titles(name: str) -> tuple[Titles, Titles] | None:
     """What a fault is and what to do about it; None for a name that no longer stands for one."""
     known = FAULTS.get(name)
     return None if known is None else (known.what, known.remedy)
+
+
+def reasons_in(recommendation: Mapping[str, Any], language: Language) -> tuple[str, ...]:
+    """Why the rule says what it says; records of before reasons had codes keep their English sentences."""
+    grounds = recommendation.get("grounds") or ()
+    if not grounds:
+        return tuple(recommendation["reasons"])
+    return tuple(reason_text(Reason(one["code"], one["values"]), language) for one in grounds)
+
+
+def concern_in(note: Mapping[str, Any], language: Language) -> str:
+    """What a concern says."""
+    return concern_text(Concern(note["code"], note["severity"], note["message"], note.get("values") or {}), language)

@@ -15,13 +15,14 @@ from litestar.datastructures import Cookie
 
 from tasuki.accounts.secret import form_mark
 from tasuki.actions.workspace import Workspace
+from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
 from tasuki.titles import Titles
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
-from tasuki.web.readings import fault_titles, offline_verdict
+from tasuki.web.readings import concern_in, fault_titles, offline_verdict, reasons_in
 from tasuki.web.texts import Texts
 from tasuki.web.visitors import VISIT_COOKIE, known_of
 
@@ -54,7 +55,8 @@ def assets() -> Mapping[str, Asset]:
     """Every asset by name; read once."""
     folder = files("tasuki.web") / "assets"
     types = {"tasuki.css": "text/css", "tasuki.js": "text/javascript", "mark.svg": "image/svg+xml"}
-    return {name: Asset((folder / name).read_bytes(), media_type) for name, media_type in types.items()}
+    found = {name: Asset((folder / name).read_bytes(), media_type) for name, media_type in types.items()}
+    return {**found, "charts.css": Asset(chart_style().encode(), "text/css")}
 
 
 @cache
@@ -81,7 +83,9 @@ def environment() -> Environment:
         "date": date.fromisoformat,
         "fault_titles": fault_titles,
         "moment": from_text,
+        "concern_in": concern_in,
         "offline_verdict": offline_verdict,
+        "reasons_in": reasons_in,
         "reach": reach_of,
         "strip": strip,
         "OPEN_KINDS": OPEN_KINDS,

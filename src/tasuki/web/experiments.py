@@ -1,0 +1,190 @@
+"""Experiments as pages: all with their slots, and one with its plan, its probes, its effects and its decision."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from litestar import Response, get
+from litestar.params import FromPath
+
+from tasuki.actions.booking import read_calendar
+from tasuki.actions.start import ExperimentEntry, list_experiments
+from tasuki.charts.draw import can_draw, to_svg
+from tasuki.charts.forest import Interval, forest
+from tasuki.charts.frame import NARROW_PX, STYLED, WIDE_PX, Frame
+from tasuki.errors import Missing
+from tasuki.experiments.booking import Slot, SlotCalendar
+from tasuki.flow.state import EvidenceEntry, IdeaState
+from tasuki.language import Language
+from tasuki.web.site import AnyRequest, language_of, page, workspace_of
+
+WEEKS_SHOWN = 12
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A slot on the calendar: how many days it begins after the first one shown, and how many of its days are shown."""
+
+    slot: Slot
+    offset: int
+    days: int
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Lane:
+    """A lane of the calendar and what is in it, one row for each slot that stands beside another."""
+
+    name: str
+    capacity: int
+    bars: tuple[Bar, ...]
+    free_from: date
+
+
+@dataclass(frozen=True)
+class CalendarView:
+    """The lanes from a first day on."""
+
+    first: date
+    last: date
+    weeks: tuple[date, ...]
+    lanes: tuple[Lane, ...]
+    today_offset: int
+
+
+def view_of(calendar: SlotCalendar, weeks: int = WEEKS_SHOWN) -> CalendarView:
+    """The calendar from four weeks ago on."""
+    first = calendar.today - timedelta(days=calendar.today.weekday() + 28)
+    last = first + timedelta(days=7 * weeks - 1)
+    names = dict.fromkeys([*(slot.lane for slot in calendar.slots), "ab1", "ab2"])
+    return CalendarView(
+        first,
+        last,
+        tuple(first + timedelta(days=7 * week) for week in range(weeks)),
+        tuple(_lane(calendar, name, first, last) for name in sorted(names)),
+        (calendar.today - first).days,
+    )
+
+
+def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
+    shown = [slot for slot in calendar.slots if slot.lane == name and slot.last >= first and slot.first <= last]
+    bars = tuple(
+        Bar(
+            slot,
+            max(0, (slot.first - first).days),
+            (min(slot.last, last) - max(slot.first, first)).days + 1,
+            calendar.position(slot.idea, slot.experiment),
+        )
+        for slot in shown
+    )
+    return Lane(name, calendar.capacity.get(name, 1), bars, calendar.free_from(name, 7, calendar.today))
+
+
+@get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"})
+def show_experiments(request: AnyRequest) -> Response[str]:
+    """Every experiment, the newest first."""
+    workspace = workspace_of(request)
+    entries = sorted(list_experiments(workspace), key=lambda one: (one.first_day or date.min, one.name), reverse=True)
+    return page(request, workspace, "experiments.html", {"entries": entries, "place": "experiments"})
+
+
+@get("/calendar", sync_to_thread=True, opt={"verb": "calendar.show"})
+def show_calendar(request: AnyRequest) -> Response[str]:
+    """Lanes and slots, who waits, and from when a week is free."""
+    workspace = workspace_of(request)
+    view = view_of(read_calendar(workspace))
+    return page(request, workspace, "calendar.html", {"view": view, "place": "calendar"})
+
+
+@get("/experiments/{name:str}", sync_to_thread=True, opt={"verb": "experiment.list"})
+def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
+    """One experiment: plan, A/B 1 by report, A/B 2 with effects, decision."""
+    workspace = workspace_of(request)
+    entry = next((one for one in list_experiments(workspace) if one.name == name), None)
+    if entry is None:
+        raise Missing(f"there is no experiment {name!r}")
+    state = workspace.ledger.state(entry.idea)
+    comparisons = _of(state, "comparison_report", name)
+    language = language_of(request, workspace.language)
+    context = {
+        "entry": entry,
+        "state": state,
+        "plan": _newest(_of(state, "experiment_plan", name)),
+        "checks": _of(state, "check_report", name),
+        "probes": probes_by_report(_of(state, "check_report", name)),
+        "comparison": _newest(comparisons),
+        "charts": _charts(_newest(comparisons), language),
+        "looks": tuple(comparisons),
+        "decision": _decision(state, entry),
+        "today": workspace.clock().date(),
+        "place": "experiments",
+    }
+    return page(request, workspace, "experiment.html", context)
+
+
+def _of(state: IdeaState, kind: str, experiment: str) -> list[EvidenceEntry]:
+    return [one for one in state.evidence if one.kind == kind and one.record["experiment"] == experiment]
+
+
+def _newest(entries: list[EvidenceEntry]) -> EvidenceEntry | None:
+    return entries[-1] if entries else None
+
+
+def _decision(state: IdeaState, entry: ExperimentEntry) -> EvidenceEntry | None:
+    return state.latest("decision") if entry.kind == "comparison" else None
+
+
+@dataclass(frozen=True)
+class ProbeRow:
+    """A probe and its verdict in each report, the oldest first; None where a report did not ask it."""
+
+    name: str
+    verdicts: tuple[bool | None, ...]
+
+
+def probes_by_report(reports: list[EvidenceEntry]) -> tuple[ProbeRow, ...]:
+    """The probes of every report of A/B 1 beside each other: what broke, and when it was mended."""
+    seen = [{one["name"]: bool(one["passed"]) for one in report.record["probes"]} for report in reports]
+    names = dict.fromkeys(name for verdicts in seen for name in verdicts)
+    return tuple(ProbeRow(name, tuple(verdicts.get(name) for verdicts in seen)) for name in names)
+
+
+def _charts(report: EvidenceEntry | None, language: Language) -> tuple[str, ...]:
+    """The effects as a forest plot in two widths; nothing where the drawing library is missing."""
+    if report is None or not can_draw():
+        return ()
+    rows = intervals_of([one for one in report.record["results"] if one["segment"] is None])
+    if not rows:
+        return ()
+    label = ", ".join(f"{one.label} {one.point:+.1%}" for one in rows if one.point is not None)
+    return tuple(
+        to_svg(forest(rows, Frame(language, STYLED, width)), label, f"effects-{width}")
+        for width in (WIDE_PX, NARROW_PX)
+    )
+
+
+def intervals_of(results: list[Any]) -> list[Interval]:
+    """Results of a report as the rows of a forest plot, by relative effect."""
+    several = len({one["treatment_arm"] for one in results}) > 1
+    return [
+        Interval(
+            f"{one['metric']} · {one['treatment_arm']}" if several else str(one["metric"]),
+            one["relative"],
+            one["relative_low"],
+            one["relative_high"],
+            _verdict(one),
+        )
+        for one in results
+    ]
+
+
+def _verdict(one: Any) -> Any:
+    low, high = one["relative_low"], one["relative_high"]
+    if one["direction"] == "decrease":
+        low, high = (None if high is None else -high), (None if low is None else -low)
+    if low is not None and low > 0:
+        return "gain"
+    return "harm" if high is not None and high < 0 else "open"
+
+
+EXPERIMENTS = (show_experiments, show_calendar, show_experiment)

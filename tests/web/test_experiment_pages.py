@@ -1,0 +1,129 @@
+"""Experiments, the slot calendar and the KPI tree as pages, and as values."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from litestar.testing import TestClient
+from told_ideas import foreign_scripts
+
+from tasuki.actions.start import list_experiments
+from tasuki.actions.workspace import Workspace
+from tasuki.experiments.booking import Slot, SlotCalendar
+from tasuki.metrics.metric import Metric
+from tasuki.web.app import create_app
+from tasuki.web.experiments import intervals_of, probes_by_report, view_of
+from tasuki.web.metric_tree import Branch, tree_of
+from tasuki.web.readings import concern_in, reasons_in
+
+TODAY = date(2026, 11, 24)
+EFFECT = {
+    "metric": "clicks",
+    "treatment_arm": "treatment",
+    "relative": 0.03,
+    "relative_low": 0.01,
+    "relative_high": 0.05,
+    "direction": "increase",
+}
+
+
+def test_every_experiment_is_listed_and_has_a_page(browse: TestClient, told: Workspace) -> None:
+    listed = browse.get("/experiments?lang=en").text
+    for one in list_experiments(told):
+        assert one.name in listed
+        answer = browse.get(f"/experiments/{one.name}")
+        assert answer.status_code == 200
+        assert foreign_scripts(answer.text) == []
+
+
+def test_an_experiment_shows_its_effects_drawn_and_in_a_table(browse: TestClient) -> None:
+    page = browse.get("/experiments/recency-ab?lang=en").text
+    assert page.count("<svg role=") >= 2
+    assert 'style="' not in page
+    assert "<caption" in page or "<thead>" in page
+
+
+def test_the_rules_reasons_are_told_in_the_readers_language() -> None:
+    ground = {"code": "gain", "values": {"arm": "treatment", "metric": "clicks", "relative": 0.03, "effect": 1.0}}
+    said = {"reasons": ["treatment: clicks is a gain"], "grounds": [ground]}
+    assert "有意な改善" in reasons_in(said, "ja")[0]
+    assert reasons_in({**said, "grounds": []}, "ja") == ("treatment: clicks is a gain",)
+    assert concern_in({"code": "unknown", "severity": "info", "message": "As it was."}, "ja") == "As it was."
+
+
+def test_an_experiment_that_is_not_there_is_not_found(browse: TestClient) -> None:
+    assert browse.get("/experiments/nothing").status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/experiments", "/calendar", "/metrics"])
+def test_an_empty_workspace_says_how_to_begin(empty: Workspace, address: str) -> None:
+    with TestClient(create_app(empty), base_url="http://127.0.0.1") as client:
+        answer = client.get(address)
+    assert answer.status_code == 200
+    assert "<code>" in answer.text or "予約はありません" in answer.text
+
+
+@pytest.mark.parametrize("address", ["/experiments", "/calendar", "/metrics"])
+def test_these_pages_can_only_be_looked_at(browse: TestClient, address: str) -> None:
+    assert browse.post(address).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("direction", "low", "high", "verdict"),
+    [
+        ("increase", 0.01, 0.05, "gain"),
+        ("increase", -0.05, -0.01, "harm"),
+        ("increase", -0.01, 0.05, "open"),
+        ("decrease", -0.05, -0.01, "gain"),
+        ("decrease", 0.01, 0.05, "harm"),
+        ("increase", None, None, "open"),
+    ],
+)
+def test_an_interval_reads_as_its_direction_wants(direction: str, low: object, high: object, verdict: str) -> None:
+    row = {**EFFECT, "direction": direction, "relative_low": low, "relative_high": high}
+    assert intervals_of([row])[0].verdict == verdict
+
+
+def test_arms_are_named_where_there_are_several() -> None:
+    rows = intervals_of([EFFECT, {**EFFECT, "treatment_arm": "other"}])
+    assert [one.label for one in rows] == ["clicks · treatment", "clicks · other"]
+
+
+def test_probes_of_several_reports_stand_beside_each_other() -> None:
+    def report(**verdicts: bool) -> object:
+        probes = [{"name": name, "passed": passed} for name, passed in verdicts.items()]
+        return type("Report", (), {"record": {"probes": probes}})()
+
+    rows = {one.name: one.verdicts for one in probes_by_report([report(a=False, b=True), report(a=True, c=True)])}
+    assert rows == {"a": (False, True), "b": (True, None), "c": (None, True)}
+
+
+def slot(name: str, first: date, last: date, state: str = "booked") -> Slot:
+    return Slot("idea-1", "An idea", name, "comparison", "ab2", first, last, state)  # type: ignore[arg-type]
+
+
+def test_the_calendar_shows_what_touches_its_weeks_and_cuts_what_sticks_out() -> None:
+    long_ago = slot("old", TODAY - timedelta(days=400), TODAY - timedelta(days=390), "done")
+    sticking_out = slot("long", TODAY - timedelta(days=60), TODAY + timedelta(days=200), "running")
+    view = view_of(SlotCalendar((long_ago, sticking_out), {}, TODAY))
+    (bar,) = next(lane for lane in view.lanes if lane.name == "ab2").bars
+    assert (bar.offset, bar.days) == (0, 7 * len(view.weeks))
+    assert view.first.weekday() == 0
+    assert view.first + timedelta(days=view.today_offset) == TODAY
+
+
+def test_metrics_stand_below_their_parents_and_none_is_lost() -> None:
+    profit = Metric("profit", "mean", "value")
+    clicks = replace(profit, name="clicks", parent="profit")
+    lost = replace(profit, name="lost", parent="nothing")
+    tree = tree_of({one.name: one for one in (clicks, profit, lost)})
+    assert tree == (Branch(profit, (Branch(clicks, ()),)), Branch(lost, ()))
+
+
+def test_faults_of_the_declarations_are_shown_in_place_of_the_tree(empty: Workspace, tmp_path: Path) -> None:
+    (tmp_path / "metrics.toml").write_text('[metric.clicks]\nkind = "average"\n')
+    with TestClient(create_app(replace(empty, folder=tmp_path)), base_url="http://127.0.0.1") as client:
+        page = client.get("/metrics?lang=en")
+    assert page.status_code == 200
+    assert "average" in page.text
