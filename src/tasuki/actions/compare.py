@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tasuki.actions.measure import Asked, measure, read
+from tasuki.actions.measure import Asked, read
+from tasuki.actions.passes import engine_share, measure_within
 from tasuki.actions.spread import histograms_of
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.compare import compare_arms
@@ -18,6 +19,7 @@ from tasuki.stats.false_win import TYPICAL_PRIOR
 from tasuki.stats.group_sequential import Spending
 from tasuki.stats.sequential import DEFAULT_TUNING
 from tasuki.warehouse import open_engine, source_of
+from tasuki.warehouse.engine import DUCKDB
 
 
 def compare(
@@ -96,7 +98,8 @@ def compare(
         prior_source: Where the prior comes from, in words.
         distributions: Whether to bin the values of each metric as well, for a report; it takes two queries more.
         tables: Tables of a workspace that `data` may name.
-        memory_limit_mb: What the engine may use before it spills to disk.
+        memory_limit_mb: What the whole process may use: units of events are counted in as many passes as that needs,
+            and the engine spills to disk before it takes more. Quantiles are refused where one pass is not enough.
         engine: `duckdb`, `spark`, or a Spark master, as `spark://host:7077`.
 
     Returns:
@@ -133,7 +136,8 @@ def compare(
     metrics = metrics_named(given, faults)
     if faults:
         raise Invalid("the comparison cannot be made", faults)
-    warehouse = open_engine(engine, tables, memory_limit_mb)
+    warehouse = open_engine(engine, tables, engine_share(memory_limit_mb))
+    memory = memory_limit_mb if engine == DUCKDB else None
     try:
         source = source_of(data)
         groups = tuple(dict.fromkeys([*segments, *([stratum] if stratum else [])]))
@@ -142,7 +146,7 @@ def compare(
         asked = Asked(variant, unit, groups, metrics, most_values=_most_values(design), cluster=cluster,
                       window=window)  # fmt: skip
         table, columns = warehouse.table(source), warehouse.columns(source)
-        statistics, bound = measure(warehouse, table, columns, asked, alpha)
+        statistics, bound = measure_within(warehouse, table, columns, asked, (alpha, memory))
         spread = histograms_of(warehouse, read(warehouse, table, columns, asked)) if distributions else ()
     finally:
         warehouse.close()

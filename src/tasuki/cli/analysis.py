@@ -92,7 +92,7 @@ def compare(
         typer.Option("--prior", metavar="SHARE", help="Share of your ideas that work, for the risk of a false win."),
     ] = None,
     memory: Annotated[
-        int | None, typer.Option("--memory", metavar="MB", help="What the engine may use before it spills to disk.")
+        int | None, typer.Option("--memory", metavar="MB", help="What it may use: events are counted in passes.")
     ] = None,
     engine: EngineOption = "duckdb",
     out: OutOption = None,

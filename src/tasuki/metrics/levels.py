@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Limits
-from tasuki.metrics.reading import NO_UNIT, SEVERAL_ARMS, Reading
+from tasuki.metrics.reading import NO_UNIT, SEVERAL_ARMS, WHOLE, Reading
 from tasuki.metrics.trees import column, finite, flag, is_finite, is_known, is_null, named, number, when
 
 _FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
@@ -65,7 +65,8 @@ def text_of(name: str, types: Mapping[str, str]) -> exp.Expr:
 
 
 def _rows(reading: Reading) -> exp.Select:
-    chosen: list[exp.Expr] = [named(text_of(reading.variant, reading.types), "arm")]
+    arm = column(reading.variant) if _is_late(reading) else text_of(reading.variant, reading.types)
+    chosen: list[exp.Expr] = [named(arm, "arm")]
     chosen += [named(text_of(name, reading.types), f"s{k}") for k, name in enumerate(reading.segments)]
     if reading.unit is not None:
         chosen.append(named(column(reading.unit), "unit"))
@@ -82,11 +83,20 @@ def _rows(reading: Reading) -> exp.Select:
     return exp.select(*chosen).from_(reading.table.copy())
 
 
+def _is_late(reading: Reading) -> bool:
+    """Whether the arm becomes text after events are summed: text takes the engine several times as long to compare."""
+    return reading.unit is not None and reading.types.get(reading.variant, "").startswith(WHOLE)
+
+
 def _units(reading: Reading, rows: exp.Select) -> exp.Select:
     """Events summed to units. A unit without a counted event has 0 of them, not nothing."""
     arm = column("arm")
+    first: exp.Expr = exp.Min(this=arm.copy())
+    last: exp.Expr = exp.Max(this=arm.copy())
+    if _is_late(reading):
+        first, last = exp.cast(first, exp.DType.TEXT), exp.cast(last, exp.DType.TEXT)
     chosen: list[exp.Expr] = [
-        named(exp.Min(this=arm.copy()), "arm"),
+        named(first, "arm"),
         named(_state("unit", exp.Min(this=arm.copy()), exp.Max(this=arm.copy())), "mixed"),
         named(exp.Count(this=exp.Star()), "events"),
     ]
@@ -96,7 +106,7 @@ def _units(reading: Reading, rows: exp.Select) -> exp.Select:
     tree = exp.select(*chosen).from_(rows.subquery("r"))
     if reading.cluster is None:
         return tree.group_by(column("unit"))
-    tree = tree.select(column("cluster"), named(exp.Max(this=arm.copy()), "arm_last"))
+    tree = tree.select(column("cluster"), named(last, "arm_last"))
     return tree.group_by(column("cluster"), column("unit"))
 
 

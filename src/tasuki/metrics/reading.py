@@ -1,7 +1,7 @@
 """What is read from one table, as a frozen value: the question that the trees of a query are made from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sqlglot import exp
 
@@ -11,7 +11,8 @@ from tasuki.metrics.metric import Limits
 SEVERAL_ARMS, NO_UNIT = 1, 2
 """What `mixed` says of units that belong to no arm; 0 for those that do."""
 
-_WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+WHOLE = ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+"""Types that hold neither fractions nor NaN."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,10 @@ class Reading:
         """Whether rows are put together before they are counted."""
         return self.unit is not None or self.cluster is not None
 
+    def within(self, limits: Mapping[int, Limits]) -> "Reading":
+        """The same, its winsorised metrics held within these ends."""
+        return replace(self, limits=limits)
+
     def is_whole(self, i: int, j: int) -> bool:
         """Whether a variable can be neither NaN nor infinite."""
-        return self.metrics[i].variables[j].role == "rows" or self.variable_types.get((i, j), "").startswith(_WHOLE)
+        return self.metrics[i].variables[j].role == "rows" or self.variable_types.get((i, j), "").startswith(WHOLE)

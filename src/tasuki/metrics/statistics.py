@@ -71,6 +71,36 @@ class Statistics:
     events_without_unit: int = 0
 
 
+def added(parts: Sequence[Statistics]) -> Statistics:
+    """What shards of one experiment say together. No unit may be in two of them; quantiles and values are lost."""
+    cells: dict[tuple[str, tuple[str, str] | None], Cell] = {}
+    for cell in (cell for part in parts for cell in part.cells):
+        key = (cell.arm, cell.segment)
+        cells[key] = _together(cells[key], cell) if key in cells else cell
+    ordered = sorted(cells.values(), key=_place)
+    several, armless, unitless = (
+        sum(getattr(part, name) for part in parts)
+        for name in ("units_in_several_arms", "units_without_arm", "events_without_unit")
+    )
+    return Statistics(tuple(ordered), several, armless, unitless)
+
+
+def _together(one: Cell, other: Cell) -> Cell:
+    samples = tuple(_joined(a, b) for a, b in zip(one.samples, other.samples, strict=True))
+    return Cell(one.arm, one.segment, one.units + other.units, samples)
+
+
+def _joined(one: Sample, other: Sample) -> Sample:
+    ends = [each.extremes for each in (one, other) if each.extremes is not None]
+    extremes = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
+    counts = {name: getattr(one, name) + getattr(other, name) for name in ("lost", "off", "varying", "held")}
+    return Sample(one.moments + other.moments, **counts, extremes=extremes, limits=one.limits or other.limits)
+
+
+def _place(cell: Cell) -> tuple[bool, tuple[str, str], str]:
+    return cell.segment is not None, cell.segment or ("", ""), cell.arm
+
+
 def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Statistics:
     """What the rows of `tasuki.metrics.compile.statistics_tree` say. A segment that is null is called `(none)`."""
     cells, several, armless, unitless = [], 0, 0, 0
@@ -83,7 +113,7 @@ def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Stat
             several += int(row["units"]) if row["mixed"] == SEVERAL_ARMS else 0
             unitless += int(row["events"]) if row["mixed"] == NO_UNIT else 0
             armless += int(row["units"]) if row["mixed"] == 0 else 0
-    cells.sort(key=lambda cell: (cell.segment is not None, cell.segment or ("", ""), cell.arm))
+    cells.sort(key=_place)
     return Statistics(tuple(cells), several, armless, unitless)
 
 
