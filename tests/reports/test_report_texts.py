@@ -129,9 +129,7 @@ def test_many_results_that_show_nothing_are_told_in_one_sentence() -> None:
     from shown_comparison import result
 
     few, many = (
-        replace(
-            shown(), results=tuple([result("gain", 0.05, 0.01), *(result(f"m{k}", 0.0, 0.1) for k in range(count))])
-        )
+        replace(shown(), results=(result("gain", 0.05, 0.01), *(result(f"m{k}", 0.0, 0.1) for k in range(count))))
         for count in (2, 9)
     )
     texts = [to_markdown(comparison_document(one, ORIGIN, "en")) for one in (few, many)]

@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from tasuki.actions.metrics import declared_metrics
 from tasuki.actions.report import Question, origin_of, save_document
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing
+from tasuki.errors import Missing, TasukiError
 from tasuki.experiments.registered import comparison_of
 from tasuki.flow.evidence import Evidence, read_evidence
 from tasuki.flow.records import ComparisonReport, ExperimentPlan
@@ -12,6 +13,7 @@ from tasuki.language import Language
 from tasuki.reports.comparison import comparison_document
 from tasuki.reports.document import Document
 from tasuki.reports.markdown import to_markdown
+from tasuki.reports.titled import titled
 
 
 def save_experiment(workspace: Workspace, idea: str, experiment: str, path: Path, language: Language) -> None:
@@ -47,7 +49,8 @@ def document_of(
     plan = _plan(workspace, idea, report.experiment)
     adjust, alpha = ("", 0.05) if plan is None else (plan.adjust, plan.alpha)
     origin = origin_of(Question(name=report.experiment, adjust=adjust, engine=""), lambda: evidence.at)
-    return comparison_document(comparison_of(report, alpha), origin, language)
+    comparison = titled(comparison_of(report, alpha), _titles(workspace, language))
+    return comparison_document(comparison, origin, language)
 
 
 def reports_of(workspace: Workspace, idea: str, language: Language) -> str:
@@ -55,6 +58,15 @@ def reports_of(workspace: Workspace, idea: str, language: Language) -> str:
     latest = {told[1].experiment: told for told in comparisons(workspace, idea)}
     documents = (document_of(workspace, idea, told, language) for told in latest.values())
     return "\n".join(to_markdown(one, level=2) for one in documents)
+
+
+def _titles(workspace: Workspace, language: Language) -> dict[str, str]:
+    """What the team calls its metrics, as it declares them today; a faulty declaration must not hide a result."""
+    try:
+        declared = declared_metrics(workspace.folder)
+    except TasukiError:
+        return {}
+    return {name: title for name, one in declared.items() if (title := one.titles.in_language(language))}
 
 
 def _plan(workspace: Workspace, idea: str, experiment: str) -> ExperimentPlan | None:
