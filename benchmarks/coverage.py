@@ -258,13 +258,13 @@ def cases() -> list[Case]:
              lognormal(1, 1.1 * exp(0.5), 400), (1.0, 1.1)),
         Case("woodruff (90th percentile)", "lognormal σ 1, 500 + 500", HIGH, lognormal(1, exp(0.5), 500),
              lognormal(1, 1.1 * exp(0.5), 500), (exp(tail), 1.1 * exp(tail))),
-        Case("bootstrap (few and unequal)", "gamma ½, 400 + 40 units, t where it fits", MEAN, gamma(0.5, 5.0, 400),
-             gamma(0.5, 5.0, 40), (5.0, 5.0), with_values=True),
-        Case("bootstrap (on request)", "gamma, 60 + 80 units", MEAN, gamma(1.0, 5.0, 60), gamma(1.0, 6.0, 80),
+        Case("bootstrap (few and unequal)", "gamma, 300 + 40 units, t where it fits", MEAN, gamma(1.0, 5.0, 300),
+             gamma(1.0, 5.0, 40), (5.0, 5.0), with_values=True),
+        Case("bootstrap (on request)", "gamma, 120 + 160 units", MEAN, gamma(1.0, 5.0, 120), gamma(1.0, 6.0, 160),
              (5.0, 6.0), Design(method="bootstrap"), with_values=True),
         Case("bootstrap (ratio)", "clicks per view, 100 + 80, on request", RATIO, clicks(0.1, 100), clicks(0.12, 80),
              (0.1, 0.12), Design(method="bootstrap"), with_values=True),
-        Case("for comparison: welch", "gamma ½, 400 + 40 units", MEAN, gamma(0.5, 5.0, 400), gamma(0.5, 5.0, 40),
+        Case("for comparison: welch", "gamma, 300 + 40 units", MEAN, gamma(1.0, 5.0, 300), gamma(1.0, 5.0, 40),
              (5.0, 5.0), bounds=(0.0, 1.0)),
     ]  # fmt: skip
 

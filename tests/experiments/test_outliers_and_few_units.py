@@ -73,6 +73,13 @@ def test_the_bootstrap_goes_with_no_rule_for_looks_and_no_strata(more: dict) -> 
         compared(skewed(), method="bootstrap", **more)
 
 
+def test_a_handful_of_units_is_not_drawn_from() -> None:
+    data = pl.DataFrame({"arm": ["a", "a", "b", "b"], "x": [1.0, 1.5, 2.0, 3.0]})
+    found = tasuki.compare(data, variant="arm", means=["x"], method="bootstrap")
+    assert found.results[0].method == "welch"
+    assert found.results[0].p_value > 0.05
+
+
 def test_too_many_units_are_not_drawn_from() -> None:
     data = pl.DataFrame({"arm": ["a", "b"] * 50_001, "x": np.arange(100_002) % 7})
     with pytest.raises(Invalid, match="too many"):

@@ -142,6 +142,12 @@ def test_the_last_look_spends_what_is_left_although_some_units_are_missing() -> 
     assert found.monitoring.critical == pytest.approx(boundaries(0.05, (0.5, 1.0), "obrien_fleming")[-1], abs=0.01)
 
 
+def test_an_experiment_that_went_on_is_at_its_last_look() -> None:
+    found = tasuki.compare(frame(), variant="arm", means=["spend"], looks=[0.5, 1], planned_units=4_000)
+    assert found.monitoring.looks == (0.5, 1.5)
+    assert 1.9 < found.monitoring.critical < 2.1
+
+
 @pytest.mark.parametrize("planned", [8_000, 4_000])
 def test_a_look_that_was_not_planned_is_said(planned: int) -> None:
     found = tasuki.compare(frame(), variant="arm", means=["spend"], looks=[0.5, 1], planned_units=planned)
@@ -159,6 +165,7 @@ def test_a_look_that_was_not_planned_is_said(planned: int) -> None:
         {"tuning": 0, "sequential": True},
         {"prior": 1.5},
         {"stratum": "contry"},
+        {"stratum": "arm"},
     ],
 )
 def test_a_design_that_cannot_be_is_refused(asked: dict) -> None:

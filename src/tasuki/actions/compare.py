@@ -134,6 +134,8 @@ def compare(
     if (time is None) != (window_hours is None):
         faults.append(Fault("window", "one of its two parts is missing", "the column of the moment, and hours"))
     metrics = metrics_named(given, faults)
+    if stratum is not None and stratum in (variant, unit):
+        faults.append(Fault("stratum", f"{stratum!r} is the arm or the unit", "what was known before the start"))
     if faults:
         raise Invalid("the comparison cannot be made", faults)
     warehouse = open_engine(engine, tables, engine_share(memory_limit_mb))

@@ -12,6 +12,7 @@ from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Sample
 from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted
 from tasuki.stats.bootstrap import (
+    LEAST_UNITS,
     TOO_SKEWED,
     bootstrapped,
     bootstrapped_non_inferiority,
@@ -194,6 +195,8 @@ def _lopsided(metric: Metric, measured: _Measured, design: Design) -> tuple[Cont
     """The bootstrap's answer where it was asked for, or where the values are too skewed for Student's t."""
     control, treatment, units = measured.control, measured.treatment, measured.units
     if units is None or design.sequential or design.looks or not control.variance + treatment.variance > 0:
+        return None
+    if min(len(one) for one in units) < LEAST_UNITS:
         return None
     if design.method != "bootstrap" and abs(skewness_of_difference(*units)) < TOO_SKEWED:
         return None

@@ -57,7 +57,8 @@ def look_of(design: Design, units: int) -> Look | None:
         before = [one / design.planned_units for one in design.earlier_units]
         before = [one for one in before if one < now - 1e-9]
     else:
-        before = [one for one in design.looks if one < now - NEAR]
+        # Past the planned end this is the last look, only later; none was taken there before.
+        before = [one for one in design.looks[:-1] if one < now - NEAR]
     return Look(design.alpha, (*_apart(before, now), now), design.spending, is_last=now > design.looks[-1] - NEAR)
 
 
@@ -87,8 +88,8 @@ def doubts_about_looks(design: Design, units: int) -> tuple[Concern, ...]:
         )
         return (Concern("look_outside_rule", "warning", message, values),)
     message = (
-        f"The experiment went on to {now:.0%} of the planned units, past its last look: intervals are right only if "
-        f"nobody decided on the looks at {planned}."
+        f"The experiment went on to {now:.0%} of the planned units. This is taken for its last look: intervals are "
+        f"right only if nobody looked at {design.looks[-1]:.0%} (looks are planned at {planned})."
     )
     return (Concern("look_outside_rule", "warning", message, values),)
 
