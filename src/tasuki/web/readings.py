@@ -40,7 +40,18 @@ def reasons_in(recommendation: Mapping[str, Any], language: Language) -> tuple[s
     grounds = recommendation.get("grounds") or ()
     if not grounds:
         return tuple(recommendation["reasons"])
-    return tuple(reason_text(Reason(one["code"], one["values"]), language) for one in grounds)
+    return tuple(_reason_in(one, language) for one in grounds)
+
+
+def _reason_in(ground: Mapping[str, Any], language: Language) -> str:
+    values = ground.get("values") or {}
+    if ground["code"] == "concern":
+        note = {"code": values.get("code", ""), "severity": "error", "message": values.get("message", "")}
+        return concern_in({**note, "values": values.get("values")}, language)
+    try:
+        return reason_text(Reason(ground["code"], values), language)
+    except (KeyError, ValueError, TypeError):  # evidence from outside, or from another version, may lack a value
+        return str(ground["code"])
 
 
 def concern_in(note: Mapping[str, Any], language: Language) -> str:
