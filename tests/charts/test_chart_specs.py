@@ -2,12 +2,14 @@
 
 import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tasuki import charts
 from tasuki.charts.counts import Count, counts
 from tasuki.charts.curves import CalibrationPoint, calibration, detectable_curve, power_curve
 from tasuki.charts.distribution import Spread, cumulative, distribution
@@ -154,3 +156,9 @@ def test_every_word_of_the_charts_exists_in_both_languages() -> None:
     for key, texts in catalogue("tasuki.charts").items():
         assert set(texts) == {"en", "ja"}, key
         assert all(texts.values()), key
+
+
+def test_every_word_of_the_charts_is_used() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in Path(charts.__file__).parent.glob("*.py"))
+    for key in catalogue("tasuki.charts"):
+        assert key in code or key.startswith("power."), key

@@ -5,9 +5,10 @@ from datetime import date
 
 from tasuki.charts.frame import Unit
 from tasuki.charts.path import DayPoint, path_with_band
-from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.comparison import Comparison, Result
 from tasuki.experiments.daily import DayEffect
 from tasuki.reports.document import Caption, Column, Figure, Paragraph, Section, Table, figure
+from tasuki.reports.effects import interval_of
 from tasuki.reports.voice import Voice
 
 MOST_PATHS = 6
@@ -22,11 +23,15 @@ def daily_section(comparison: Comparison, voice: Voice) -> Section | None:
     drawn = [path for path in groups.values() if len(path) > 1][:MOST_PATHS]
     if not drawn:
         return None
-    figures = [_figure(sorted(path, key=lambda one: one.day), voice) for path in drawn]
+    overall = {(one.metric, one.treatment_arm): one for one in comparison.results if one.segment is None}
+    figures = [
+        _figure(sorted(path, key=lambda one: one.day), overall.get((path[0].metric, path[0].treatment_arm)), voice)
+        for path in drawn
+    ]
     return Section("daily", voice.t("section.daily"), (Paragraph(voice.t("daily.lead"), "quiet"), *figures))
 
 
-def _figure(path: Sequence[DayEffect], voice: Voice) -> Figure:
+def _figure(path: Sequence[DayEffect], whole: Result | None, voice: Voice) -> Figure:
     t, formats = voice.t, voice.formats
     is_relative = any(one.relative_low is not None or one.relative_high is not None for one in path)
     unit: Unit = "percent" if is_relative else "number"
@@ -55,7 +60,10 @@ def _figure(path: Sequence[DayEffect], voice: Voice) -> Figure:
         for one, point in zip(path, points, strict=True)
     )
     table = Table(t("daily.table", name=name), columns, rows)
-    return figure(lambda frame: path_with_band(points, frame, unit), Caption(voice.language, title, label), table)
+    limit = None if whole is None else interval_of(whole, name, voice, unit).limit
+    return figure(
+        lambda frame: path_with_band(points, frame, unit, limit=limit), Caption(voice.language, title, label), table
+    )
 
 
 def _point(one: DayEffect, *, is_relative: bool) -> DayPoint:
