@@ -28,16 +28,14 @@ class Formats:
         if moment is None:
             return NOTHING
         on = moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
-        if self.language == "ja":
-            return f"{on.year}年{on.month}月{on.day}日"
-        return f"{on.day} {on:%b} {on.year}"
+        return _date(on, "long" if self.language == "ja" else "medium", self.language)
 
     def short_day(self, moment: datetime | date | None) -> str:
         """`11月23日` or `23 Nov`: where the year is clear from what stands around it."""
         if moment is None:
             return NOTHING
         on = moment.astimezone(UTC).date() if isinstance(moment, datetime) else moment
-        return f"{on.month}月{on.day}日" if self.language == "ja" else f"{on.day} {on:%b}"
+        return _date(on, "M月d日" if self.language == "ja" else "d MMM", self.language)
 
     def moment(self, moment: datetime | None) -> str:
         """The day with hours and minutes, in UTC."""
@@ -93,6 +91,12 @@ class Formats:
     def short_hash(self, text: str) -> str:
         """A hash cut to the twelve characters that people compare by eye."""
         return text[:12]
+
+
+def _date(on: date, form: str, language: Language) -> str:
+    from babel.dates import format_date
+
+    return format_date(on, form, locale="ja_JP" if language == "ja" else "en_GB")
 
 
 def _signed(text: str) -> str:

@@ -284,6 +284,17 @@ def test_alone_on_this_machine_nobody_signs_in_and_one_may_act_as_anybody(team: 
         assert send(client, "/acting-as", "/my-work", member="nobody").status_code == 404
 
 
+def test_whoever_signs_in_reads_their_own_language(client: Client, team: Workspace) -> None:
+    become_administrator(client, team)
+    add_member(team, "mio", actor="aoi", roles=["analyst"], language="ja")
+    secret = accounts.invite(team, "mio", actor="aoi")
+    with visiting(team) as mio:
+        send(mio, f"/welcome/{secret}", f"/welcome/{secret}", password=PASSWORD)
+        assert '<html lang="ja">' in mio.get("/", headers={"accept-language": "en"}).text
+        assert '<html lang="en">' in mio.get("/?lang=en").text
+    assert '<html lang="en">' in client.get("/", headers={"accept-language": "ja"}).text
+
+
 def test_every_route_says_who_may_use_it_or_is_closed(team: Workspace) -> None:
     app = create_app(team)
     silent = {

@@ -17,9 +17,13 @@ __all__ = [
 _DAY_S = 86400
 
 
-def choose_language(asked: str | None, kept: str | None, accept: str | None, default: str) -> Language:
-    """What the address asks for, else the reader's earlier choice, else the browser's wish, else the workspace's."""
-    return known_language(asked) or known_language(kept) or accepted_language(accept) or known_language(default) or "en"
+def choose_language(
+    asked: str | None, kept: str | None, accept: str | None, default: str, own: str | None = None
+) -> Language:
+    """What the address asks for, else the reader's earlier choice, else what the team knows of the reader who signed
+    in (`own`), else the browser's wish, else the workspace's."""
+    wished = known_language(asked) or known_language(kept) or known_language(own) or accepted_language(accept)
+    return wished or known_language(default) or "en"
 
 
 def accepted_language(header: str | None) -> Language | None:

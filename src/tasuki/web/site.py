@@ -102,7 +102,8 @@ def address(path: str, **query: str | None) -> str:
 def language_of(request: AnyRequest, default: str) -> Language:
     """The reader's language."""
     asked = request.query_params.get("lang")
-    return choose_language(asked, request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language"), default)
+    kept, accept = request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")
+    return choose_language(asked, kept, accept, default, known_of(request).language)
 
 
 class Words:

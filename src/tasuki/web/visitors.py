@@ -32,11 +32,12 @@ class SignInNeeded(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a request: who asks (None for a stranger), and what its forms are marked with."""
+    """What is known of a request: who asks (None for a stranger), what its forms are marked with, what they read."""
 
     visitor: Visitor | None
     csrf: str
     is_new_visit: bool = False
+    language: str | None = None
 
 
 STRANGER = Known(None, "")
@@ -85,7 +86,8 @@ def _identify(connection: ASGIConnection[Any, Any, Any, Any], workspace: Workspa
     if secret := connection.cookies.get(SESSION_COOKIE, ""):
         visitor = visitor_of_session(workspace, secret)
         if visitor is not None:
-            return Known(visitor, visitor.csrf)
+            member = workspace.ledger.members().get(visitor.member)
+            return Known(visitor, visitor.csrf, language=member.language if member else None)
     visit = connection.cookies.get(VISIT_COOKIE, "")
     fresh = not 20 <= len(visit) <= 100
     csrf = new_secret() if fresh else visit
