@@ -1,13 +1,12 @@
 """A/B 2 in a workspace: registered before the start, compared on its own exposures, both as evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import asdict, replace
-from itertools import groupby
 
 from sqlglot import exp
 
-from tasuki.actions.measure import Asked, measure
+from tasuki.actions.exposed import Increments, Question, measure_experiment, with_path
 from tasuki.actions.metrics import metric_named
 from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
 from tasuki.actions.transaction import Request, change_idea, done_before
@@ -40,12 +39,8 @@ from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, read_evidenc
 from tasuki.flow.records import ComparisonReport, ExperimentPlan
 from tasuki.flow.rights import Act, require_at_work
 from tasuki.flow.state import Experiment, IdeaState
-from tasuki.metrics.bound import BoundMetric
-from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
 from tasuki.metrics.metric import Margin, Metric
-from tasuki.metrics.statistics import Cell, Sample, Statistics
-from tasuki.stats.moments import no_moments
-from tasuki.warehouse import Engine, Warehouse, open_engine, source_of
+from tasuki.warehouse import Warehouse, open_engine, source_of
 from tasuki.warehouse.engine import quoted
 
 __all__ = ["OtherQuestion", "PlanRequest", "compare_experiment", "plan_experiment"]
@@ -97,6 +92,7 @@ def compare_experiment(
     key: str | None = None,
     engine: str | None = None,
     other: OtherQuestion | None = None,
+    increments: Increments = "use",
 ) -> ComparisonReport:
     """Compares the arms on the registered metrics, records the look and attaches the report as evidence.
 
@@ -110,6 +106,7 @@ def compare_experiment(
         key: Idempotency key: the report that was attached first is given again.
         engine: What is asked instead of the workspace's own engine (see `tasuki.warehouse.opening.open_engine`).
         other: What is asked besides the registered question, to explore; a concern names it.
+        increments: `use` what is kept of days that were read, `rebuild` it, or `ignore` it and read everything.
 
     Raises:
         Missing: The experiment was not planned or not started, or a table is not there.
@@ -140,16 +137,18 @@ def compare_experiment(
     metrics = [_as_planned(workspace, one.name, one.role, one.margin) for one in plan.metrics]
     segments = tuple(dict.fromkeys((*plan.segments, *question.segments)))
     design = replace(design, segments=segments or None)
+    counted = Question(experiment, tuple(metrics), design.alpha, workspace.clock().date(), segments, increments)
     with closing(open_engine(engine or workspace.engine, _tables(workspace))) as warehouse:
-        statistics, bound = _measured(warehouse, experiment, metrics, (design.alpha, segments))
+        found = measure_experiment(warehouse, workspace.folder / "increments", _tables(workspace), counted)
     seen = Circumstances(
         {one.name: fingerprint_of(one) for one in metrics},
         sum((at - started).total_seconds() / DAY_S < plan.days for at in run.looks),
         (workspace.clock() - started).total_seconds() / DAY_S,
         segments,
     )
-    doubts = (*early_look(plan, design), *outside_the_plan(departures_from(plan, registered, design, seen)))
-    comparison = compare_arms(statistics, bound, design, doubts)
+    departures = departures_from(plan, registered, design, seen)
+    doubts = (*early_look(plan, design), *outside_the_plan(departures), *found.concerns)
+    comparison = with_path(compare_arms(found.statistics, found.metrics, design, doubts), found, design)
     report = comparison_report(plan, comparison, days)
     window = DataWindow(started, ended) if started < ended else None
     evidence = evidence_of(report, "tasuki experiment compare", workspace.clock(), window)
@@ -219,59 +218,6 @@ def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None
     metric = metric_named(workspace.folder, name)
     guarded = Margin(margin, is_relative=True) if role == "guardrail" and margin is not None else None
     return replace(metric, margin=guarded)
-
-
-def _measured(
-    warehouse: Engine, experiment: str, metrics: Sequence[Metric], how: tuple[float, tuple[str, ...]]
-) -> tuple[Statistics, tuple[BoundMetric, ...]]:
-    """One grouped query for each table and way of joining it, put together in the order of the metrics."""
-    faults = [
-        Fault(
-            f"metric.{metric.name}", "nothing ties its rows to exposures", "exposure = …, or unit = … in metrics.toml"
-        )
-        for metric in metrics
-        if not (metric.exposure or metric.unit)
-    ]
-    if faults:
-        raise Invalid("the metrics cannot be compared", faults)
-    alpha, segments = how
-    parts: dict[str, tuple[Statistics, int, BoundMetric]] = {}
-    ordered = sorted(metrics, key=_join_key)
-    for _, same in groupby(ordered, key=_join_key):
-        group = tuple(same)
-        columns = warehouse.columns(source_of(group[0].table or ""))
-        table = exposed_table(group[0], experiment, columns)
-        _require_segments(segments, columns, group[0].table or "")
-        cluster = group[0].cluster
-        unit = UNIT if cluster is None else group[0].unit
-        asked = Asked(ARM, unit, segments, group, PRESENT, None if cluster is None else UNIT)
-        statistics, bound = measure(warehouse, table, columns, asked, alpha)
-        parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
-    chosen = [parts[metric.name] for metric in metrics]
-    first = chosen[0][0]
-    cells = tuple(
-        Cell(cell.arm, cell.segment, cell.units, tuple(_sample_of(part, i, cell) for part, i, _ in chosen))
-        for cell in first.cells
-    )
-    return replace(first, cells=cells), tuple(bound for _, _, bound in chosen)
-
-
-def _join_key(metric: Metric) -> tuple[str, ...]:
-    """What two metrics must share to be asked together: the table, the rows that count, and what is a unit."""
-    unit = metric.unit if metric.cluster else ""
-    hours = "" if metric.window_hours is None else repr(metric.window_hours)
-    return (metric.table or "", *(one or "" for one in link_of(metric)), unit or "", metric.cluster or "", hours)
-
-
-def _require_segments(segments: Sequence[str], columns: Mapping[str, str], table: str) -> None:
-    faults = [Fault(name, f"is no column of {table}", ", ".join(columns)) for name in segments if name not in columns]
-    if faults:
-        raise Invalid("the segments cannot be compared", faults)
-
-
-def _sample_of(part: Statistics, i: int, cell: Cell) -> Sample:
-    same = (one.samples[i] for one in part.cells if (one.arm, one.segment) == (cell.arm, cell.segment))
-    return next(same, Sample(no_moments(len(part.cells[0].samples[i].moments.means))))
 
 
 def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> Learnt:

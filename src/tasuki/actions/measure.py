@@ -59,13 +59,22 @@ def measure(
             proportion of values other than 0 and 1, a covariate that changes: every fault of a kind at once.
     """
     reading = read(warehouse, table, columns, asked)
+    # Over clusters the units' own values are no independent draws.
+    most = 0 if asked.cluster else asked.most_values
+    return statistics_of(warehouse, reading, alpha, most), reading.metrics
+
+
+def statistics_of(warehouse: Engine, reading: Reading, alpha: float, most_values: int = 0) -> Statistics:
+    """The answer to a question, with the values of each unit when there are no more than `most_values`.
+
+    Raises:
+        Invalid: As `measure`, for what the rows show.
+    """
     reading = _limited(warehouse, reading)
     statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
     require_sound(statistics, reading.metrics)
     statistics = _with_quantiles(warehouse, reading, statistics, alpha)
-    # Over clusters the units' own values are no independent draws.
-    most = 0 if asked.cluster else asked.most_values
-    return _with_values(warehouse, reading, statistics, most), reading.metrics
+    return _with_values(warehouse, reading, statistics, most_values)
 
 
 def read(warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked: Asked) -> Reading:

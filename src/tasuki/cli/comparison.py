@@ -135,6 +135,12 @@ def compare(
     member: AsOption = None,
     key: KeyOption = None,
     engine: WorkspaceEngineOption = None,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Read every day anew, and keep that instead of what is kept.")
+    ] = False,
+    no_increments: Annotated[
+        bool, typer.Option("--no-increments", help="Read every day anew, and keep nothing.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """A/B 2: is it better? Compares on the registered metrics, records the look, attaches the report to the idea.
@@ -151,8 +157,16 @@ def compare(
     other = None if asked == OtherQuestion() else asked
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
-        actor = actor_of(here, member)
-        report = compare_experiment(here, whose, experiment, actor=actor, key=key, engine=engine, other=other)
+        report = compare_experiment(
+            here,
+            whose,
+            experiment,
+            actor=actor_of(here, member),
+            key=key,
+            engine=engine,
+            other=other,
+            increments="ignore" if no_increments else "rebuild" if rebuild else "use",
+        )
         if out is not None:
             _save(here, whose, experiment, out, language)
     payload = {"idea": whose, "report": report}

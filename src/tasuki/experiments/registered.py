@@ -10,6 +10,7 @@ from tasuki.experiments.aa import AAResult
 from tasuki.experiments.assignment import split_of
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.comparison import Recommendation as Said
+from tasuki.experiments.daily import DayEffect
 from tasuki.experiments.departures import OtherQuestion, fingerprint_of
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
 from tasuki.experiments.holidays import Holiday, planned_window
@@ -23,6 +24,7 @@ from tasuki.flow.records import (
     ComparisonReport,
     ConcernNote,
     Effect,
+    EffectOfDay,
     ExperimentPlan,
     Ground,
     PlannedMetric,
@@ -276,7 +278,7 @@ def early_look(plan: ExperimentPlan, design: Design) -> tuple[Concern, ...]:
 
 
 def comparison_of(report: ComparisonReport, alpha: float = 0.05) -> Comparison:
-    """The comparison that a record tells of, as far as the record keeps it: without days and distributions."""
+    """The comparison that a record tells of, as far as the record keeps it: without distributions."""
     said = report.recommendation
     return Comparison(
         arms=tuple(Arm(arm.name, arm.units) for arm in report.arms),
@@ -293,6 +295,7 @@ def comparison_of(report: ComparisonReport, alpha: float = 0.05) -> Comparison:
         alpha=alpha,
         prior=TYPICAL_PRIOR if report.prior is None else report.prior,
         prior_source=report.prior_source or TYPICAL_SOURCE,
+        daily=tuple(DayEffect(**vars(one)) for one in report.daily),
     )
 
 
@@ -314,4 +317,5 @@ def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float)
             comparison.recommendation.extend_days,
             tuple(Ground(one.code, dict(one.values)) for one in comparison.recommendation.grounds),
         ),
+        daily=tuple(EffectOfDay(**vars(one)) for one in comparison.daily),
     )

@@ -395,8 +395,25 @@ class Recommendation:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class EffectOfDay:
+    """The effect over everything up to the end of a day (ISO 8601, UTC), with its always-valid interval."""
+
+    day: Text
+    metric: Text
+    treatment_arm: Text
+    effect: float | None
+    effect_low: float | None
+    effect_high: float | None
+    relative: float | None
+    relative_low: float | None
+    relative_high: float | None
+    n_control: int
+    n_treatment: int
+
+
+@dataclass(frozen=True, config=_STRICT)
 class ComparisonReport:
-    """A/B 2: is it better? The registered metrics, the split, every concern and the recommendation.
+    """A/B 2: is it better? The registered metrics, the split, every concern, the recommendation and each day's effect.
 
     `prior` is the share of ideas that truly improve, which the false-win risk rests on; `prior_source` says whose.
     """
@@ -410,6 +427,7 @@ class ComparisonReport:
     recommendation: Recommendation
     prior: float | None = None
     prior_source: str = ""
+    daily: tuple[EffectOfDay, ...] = ()
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -19,7 +19,9 @@ _FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
 
 def clean_tree(reading: Reading) -> exp.Select:
     """A row for each unit: `arm`, `s{k}`, the numbers of each metric as `y{i}_{j}`, and with a unit `mixed`."""
-    rows = _rows(reading)
+    if reading.units is not None:
+        return _clean(reading, exp.select(exp.Star()).from_(reading.units.copy()))
+    rows = rows_level(reading)
     level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
     return _clean(reading, level)
 
@@ -31,7 +33,7 @@ def units_tree(reading: Reading) -> exp.Select:
     """
     if reading.unit is None:
         return exp.select(exp.Star()).from_(clean_tree(reading).subquery("c"))
-    units = _units(reading, _rows(reading)).select(named(exp.cast(column("unit"), exp.DType.TEXT), "unit"))
+    units = _units(reading, rows_level(reading)).select(named(exp.cast(column("unit"), exp.DType.TEXT), "unit"))
     alone = exp.EQ(this=column("mixed"), expression=exp.Literal.number(0))
     return exp.select(exp.Star()).from_(_clean(reading, units).subquery("c")).where(alone)
 
@@ -64,7 +66,8 @@ def text_of(name: str, types: Mapping[str, str]) -> exp.Expr:
     return case.else_(exp.Null())
 
 
-def _rows(reading: Reading) -> exp.Select:
+def rows_level(reading: Reading) -> exp.Select:
+    """Rows with their arm, segments, unit, cluster and the raw numbers `v{metric}_{position}`."""
     arm = column(reading.variant) if _is_late(reading) else text_of(reading.variant, reading.types)
     chosen: list[exp.Expr] = [named(arm, "arm")]
     chosen += [named(text_of(name, reading.types), f"s{k}") for k, name in enumerate(reading.segments)]

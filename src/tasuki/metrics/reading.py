@@ -31,6 +31,7 @@ class Reading:
             fractions.
         cluster: The column of what was randomised, where that is coarser than a unit.
         limits: By metric, the values that its winsorised units are held within.
+        units: Events that were summed to units before, instead of rows (see `tasuki.metrics.increments`).
     """
 
     table: exp.Expr
@@ -43,6 +44,7 @@ class Reading:
     variable_types: Mapping[tuple[int, int], str] = field(default_factory=dict)
     cluster: str | None = None
     limits: Mapping[int, Limits] = field(default_factory=dict)
+    units: exp.Expr | None = None
 
     @property
     def is_grouped(self) -> bool:

@@ -117,6 +117,29 @@ def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Stat
     return Statistics(tuple(cells), several, armless, unitless)
 
 
+def statistics_from(document: Mapping[str, Any]) -> Statistics:
+    """Statistics that were kept as JSON by `dataclasses.asdict`."""
+    cells = tuple(
+        Cell(
+            cell["arm"],
+            None if cell["segment"] is None else (cell["segment"][0], cell["segment"][1]),
+            cell["units"],
+            tuple(_sample_from(one) for one in cell["samples"]),
+        )
+        for cell in document["cells"]
+    )
+    return Statistics(**{**document, "cells": cells})
+
+
+def _sample_from(document: Mapping[str, Any]) -> Sample:
+    kept = document["moments"]
+    moments = Moments(kept["n"], tuple(kept["means"]), tuple(tuple(row) for row in kept["covariances"]))
+    told = {
+        name: None if document[name] is None else tuple(document[name]) for name in ("quantiles", "extremes", "limits")
+    }
+    return Sample(**{**document, "moments": moments, **told, "values": None})
+
+
 def _segment(reading: Reading, row: Mapping[str, Any]) -> tuple[str, str] | None:
     for k, name in enumerate(reading.segments):
         if int(row[f"g{k}"]) == 0:

@@ -1,11 +1,14 @@
 """One DuckDB connection that answers SQL trees over files, folders, tables of the workspace and data frames.
 
 Names of files and columns never become SQL by pasting: they are literals and identifiers of a tree, quoted by the
-dialect's writer. Nothing here writes, installs an extension or looks at variables of the calling program.
+dialect's writer. Nothing here installs an extension, looks at variables of the calling program, or writes other than by
+`save`.
 """
 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
@@ -49,6 +52,8 @@ class Warehouse:
         self._connection.execute("set enable_progress_bar = false")
         self._sources: dict[str, Source] = {}
         self._headers: dict[str, Header] = {}
+        self._names = itertools.count(1)
+        self._made: set[str] = set()
 
     def close(self) -> None:
         """Ends the connection."""
@@ -85,6 +90,40 @@ class Warehouse:
         return self._answer(
             tree, lambda relation: [dict(zip(relation.columns, row, strict=True)) for row in relation.fetchall()]
         )
+
+    def save(self, tree: exp.Expr, path: Path) -> None:
+        """Writes the answer to a tree into a new Parquet file."""
+        self._answer(tree, lambda relation: relation.write_parquet(str(path), compression="zstd"))
+
+    def materialize(self, tree: exp.Expr) -> exp.Table:
+        """The answer to a tree as a table that later trees can name; it lives as long as the connection."""
+        name = f"made {next(self._names)}"
+        self._answer(tree, lambda relation: relation.create(f'"{name}"'))
+        self._made.add(name)
+        return exp.Table(this=exp.to_identifier(name, quoted=True))
+
+    def forget(self, table: exp.Table) -> None:
+        """Lets go of a table that was materialized; any other stays."""
+        if table.name in self._made:
+            self._made.remove(table.name)
+            self._connection.execute(f'drop table "{table.name}"')
+
+    def days_by_file(self, paths: Sequence[str], time: str, where: exp.Expr | None = None) -> dict[str, list[date]]:
+        """The first and last day (UTC) of each Parquet file that has rows; none of a file whose times are all null.
+
+        Args:
+            paths: The files.
+            time: Their column of time.
+            where: Which of their rows count.
+        """
+        if not paths:
+            return {}
+        day = exp.cast(quoted(time), exp.DType.DATE)
+        chosen = [exp.alias_(exp.Min(this=day), "first"), exp.alias_(exp.Max(this=day.copy()), "last")]
+        reader = _reader("read_parquet", list(paths), union_by_name=exp.true(), filename=exp.true())
+        tree = exp.select(exp.column("filename"), *chosen).from_(reader).group_by("filename")
+        found = self.rows(tree.where(where) if where is not None else tree)
+        return {row["filename"]: [row["first"], row["last"]] if row["first"] else [] for row in found}
 
     def read_columns(
         self, source: Source, names: Sequence[str], *, order_by: str | None = None

@@ -1,0 +1,149 @@
+"""An experiment's metrics on the units that were exposed: from what is kept of earlier days, or from everything."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from itertools import groupby
+from pathlib import Path
+from typing import Literal
+
+from tasuki.actions.increments import Asking, Grown, can_grow, grow, require_segments
+from tasuki.actions.measure import Asked, measure
+from tasuki.errors import Fault, Invalid
+from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.daily_path import daily_effects, doubts_about_days
+from tasuki.experiments.design import Design
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
+from tasuki.metrics.metric import Metric
+from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.concern import Concern
+from tasuki.stats.moments import no_moments
+from tasuki.warehouse import Engine, Warehouse, source_of
+
+Increments = Literal["use", "rebuild", "ignore"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is asked of an experiment.
+
+    Args:
+        experiment: Its name.
+        metrics: Declared metrics.
+        alpha: The level, for the intervals of quantiles.
+        today: The day (UTC) whose rows are not complete yet.
+        segments: Columns of the metrics' tables by whose values they are compared as well.
+        increments: Whether what is kept of earlier days is used, made anew or ignored.
+    """
+
+    experiment: str
+    metrics: tuple[Metric, ...]
+    alpha: float
+    today: date
+    segments: tuple[str, ...] = ()
+    increments: Increments = "use"
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of the arms.
+
+    Args:
+        statistics: Over everything, in the order of the metrics.
+        metrics: The metrics as they were bound.
+        paths: For metrics read together, what was known at the end of each day.
+        concerns: Doubts about the reading.
+    """
+
+    statistics: Statistics
+    metrics: tuple[BoundMetric, ...]
+    paths: tuple[Grown, ...] = ()
+    concerns: tuple[Concern, ...] = ()
+
+
+def measure_experiment(engine: Engine, folder: Path, tables: Mapping[str, str], question: Question) -> Seen:
+    """One grouped query for each table and way of joining it, put together in the order of the metrics.
+
+    Args:
+        engine: What is asked. Only DuckDB keeps what it has read.
+        folder: Where that is kept.
+        tables: The tables of the workspace.
+        question: What is asked.
+
+    Raises:
+        Invalid: The metrics do not fit the tables.
+        Missing: A table is not there.
+    """
+    faults = [
+        Fault(
+            f"metric.{metric.name}", "nothing ties its rows to exposures", "exposure = …, or unit = … in metrics.toml"
+        )
+        for metric in question.metrics
+        if not (metric.exposure or metric.unit)
+    ]
+    if faults:
+        raise Invalid("the metrics cannot be compared", faults)
+    parts: dict[str, tuple[Statistics, int, BoundMetric]] = {}
+    paths = []
+    for _, same in groupby(sorted(question.metrics, key=_read_together), key=_read_together):
+        group = tuple(same)
+        if isinstance(engine, Warehouse) and question.increments != "ignore" and can_grow(group[0], tables):
+            asking = Asking(
+                question.experiment, group, question.segments, tables, question.today, question.alpha,
+                question.increments == "rebuild",
+            )  # fmt: skip
+            grown = grow(engine, folder / _name(question.experiment, group[0]), asking)
+            statistics, bound = grown.statistics, grown.metrics
+            paths.append(grown)
+        else:
+            columns = engine.columns(source_of(group[0].table or ""))
+            table = exposed_table(group[0], question.experiment, columns)
+            require_segments(question.segments, columns, group[0].table or "")
+            cluster = group[0].cluster
+            unit = UNIT if cluster is None else group[0].unit
+            asked = Asked(ARM, unit, question.segments, group, PRESENT, None if cluster is None else UNIT)
+            statistics, bound = measure(engine, table, columns, asked, question.alpha)
+        parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
+    chosen = [parts[metric.name] for metric in question.metrics]
+    first = chosen[0][0]
+    cells = tuple(
+        Cell(cell.arm, cell.segment, cell.units, tuple(_sample_of(part, i, cell) for part, i, _ in chosen))
+        for cell in first.cells
+    )
+    doubts = {one: None for grown in paths for one in grown.concerns}
+    days = {day for grown in paths for day in grown.seen}
+    return Seen(
+        replace(first, cells=cells),
+        tuple(bound for _, _, bound in chosen),
+        tuple(paths),
+        (*doubts, *doubts_about_days(sorted(days))),
+    )
+
+
+def with_path(comparison: Comparison, seen: Seen, design: Design) -> Comparison:
+    """The comparison with each effect's path, where days are known."""
+    arms = [arm.name for arm in comparison.arms]
+    daily = [one for grown in seen.paths for one in daily_effects(grown.days, grown.metrics, arms, design)]
+    return replace(comparison, daily=tuple(daily))
+
+
+def _read_together(metric: Metric) -> tuple[str, ...]:
+    """What two metrics must share to be asked together: the table, the rows that count, their time, what is a unit."""
+    unit = metric.unit if metric.cluster else ""
+    hours = "" if metric.window_hours is None else repr(metric.window_hours)
+    link = (one or "" for one in link_of(metric))
+    return (metric.table or "", *link, unit or "", metric.cluster or "", hours, metric.time or "")
+
+
+def _name(experiment: str, metric: Metric) -> str:
+    """A folder's name for any name of an experiment."""
+    told = json.dumps([experiment, *_read_together(metric)])
+    return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def _sample_of(part: Statistics, i: int, cell: Cell) -> Sample:
+    same = (one.samples[i] for one in part.cells if (one.arm, one.segment) == (cell.arm, cell.segment))
+    return next(same, Sample(no_moments(len(part.cells[0].samples[i].moments.means))))

@@ -1,0 +1,353 @@
+"""What is kept of earlier days gives what reading everything gives, and earlier days are not read again."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import time
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from tasuki.actions import increments
+from tasuki.actions.exposed import Increments, Question, Seen, measure_experiment
+from tasuki.errors import Invalid
+from tasuki.metrics.metric import Covariate, Metric
+from tasuki.store.increments import MANIFEST, read_kept
+from tasuki.warehouse import Warehouse
+
+FIRST = date(2026, 4, 1)
+DAYS = 4
+EXPOSURES = {
+    "exposure": pl.String,
+    "at": pl.Datetime("us"),
+    "experiment": pl.String,
+    "unit": pl.String,
+    "arm": pl.String,
+}
+EVENTS = {"exposure": pl.String, "at": pl.Datetime("us"), "user": pl.String, "x": pl.Float64, "bought": pl.Boolean,
+          "age": pl.Int64}  # fmt: skip
+
+
+def metrics(link: str) -> tuple[Metric, ...]:
+    tied = {"exposure": "exposure"} if link == "exposure" else {"unit": "user"}
+    every: dict[str, Any] = {"table": "events", "time": "at", **tied}
+    return (
+        Metric("sum", "mean", "x", **every),
+        Metric("ratio", "ratio", "x", "case when bought then 2 else 1 end", filter="x is not null", **every),
+        Metric("bought", "proportion", "bought", filter="x > 0 or x is null", **every),
+        Metric("middle", "quantile", "x", quantile=0.5, **every),
+        Metric("adjusted", "mean", "x", covariates=(Covariate("age"),), **every),
+    )
+
+
+class Logs:
+    """Two log tables in a folder, and what is kept of them."""
+
+    def __init__(self, folder: Path, link: str = "unit") -> None:
+        self.folder = folder
+        self.metrics = metrics(link)
+        self.segments: tuple[str, ...] = ()
+        self.tables = {name: str(folder / name / "*.parquet") for name in ("exposures", "events")}
+
+    def add(self, table: str, name: str, rows: list[dict[str, Any]]) -> Path:
+        (self.folder / table).mkdir(exist_ok=True)
+        path = self.folder / table / f"{name}.parquet"
+        pl.DataFrame(rows, schema=EXPOSURES if table == "exposures" else EVENTS).write_parquet(path)
+        return path
+
+    def seen(self, today: date, use: Increments = "use") -> Seen:
+        warehouse = Warehouse(self.tables)
+        try:
+            question = Question("ab2", self.metrics, 0.05, today, self.segments, use)
+            return measure_experiment(warehouse, self.folder / "increments", self.tables, question)
+        finally:
+            warehouse.close()
+
+    def kept(self) -> Path:
+        (found,) = (self.folder / "increments").iterdir()
+        return found
+
+
+def assert_same(found: Seen, right: Seen) -> None:
+    assert [(one.arm, one.units) for one in found.statistics.cells] == [
+        (o.arm, o.units) for o in right.statistics.cells
+    ]
+    for name in ("units_in_several_arms", "units_without_arm"):
+        assert getattr(found.statistics, name) == getattr(right.statistics, name)
+    for one, other in zip(found.statistics.cells, right.statistics.cells, strict=True):
+        for mine, judge in zip(one.samples, other.samples, strict=True):
+            assert (mine.moments.n, mine.lost) == (judge.moments.n, judge.lost)
+            np.testing.assert_allclose(mine.moments.means, judge.moments.means, rtol=1e-9, atol=1e-9)
+            np.testing.assert_allclose(mine.moments.covariances, judge.moments.covariances, rtol=1e-9, atol=1e-7)
+            if judge.quantiles is not None:
+                np.testing.assert_allclose(mine.quantiles, judge.quantiles, rtol=1e-9, atol=1e-9)
+
+
+MOMENTS = st.integers(0, DAYS * 24 - 1).map(lambda hours: datetime(2026, 4, 1) + timedelta(hours=hours))
+UNITS = st.sampled_from("abcdef")
+DELAYS = st.sampled_from([0, 0, 0, 0, 1, 2])
+EXPOSED = st.tuples(
+    UNITS, st.sampled_from(["control", "treatment", "by unit", "by unit", "by unit", None]), MOMENTS, DELAYS
+)
+HAPPENED = st.tuples(
+    st.integers(0, 30), UNITS, MOMENTS, DELAYS,
+    st.one_of(st.none(), st.floats(-50, 50), st.sampled_from([float("nan"), float("inf")])), st.booleans(),
+)  # fmt: skip
+
+
+def delivered(logs: Logs, exposed: list[Any], happened: list[Any], run: int) -> None:
+    """The files of one day: what happened on it, and what arrives late."""
+    arms = {unit: ("control", "treatment")[at % 2] for at, unit in enumerate("abcdef")}
+    arrives = lambda at, delay: (at.date() - FIRST).days + delay == run  # noqa: E731
+    rows = [
+        {"exposure": f"e{k}", "at": at, "experiment": "other" if k % 7 == 6 else "ab2", "unit": unit,
+         "arm": arms[unit] if arm == "by unit" else arm}
+        for k, (unit, arm, at, delay) in enumerate(exposed) if arrives(at, delay)
+    ]  # fmt: skip
+    logs.add("exposures", f"{run}", rows)
+    rows = [
+        {"exposure": f"e{k}", "at": at, "user": unit, "x": x, "bought": bought, "age": ord(unit)}
+        for k, unit, at, delay, x, bought in happened
+        # What follows from an exposure comes after it.
+        if arrives(at, delay) and (k >= len(exposed) or at >= exposed[k][2])
+    ]  # fmt: skip
+    for half in (0, 1):
+        logs.add("events", f"{run}-{half}", rows[half::2])
+
+
+# Each look asks some twenty queries: shrinking a failure would take minutes.
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    st.lists(EXPOSED, min_size=2, max_size=12), st.lists(HAPPENED, max_size=25), st.sampled_from(["unit", "exposure"]),
+    st.sets(st.integers(0, DAYS + 2), min_size=1, max_size=3), st.booleans(),
+)  # fmt: skip
+def test_days_added_up_are_the_same_as_all_days_at_once(
+    exposed: list[Any], happened: list[Any], link: str, looks: set[int], is_noon: bool
+) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="tasuki-increments-"))
+    try:
+        logs = Logs(folder, link)
+        logs.segments = ("age",) if is_noon else ()
+        for run in range(DAYS + 3):
+            delivered(logs, exposed, happened, run)
+            if run not in looks:
+                continue
+            today = FIRST + timedelta(days=run + (0 if is_noon else 1))
+            try:
+                right = logs.seen(today, "ignore")
+            except Invalid:
+                with pytest.raises(Invalid):
+                    logs.seen(today)
+                continue
+            assert_same(logs.seen(today), right)
+    finally:
+        shutil.rmtree(folder)
+
+
+def week(folder: Path, days: int = 6) -> Logs:
+    logs = Logs(folder)
+    rng = np.random.default_rng(3)
+    for day in range(days):
+        add_day(logs, day, rng)
+    return logs
+
+
+def add_day(logs: Logs, day: int, rng: np.random.Generator) -> None:
+    start = datetime(2026, 4, 1) + timedelta(days=day)
+    users = [f"u{one}" for one in rng.integers(0, 300, 120)]
+    exposed = [
+        {"exposure": f"{day}-{k}", "at": start + timedelta(minutes=k), "experiment": "ab2", "unit": unit,
+         "arm": ("control", "treatment")[int(unit[1:]) % 2]} for k, unit in enumerate(users)
+    ]  # fmt: skip
+    happened = [
+        {"exposure": one["exposure"], "at": one["at"] + timedelta(hours=3), "user": one["unit"],
+         "x": float(rng.normal(5)), "bought": bool(rng.random() < 0.3), "age": int(one["unit"][1:]) % 50}
+        for one in exposed
+    ]  # fmt: skip
+    logs.add("exposures", f"{day}", exposed)
+    logs.add("events", f"{day}", happened)
+
+
+def after(days: int) -> date:
+    return FIRST + timedelta(days=days)
+
+
+def codes(seen: Seen) -> list[str]:
+    return [one.code for one in seen.concerns]
+
+
+def test_days_that_were_read_are_not_read_again(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    add_day(logs, 6, np.random.default_rng(9))
+    right = logs.seen(after(7), "ignore")
+    for table in ("exposures", "events"):
+        for day in range(6):
+            path = tmp_path / table / f"{day}.parquet"
+            before = path.stat()
+            # The same size and time, and nothing in it: whoever opens it fails.
+            path.write_bytes(b"\0" * before.st_size)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(Invalid):
+        logs.seen(after(7), "ignore")
+    assert_same(logs.seen(after(7)), right)
+
+
+def test_files_that_are_gone_stay_counted_and_it_is_said(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    right = logs.seen(after(6))
+    for path in (tmp_path / "events" / "0.parquet", tmp_path / "exposures" / "0.parquet"):
+        path.unlink()
+    found = logs.seen(after(6))
+    assert_same(found, right)
+    assert codes(found) == ["kept_without_source"]
+    assert "2 file(s) that were read earlier" in found.concerns[0].message
+
+
+def test_a_day_that_changed_is_read_again_and_it_is_said(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    path = tmp_path / "events" / "2.parquet"
+    pl.read_parquet(path).with_columns(x=pl.col("x") * 3).write_parquet(path)
+    found = logs.seen(after(6))
+    assert_same(found, logs.seen(after(6), "ignore"))
+    assert codes(found) == ["read_anew"]
+    assert "2.parquet changed after it was read" in found.concerns[0].message
+    assert codes(logs.seen(after(6))) == []
+
+
+def test_late_exposures_are_counted_and_it_is_said(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    late = {"exposure": "l", "at": datetime(2026, 4, 2), "experiment": "ab2", "unit": "u999", "arm": "control"}
+    logs.add("exposures", "late", [late])
+    found = logs.seen(after(6))
+    assert_same(found, logs.seen(after(6), "ignore"))
+    assert "arrived late" in found.concerns[0].message
+
+
+def test_other_definitions_are_read_anew_and_it_is_said(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    logs.metrics = tuple(
+        Metric(one.name, "mean", "x * 2", table="events", unit="user", time="at") for one in logs.metrics
+    )
+    found = logs.seen(after(6))
+    assert_same(found, logs.seen(after(6), "ignore"))
+    assert "definitions changed" in found.concerns[0].message
+
+
+def test_other_columns_are_read_anew(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    path = logs.add("events", "6", [])
+    pl.DataFrame(
+        {"exposure": ["z"], "at": [datetime(2026, 4, 7)], "user": ["u1"], "x": [1], "bought": [True], "age": [1]}
+    ).write_parquet(path)
+    found = logs.seen(after(7))
+    assert_same(found, logs.seen(after(7), "ignore"))
+    assert "columns changed" in found.concerns[0].message
+
+
+def test_what_must_be_read_anew_and_is_gone_is_never_a_smaller_number(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    (tmp_path / "events" / "0.parquet").unlink()
+    logs.metrics = tuple(
+        Metric(one.name, "mean", "x * 2", table="events", unit="user", time="at") for one in logs.metrics
+    )
+    with pytest.raises(Invalid, match="are gone") as caught:
+        logs.seen(after(6))
+    assert "0.parquet" in str(caught.value)
+    assert "--rebuild" in str(caught.value)
+    assert_same(logs.seen(after(6), "rebuild"), logs.seen(after(6), "ignore"))
+
+
+@pytest.mark.parametrize("what", ["manifest", "part", "missing", "form"])
+def test_what_is_kept_and_damaged_is_made_anew(tmp_path: Path, what: str) -> None:
+    logs = week(tmp_path)
+    right = logs.seen(after(6))
+    kept = logs.kept()
+    units = next(kept.glob("units-*.parquet"))
+    match what:
+        case "manifest":
+            (kept / MANIFEST).write_text("{")
+        case "part":
+            content = bytearray(units.read_bytes())
+            content[len(content) // 2] ^= 1
+            units.write_bytes(content)
+        case "missing":
+            units.unlink()
+        case "form":
+            document = json.loads((kept / MANIFEST).read_text())
+            (kept / MANIFEST).write_text(json.dumps({**document, "form": 99}))
+    found = logs.seen(after(6))
+    assert_same(found, right)
+    assert codes(found) == ["read_anew"]
+    assert codes(logs.seen(after(6))) == []
+
+
+def test_the_path_is_that_of_each_days_end(tmp_path: Path) -> None:
+    logs = week(tmp_path, days=3)
+    for day in (3, 4, 5):
+        logs.seen(after(day))
+        add_day(logs, day, np.random.default_rng(day))
+    (grown,) = logs.seen(after(6)).paths
+    assert [day for day, _ in grown.days] == [after(day) for day in range(6)]
+    for at, (_, statistics) in enumerate(grown.days):
+        (tmp_path / f"until{at}").mkdir()
+        until = Logs(tmp_path / f"until{at}")
+        for table in ("exposures", "events"):
+            (until.folder / table).mkdir()
+            for day in range(at + 1):
+                shutil.copy(tmp_path / table / f"{day}.parquet", until.folder / table)
+        assert_same(Seen(statistics, ()), until.seen(after(9), "ignore"))
+
+
+def test_days_without_rows_are_a_concern(tmp_path: Path) -> None:
+    logs = week(tmp_path, days=2)
+    add_day(logs, 4, np.random.default_rng(1))
+    (concern,) = logs.seen(after(5)).concerns
+    assert concern.code == "missing_days"
+    assert concern.values["days"] == ["2026-04-03", "2026-04-04"]
+
+
+def _die_before_the_pointer(folder: str, before: Any) -> None:
+    def stopped(*_: Any) -> None:
+        before.set()
+        time.sleep(60)
+
+    increments.write_kept = stopped
+    Logs(Path(folder)).seen(after(7))
+
+
+def test_killed_before_the_pointer_moved_the_old_state_is_there(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    logs.seen(after(6))
+    old = read_kept(logs.kept())
+    add_day(logs, 6, np.random.default_rng(9))
+    spawn = multiprocessing.get_context("spawn")
+    before = spawn.Event()
+    process = spawn.Process(target=_die_before_the_pointer, args=(str(tmp_path), before))
+    process.start()
+    assert before.wait(60)
+    os.kill(process.pid or 0, signal.SIGKILL)
+    process.join()
+    assert read_kept(logs.kept()) == old
+    assert len(list(logs.kept().glob("*.parquet"))) == 4
+    assert_same(logs.seen(after(7)), logs.seen(after(7), "ignore"))
+    assert len(list(logs.kept().glob("*.parquet"))) == 2
