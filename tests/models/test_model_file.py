@@ -47,7 +47,6 @@ def test_sound_file_gives_its_model(tmp_path: Path) -> None:
         ("x = 1\n\nraise ValueError('no data today')\n", 3, "no data today"),
         ("import sys\nsys.exit(3)\n", 2, "SystemExit"),
         ("def f():\n    return 1 / 0\n\nmodel = f()\n", 2, "ZeroDivisionError"),
-        ("from tasuki.models import Model\nmodel = Model(name='ctr')\n", 2, "missing"),
         ("import no_such_library\n", 1, "no_such_library"),
         ("x = 1\ny = 2\n", 2, "no `model`"),
         ("", 1, "no `model`"),
@@ -60,6 +59,23 @@ def test_broken_file_is_named_with_its_line(tmp_path: Path, text: str, line: int
         load_model_file(path)
     assert refused.value.faults[0].where == f"{path}:{line}"
     assert says in str(refused.value)
+
+
+def test_every_missing_or_unknown_argument_is_named_at_once(tmp_path: Path) -> None:
+    text = (
+        SOUND.replace('unit="user", ', "")
+        .replace("estimator=", "estimater=")
+        .replace("Target(", "Target(delay=3, column=")
+    )
+    with pytest.raises(Invalid) as refused:
+        load_model_file(written(tmp_path, text))
+    said = [str(fault).split("ctr.py:")[1] for fault in refused.value.faults]
+    assert said == [
+        "4 Model: lacks unit (expected unit=…)",
+        "4 Model: lacks estimator (expected estimator=…)",
+        "12 Model: knows no estimater (expected estimator?)",
+        "6 Target: knows no delay (expected delay_hours?)",
+    ]
 
 
 def test_file_that_is_not_there_is_missing(tmp_path: Path) -> None:

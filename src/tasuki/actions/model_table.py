@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Columns = dict[str, npt.NDArray[Any]]
 FRESH_ROWS_REQUIRED = 200
 FRESH_ROWS_LARGEST = 20_000
-_DAYS = (1, 4, 16, 64, 256)
+_TIMES = (1, 4, 16, 64, 256)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ def read_table(workspace: Workspace, asked: Asked) -> Columns:
     return _counted(asked, columns)
 
 
-def read_newest(workspace: Workspace, asked: Asked, *, largest: int = FRESH_ROWS_LARGEST) -> Columns:
-    """The rows of the table's last day, or of as many more days as give enough; evenly thinned when there are many.
+def read_newest(workspace: Workspace, asked: Asked, *, days: float = 1.0, largest: int = FRESH_ROWS_LARGEST) -> Columns:
+    """The rows of the table's last days, or of as many more as give enough; evenly thinned when there are many.
 
     Raises:
         Missing: When there is no such table.
@@ -91,7 +91,7 @@ def read_newest(workspace: Workspace, asked: Asked, *, largest: int = FRESH_ROWS
     with closing(Warehouse(workspace.tables)) as warehouse:
         source = source_of(asked.table)
         warehouse.require_columns(source, asked.names)
-        since = _newest_since(warehouse, source, asked)
+        since = _newest_since(warehouse, source, asked, days)
         columns = _read_since(warehouse, source, asked, since - asked.history)
     columns = _counted(asked, columns)
     at = columns[asked.time]
@@ -103,7 +103,7 @@ def read_newest(workspace: Workspace, asked: Asked, *, largest: int = FRESH_ROWS
     return {name: column[chosen] for name, column in columns.items()}
 
 
-def _newest_since(warehouse: "Warehouse", source: "Source", asked: Asked) -> datetime:
+def _newest_since(warehouse: "Warehouse", source: "Source", asked: Asked, least_days: float) -> datetime:
     from sqlglot import exp
 
     moment = _moment_of(asked.time)
@@ -111,9 +111,9 @@ def _newest_since(warehouse: "Warehouse", source: "Source", asked: Asked) -> dat
     last = found["last"]
     if last is None:
         raise Invalid(f"table {asked.table} has no rows", [Fault(asked.table, "is empty")])
-    since = last - timedelta(days=_DAYS[0])
-    for days in _DAYS:
-        since = last - timedelta(days=days)
+    since = last - timedelta(days=least_days)
+    for times in _TIMES:
+        since = last - timedelta(days=least_days * times)
         count = exp.select(exp.alias_(exp.Count(this=exp.Star()), "rows")).from_(warehouse.table(source))
         if warehouse.rows(count.where(exp.GTE(this=moment.copy(), expression=_literal(since))))[0]["rows"] >= (
             FRESH_ROWS_REQUIRED

@@ -16,6 +16,7 @@ from tasuki.actions.artifacts import attach_once, read_version, store_of
 from tasuki.actions.model_table import Asked, read_table, table_columns
 from tasuki.actions.publication import Published, publish_model, roll_back_model
 from tasuki.actions.training_journal import Journal, job_of, open_journal
+from tasuki.actions.validation import validate_model
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import from_text
 from tasuki.errors import Fault, Invalid, Refused
@@ -23,7 +24,6 @@ from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
 from tasuki.models.artifact import Artifact, prove, read_artifact, score_rows
-from tasuki.models.definition import Model
 from tasuki.models.features import Feature
 from tasuki.models.file import ModelFile, check_model_file, load_model_file
 from tasuki.models.training import Training, TrainingRows, data_hash, select_rows, train
@@ -77,18 +77,6 @@ class ScoredRows:
     times: npt.NDArray[Any]
     scores: Mapping[str, npt.NDArray[np.float64]]
     segments: Mapping[str, npt.NDArray[Any]]
-
-
-def validate_model(workspace: Workspace, model_file: Path) -> Model:
-    """Runs the file and checks it against its table.
-
-    Raises:
-        Invalid: With every fault, each with file and line.
-    """
-    file = load_model_file(model_file)
-    check_model_file(file)
-    check_model_file(file, table_columns(workspace, file.model.table))
-    return file.model
 
 
 def train_model(

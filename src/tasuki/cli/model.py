@@ -26,23 +26,28 @@ IdeaOption = Annotated[str | None, typer.Option("--idea", help="Attach the evide
 
 @app.command()
 def validate(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Runs a model file and reports every fault with its line."""
+    """Runs a model file on a sample of its table and reports every fault with its line."""
     from tasuki.actions.models import validate_model
 
     with opened(workspace) as here:
-        model = validate_model(here, file)
+        validated = validate_model(here, file)
+    model = validated.model
     payload = {
         "model": model.name,
         "table": model.table,
         "inputs": [{"name": name, "type": kind} for name, kind in model.inputs.items()],
         "features": [{"name": one.name, "online": one.online} for one in model.features],
+        "sample_rows": validated.rows,
+        "doubts": [{"where": one.where, "what": one.what, "how": one.how} for one in validated.doubts],
     }
-    emit(
-        "model-validate/1",
-        payload,
-        as_json=as_json,
-        for_people=lambda: console.print(f"{file} is sound: {model.name} with {len(model.features)} features"),
-    )
+
+    def show() -> None:
+        features = f"{model.name} with {len(model.features)} features, tried on {validated.rows:,} rows"
+        console.print(f"{file} is sound: {features}", markup=False)
+        for one in validated.doubts:
+            console.print(f"  doubt: {one}", markup=False)
+
+    emit("model-validate/1", payload, as_json=as_json, for_people=show)
 
 
 @app.command()

@@ -141,6 +141,11 @@ def definition_faults(model: Model) -> list[Fault]:
     ]
 
 
+def is_readable(model: Model) -> bool:
+    """Whether every part has the type it should, so that the columns a model reads can be named."""
+    return not any(_type_faults(model)) and not any(fault for one in model.features for fault in _feature_faults(one))
+
+
 def _type_faults(model: Model) -> Iterator[Fault]:
     for name, kinds, expected in _TYPES:
         value = getattr(model, name)

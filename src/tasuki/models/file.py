@@ -3,13 +3,24 @@
 import ast
 import hashlib
 import traceback
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection
+from dataclasses import MISSING, dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 
 from tasuki.errors import Fault, Invalid, Missing
-from tasuki.models.definition import Model, definition_faults
+from tasuki.models.definition import Model, Target, definition_faults, is_readable
 from tasuki.models.estimators import estimator_faults
+from tasuki.models.features import (
+    Feature,
+    category,
+    count_over,
+    cross,
+    day_of_week,
+    hour_of_day,
+    number,
+    time_part,
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +59,9 @@ def load_model_file(path: Path) -> ModelFile:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise Invalid(f"{path} is no Python", [Fault(f"{path}:{line}", getattr(error, "msg", str(error)))]) from error
+    faults = _call_faults(path, tree)
+    if faults:
+        raise Invalid(f"{path} does not define a model", faults)
     names: dict[str, object] = {"__name__": "tasuki_model_file", "__file__": str(path)}
     try:
         exec(code, names)  # noqa: S102  running the team's own file is the purpose; artifacts never execute
@@ -73,20 +87,20 @@ def model_file_faults(file: ModelFile, table_columns: Collection[str] | None = N
         file: The file.
         table_columns: The columns its table has, when the table is at hand.
     """
-    faults = [
-        _placed(file, fault)
-        for fault in [*definition_faults(file.model), *estimator_faults(file.model.estimator, file.model.storage)]
-    ]
-    if table_columns is None or faults:
-        return faults
+    model = file.model
+    faults = [*definition_faults(model), *estimator_faults(model.estimator, model.storage)]
+    placed = [placed_fault(file, fault) for fault in faults]
+    if table_columns is None or not is_readable(model):
+        return placed
     there = ", ".join(sorted(table_columns))
-    return [
-        Fault(
-            f"{file.path}:{_line_of_text(file.tree, name)}", f"table {file.model.table!r} has no column {name!r}", there
-        )
-        for name in file.model.columns
-        if name not in table_columns
-    ]
+    for name in (name for name in model.columns if name not in table_columns):
+        what = f"table {model.table!r} has no column {name!r}"
+        placed.append(Fault(f"{file.path}:{_line_of_text(file.tree, name)}", what, there))
+    for one in model.counts:
+        if one.column in table_columns:
+            what = f"table {model.table!r} has a column {one.column!r}, which the count would hide"
+            placed.append(placed_fault(file, Fault(f"features.{one.name}", what, "another name=")))
+    return placed
 
 
 def check_model_file(file: ModelFile, table_columns: Collection[str] | None = None) -> None:
@@ -96,12 +110,63 @@ def check_model_file(file: ModelFile, table_columns: Collection[str] | None = No
         raise Invalid(f"{file.path} has {len(faults)} fault(s)", faults)
 
 
-def _placed(file: ModelFile, fault: Fault) -> Fault:
+def placed_fault(file: ModelFile, fault: Fault) -> Fault:
+    """The fault with the file and line of what it is about before its place."""
     first, _, rest = fault.where.partition(".")
     line = _line_of_keyword(file.tree, first)
     if first == "features" and rest:
-        line = _line_of_text(file.tree, rest.split("×")[0].removeprefix("hour_of_day(").removesuffix(")")) or line
+        line = _lines_of_features(file.tree).get(rest) or _line_of_text(file.tree, rest.split("×")[0]) or line
     return replace(fault, where=f"{file.path}:{line or 1} {fault.where}")
+
+
+def _lines_of_features(tree: ast.Module) -> dict[str, int]:
+    """The line of each feature that is written out, by the feature's name."""
+    found: dict[str, int] = {}
+    for node in ast.walk(tree):
+        name = getattr(node.func, "id", getattr(node.func, "attr", "")) if isinstance(node, ast.Call) else ""
+        if not isinstance(node, ast.Call) or name not in _FEATURES:
+            continue
+        try:
+            given = [ast.literal_eval(one) for one in node.args]
+            named = {one.arg: ast.literal_eval(one.value) for one in node.keywords if one.arg}
+            found.setdefault(_FEATURES[name](*given, **named).name, node.lineno)
+        except (ValueError, TypeError):
+            continue  # not written out, or wrong: the fault is then placed at the features
+    return found
+
+
+_FEATURES: dict[str, Callable[..., Feature]] = {
+    one.__name__: one for one in (category, count_over, cross, day_of_week, hour_of_day, number, time_part)
+}
+
+
+def _call_faults(path: Path, tree: ast.Module) -> list[Fault]:
+    """Arguments of `Model` and `Target` that are missing or unknown: all of them, where Python would name the first."""
+    faults = []
+    for node in ast.walk(tree):
+        kind = (
+            _CALLED.get(getattr(node.func, "id", getattr(node.func, "attr", "")))
+            if isinstance(node, ast.Call)
+            else None
+        )
+        if kind is None or not isinstance(node, ast.Call):
+            continue
+        if any(one.arg is None for one in node.keywords) or any(isinstance(one, ast.Starred) for one in node.args):
+            continue  # given as a mapping: only running it shows
+        known = [one.name for one in fields(kind)]
+        needed = [one.name for one in fields(kind) if one.default is MISSING and one.default_factory is MISSING]
+        given = {one.arg for one in node.keywords} | set(known[: len(node.args)])
+        where = f"{path}:{node.lineno} {kind.__name__}"
+        faults += [Fault(where, f"lacks {name}", f"{name}=…") for name in needed if name not in given]
+        for one in node.keywords:
+            if one.arg not in known:
+                close = get_close_matches(str(one.arg), known, 1)
+                expected = f"{close[0]}?" if close else ", ".join(known)
+                faults.append(Fault(f"{path}:{one.value.lineno} {kind.__name__}", f"knows no {one.arg}", expected))
+    return faults
+
+
+_CALLED: dict[str, type[Model] | type[Target]] = {"Model": Model, "Target": Target}
 
 
 def _line_of_keyword(tree: ast.Module, name: str) -> int:
