@@ -34,6 +34,7 @@ from tasuki.actions.check import (
     StartRequest,
     check_experiment,
     list_experiments,
+    read_thresholds,
     start_experiment,
     stop_experiment,
 )
@@ -504,3 +505,79 @@ def test_the_commands_start_check_list_and_stop(desk: Desk, capsys: pytest.Captu
     assert main(["experiment", "start", "e2", "--idea", idea, "--kind", "check", "--model", "ctr", "--split", "x"]) == 5
     assert main(["experiment", "check", "e9", "--workspace", folder, "--as", "yui"]) == 5
     assert main(["experiment", "stop", "e1", "--workspace", folder, "--as", "aoi"]) == 4
+
+
+def hourly(rows: list[Row], **changes: int) -> pa.Table:
+    """The client's own counts, an hour a row, of these rows; `failed` of them in the first hour."""
+    counts: dict[datetime, int] = {}
+    for one in rows:
+        hour = datetime.fromisoformat(one["at"]).replace(minute=0, second=0)
+        counts[hour] = counts.get(hour, 0) + 1
+    failed = [changes.get("failed", 0)] + [0] * (len(counts) - 1)
+    return pa.table({"at": list(counts), "sent": list(counts.values()), "failed": failed})
+
+
+def test_the_clients_table_of_counts_names_the_hours_that_lack_exposures(desk: Desk) -> None:
+    folder = desk.workspace.folder / "logs" / "client_counts"
+    folder.mkdir()
+    pq.write_table(hourly(ROWS), folder / "day-0.parquet")
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    answers = desk.answers(ROWS)
+    desk.log(answers)
+    write_outcomes(desk.workspace.folder / "logs" / "outcomes", "day-0", ROWS, [one["exposure"] for one in answers])
+    assert failed(check_experiment(desk.workspace, idea, "e1", actor="yui")) == set()
+    killed = START + timedelta(hours=3)
+    desk.log([one for one in answers if not killed <= one["at"] < killed + timedelta(hours=1)])
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui")
+    found = next(one for one in report.probes if one.name == "exposures_complete")
+    assert (found.fault, "2026-04-01 12:00: 0 of" in found.explanation) == ("exposures_lost", True)
+    desk.log([one for number, one in enumerate(answers) if number % 2])
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui")
+    assert next(one for one in report.probes if one.name == "exposures_complete").fault == "log_sampled"
+    desk.log(answers)
+    pq.write_table(hourly(ROWS, failed=30), folder / "day-0.parquet")
+    report = check_experiment(desk.workspace, idea, "e1", actor="yui")
+    assert failed(report) == {"requests_answered"}
+
+
+def test_a_schedule_attaches_one_report_a_day_and_may_end_with_its_verdict(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idea, folder = desk.idea(), str(desk.workspace.folder)
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    desk.log(desk.answers(ROWS))
+    check = ["experiment", "check", "e1", "--workspace", folder, "--as", "yui", "--sent", f"all={len(ROWS)}"]
+    assert main([*check, "--daily", "--require-pass"]) == 4
+    assert main([*check, "--daily", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert [one["failed"] for one in document["by_day"]] == [[], [], []]
+    reports = [one for one in desk.workspace.ledger.state(idea).evidence if one.kind == "check_report"]
+    assert len(reports) == 1
+    stop_experiment(desk.workspace, idea, "e1", actor="yui")
+    assert main([*check, "--every", "24"]) == 0
+    assert main([*check, "--failed", "-1"]) == 3
+
+
+def test_a_probe_that_was_taken_out_is_told_and_not_asked(desk: Desk) -> None:
+    (desk.workspace.folder / "playbook" / "check.toml").write_text('not_asked = ["guardrail"]\n', encoding="utf-8")
+    report = desk.check(desk.answers(ROWS))
+    assert report.passed
+    assert "guardrail" not in {one.name for one in report.probes}
+    assert report.incidents == ("not asked, as playbook/check.toml says: guardrail",)
+    (desk.workspace.folder / "playbook" / "check.toml").write_text('not_asked = ["winning"]\n', encoding="utf-8")
+    with pytest.raises(Invalid, match="winning"):
+        read_thresholds(desk.workspace)
+
+
+def test_a_training_job_that_was_left_unfinished_is_named(desk: Desk) -> None:
+    job = desk.workspace.folder / "runs" / "unfinished" / "0123456789abcdef"
+    job.mkdir(parents=True)
+    began = (START + timedelta(hours=5)).isoformat()
+    said = {"run": "run-1", "began": began, "attempts": 3, "pid": 2**22 + 1, "model": "ctr"}
+    (job / "state.json").write_text(json.dumps(said), encoding="utf-8")
+    (job / "log.txt").write_text("attempt 3 begins\nMemoryError: 4 GB\n", encoding="utf-8")
+    report = desk.check(desk.answers(ROWS))
+    found = next(one for one in report.probes if one.name == "training_on_schedule")
+    assert failed(report) == {"training_on_schedule"}
+    assert (found.fault, "MemoryError: 4 GB" in found.explanation) == ("training_failed", True)

@@ -1,5 +1,6 @@
 """The probes of A/B 1, each on counts that make it pass and on counts that make it fail."""
 
+import tomllib
 from dataclasses import fields, replace
 from datetime import date
 from pathlib import Path
@@ -38,6 +39,7 @@ from tasuki.experiments.check import (
     incidents_of,
     run_probes,
     thresholds_of,
+    thresholds_text,
 )
 from tasuki.flow.records import Probe
 from tasuki.stats.contrast import Estimate
@@ -359,3 +361,11 @@ def test_each_day_is_judged_by_itself_and_a_day_with_hardly_any_traffic_is_not_j
     assert [(one.day.day, one.asked == DAILY, one.failed) for one in verdicts] == [
         (1, True, ()), (2, True, ("units_in_one_arm",)), (3, False, ()),
     ]  # fmt: skip
+
+
+def test_the_file_of_a_new_workspace_says_every_threshold_and_its_default() -> None:
+    text = thresholds_text()
+    assert thresholds_of(tomllib.loads(text)) == Thresholds()
+    uncommented = "\n".join(line.removeprefix("# ") for line in text.splitlines() if " = " in line)
+    assert thresholds_of(tomllib.loads(uncommented), tuple(PROBES)) == Thresholds()
+    assert text.count(" = ") == len(fields(Thresholds))

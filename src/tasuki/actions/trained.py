@@ -1,6 +1,7 @@
 """What is known of the training behind an arm's version: its run, the runs that failed, and its labels now."""
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -30,23 +31,44 @@ class RunRecord:
 
 
 def read_runs(folder: Path) -> tuple[RunRecord, ...]:
-    """The records in the workspace's `runs/`; what cannot be read as one is passed over."""
-    return tuple(found for path in sorted((folder / "runs").glob("*.json")) for found in _run_in(path))
+    """The records in the workspace's `runs/`, and the jobs below `runs/unfinished/` that no later attempt made good.
+
+    What cannot be read as either is passed over.
+    """
+    ended = (found for path in sorted((folder / "runs").glob("*.json")) for found in _run_in(path))
+    left = (found for path in sorted((folder / "runs" / "unfinished").glob("*/state.json")) for found in _left_in(path))
+    return (*ended, *left)
 
 
 def _run_in(path: Path) -> Iterator[RunRecord]:
     try:
         said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        record = said.get("record", said)
-        at = from_text(str(said.get("at") or said.get("ended_at") or said["started_at"]))
-        status = str(said.get("status", "succeeded"))
-        failed = "" if status in _FINE else str(said.get("error") or status)
-        yield RunRecord(str(record["model"]), str(record.get("version") or ""), at, failed)
+        record = said["record"]
+        yield RunRecord(str(record["model"]), str(record["version"]), from_text(str(said["at"])))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return
 
 
-_FINE = ("succeeded", "done", "running")
+def _left_in(path: Path) -> Iterator[RunRecord]:
+    """A job that did not end: interrupted, failed, or still at work."""
+    try:
+        said: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        began = from_text(str(said["began"]))
+        log = (path.parent / "log.txt").read_text(encoding="utf-8").strip().splitlines()
+        if not _is_running(int(said["pid"])):
+            yield RunRecord(str(said.get("model") or ""), "", began, log[-1] if log else "did not end")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return process > 0
 
 
 def with_runs(
@@ -55,9 +77,10 @@ def with_runs(
     """Adds how old the version's run was at the window's end, and the model's runs that failed in the window."""
     mine = [one for one in runs if one.version == version and not one.fault and one.at <= window[1]]
     age = (window[1] - max(one.at for one in mine)).total_seconds() / _DAY_S if mine else None
-    models = {one.model for one in runs if one.version == version}
+    # A journal that does not name its model may be any model's.
+    models = {"", *(one.model for one in runs if one.version == version)}
     failed = [one for one in runs if one.fault and one.model in models and window[0] <= one.at <= window[1]]
-    told = tuple(f"{one.at:%Y-%m-%d %H:%M} {one.fault}" for one in failed)
+    told = tuple(f"begun {one.at:%Y-%m-%d %H:%M}, {one.fault}" for one in failed)
     return replace(seen, age_days=age, failed_runs=told)
 
 

@@ -63,6 +63,8 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
             rule="a workspace is made once",
             next_step=f"use it, or change {folder / FILE}",
         )
+    from tasuki.experiments.check import thresholds_text
+
     text = _settings_text(chosen, chosen.name or folder.resolve().name)
     faults: list[Fault] = []
     read = _Settings(tomllib.loads(text), faults).read(folder.resolve(), default_playbook())
@@ -76,6 +78,7 @@ def init_workspace(folder: Path, choices: Choices | None = None, clock: Clock = 
     (folder / "playbook").mkdir(exist_ok=True)
     for name, content in default_texts().items():
         _write_new(folder / "playbook" / name, content)
+    _write_new(folder / "playbook" / "check.toml", thresholds_text())
     _write_new(folder / "metrics.toml", _METRICS)
     _write_new(folder / FILE, text)
     _make_ledger(read.ledger, clock)

@@ -28,7 +28,7 @@ from tasuki.experiments.check.seen import (
     TrainingSeen,
     ValuesSeen,
 )
-from tasuki.experiments.check.thresholds import Thresholds, thresholds_of
+from tasuki.experiments.check.thresholds import Thresholds, thresholds_of, thresholds_text
 
 __all__ = [
     "DAILY",
@@ -61,4 +61,5 @@ __all__ = [
     "incidents_of",
     "run_probes",
     "thresholds_of",
+    "thresholds_text",
 ]

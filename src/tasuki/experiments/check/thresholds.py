@@ -1,5 +1,6 @@
 """What A/B 1 allows between what was meant and what was seen: numbers that a team edits in `playbook/check.toml`."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from math import isfinite
@@ -88,6 +89,22 @@ class Thresholds:
     label_time: str = ""
     counted_where: str = ""
     spend: str = ""
+
+
+def thresholds_text() -> str:
+    """The file `playbook/check.toml` as a new workspace has it: every default, said and commented out."""
+    said = {name.strip(): text for name, _, text in (line.partition(": ") for line in _said_lines())}
+    lines = ["# What A/B 1 allows (docs/ab-check.md). Take away the # of a line to decide otherwise.", ""]
+    for one in fields(Thresholds):
+        value = list(one.default) if isinstance(one.default, tuple) else one.default
+        lines += [f"# {said[one.name]}", f"# {one.name} = {json.dumps(value)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _said_lines() -> list[str]:
+    """What each threshold means, one line each, out of the docstring that says it once."""
+    text = (Thresholds.__doc__ or "").partition("Args:\n")[2]
+    return [line for line in text.splitlines() if line.strip()]
 
 
 def thresholds_of(values: Mapping[str, object], probes: Sequence[str] = ()) -> Thresholds:
