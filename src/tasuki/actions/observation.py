@@ -128,8 +128,7 @@ class _Observer:
             days=covered.hours / 24 if said.days is None else said.days,
             days_source=_days_source(covered) if said.days is None else "the checker's word",
         )
-        by = "exposures" if outcomes is None else "outcomes"
-        return Observation(self._arms.design, seen, _window(covered), self._days(by))
+        return Observation(self._arms.design, seen, _window(covered), self._days(has_outcomes=outcomes is not None))
 
     def _inputs_read(self) -> tuple[Input, ...]:
         """Every input that an arm's version reads."""
@@ -177,10 +176,14 @@ class _Observer:
                 return one.name
         return ""
 
-    def _days(self, by: str) -> tuple[DaySeen, ...]:
+    def _days(self, *, has_outcomes: bool) -> tuple[DaySeen, ...]:
+        """The days by the exposures' own time; by that of their outcomes where traffic of several days was replayed."""
+        by, days = "exposures", self._exposures.days("exposures")
+        if has_outcomes and len(played := self._exposures.days("outcomes")) > len(days):
+            by, days = "outcomes", played
         artifact = self._arms.artifact_of(TREATMENT)
         found = []
-        for day in self._exposures.days(by)[-LARGEST_DAYS:]:
+        for day in days[-LARGEST_DAYS:]:
             exposures = self._exposures.of_day(day, by)
             totals = exposures.totals(self._run.allocation)
             scores = scores_seen(exposures, TREATMENT, artifact, ())
