@@ -1,7 +1,7 @@
 """`tasuki metric …`: the metrics that the workspace declares in metrics.toml."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from tasuki.metrics.metric import Metric
+
+Dialect = Literal["duckdb", "spark", "bigquery", "snowflake", "trino", "clickhouse", "postgres"]
+"""As in `tasuki.actions.queries`, which is not loaded for help."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,15 +41,24 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
 @app.command("show")
 def show_(
     name: Annotated[str, typer.Argument(help="The metric's name.")],
+    sql: Annotated[
+        Dialect | None, typer.Option("--sql", help="Print the query that counts it, in this engine's words.")
+    ] = None,
+    experiment: Annotated[str, typer.Option("--experiment", help="Whose exposures that query joins.")] = "EXPERIMENT",
     workspace: WorkspaceOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show one declared metric."""
+    """Show one declared metric, or the SQL that counts it."""
     from tasuki.actions.metrics import metric_named
+    from tasuki.actions.queries import metric_sql
 
     with opened(workspace) as here:
         metric = metric_named(here.folder, name)
+        query = None if sql is None else metric_sql(metric, experiment, here.tables, sql)
     document = asdict(metric)
+    if query is not None:
+        emit("metric/1", {**document, "sql": query}, as_json=as_json, for_people=lambda: print(query))
+        return
     rows = [(key, str(value)) for key, value in document.items() if value not in (None, "", ())]
     emit("metric/1", document, as_json=as_json, for_people=lambda: print_table(("", ""), rows))
 

@@ -55,6 +55,10 @@ class Reading:
         """The same, its winsorised metrics held within these ends."""
         return replace(self, limits=limits)
 
+    def of(self, table: exp.Expr) -> "Reading":
+        """The same question about another table with these columns."""
+        return replace(self, table=table)
+
     def is_whole(self, i: int, j: int) -> bool:
         """Whether a variable can be neither NaN nor infinite."""
         return self.metrics[i].variables[j].role == "rows" or self.variable_types.get((i, j), "").startswith(WHOLE)
