@@ -156,6 +156,11 @@ BAD_FILES = {
     "late_shift_jis.csv": (b"a,b\n" + b"1,2\n" * 40_000 + "葵,2\n".encode("cp932"), "not text in UTF-8"),
     "garbage.csv": (bytes(range(256)) * 20, "UTF-8|cannot be read"),
     "broken.csv.gz": (gzip.compress(b"a,b\n1,2\n" * 9000)[:60], "broken gzip"),
+    "late.csv.gz": (
+        gzip.compress(bytes(str([*range(90_000)]), "ascii").replace(b", ", b",1\n"))[:-900],
+        "broken gzip|whole",
+    ),
+    "plain.csv.gz": (b"a,b\n1,2\n", "is named .gz and is no gzip archive"),
     "book.xlsx": (b"PK\x03\x04 and so on", "Excel"),
 }
 

@@ -61,7 +61,9 @@ def find_fault(path: str, header: Header) -> Fault:
             for row in rows:
                 if len(row) != expected and row:
                     return Fault(f"{path} line {rows.line_num}", f"has {len(row)} values", f"{expected}, as the header")
-    except (csv.Error, Invalid) as error:
+    except Invalid as error:
+        return Fault(path, error.what, error.expected)
+    except csv.Error as error:
         return Fault(path, str(error).splitlines()[0])
     return Fault(
         path, "its rows do not fit one pattern", f"{expected} values in each, separated by {header.separator!r}"
@@ -70,6 +72,12 @@ def find_fault(path: str, header: Header) -> Fault:
 
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
+    if path.lower().endswith(".gz") and not _is_compressed(path):
+        raise Invalid(
+            f"{path} is named .gz and is no gzip archive",
+            expected="a gzip archive, or a name that ends with .csv",
+            next_step="rename it, or compress it again",
+        )
     opening = gzip.open if _is_compressed(path) else open
     try:
         with opening(path, "rt", encoding="utf-8-sig", newline="") as file:
@@ -83,7 +91,11 @@ def _opened(path: str) -> Iterator[TextIO]:
     except csv.Error as error:
         raise Invalid(f"{path} cannot be read as CSV: {error}", expected="CSV in UTF-8, or Parquet") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise Invalid(f"{path} is a broken gzip archive: {error}", next_step="copy or compress it again") from error
+        raise Invalid(
+            f"{path} is a broken gzip archive: {error}",
+            expected="a whole archive, as it was written",
+            next_step="copy or compress it again",
+        ) from error
 
 
 def _is_compressed(path: str) -> bool:
