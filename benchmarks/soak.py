@@ -3,8 +3,9 @@
     python benchmarks/soak.py [--seconds 600] [--rate 2000] [--durable]
 
 Rows differ all the time, a share of them is faulty, and a version is published now and then. Memory is
-sampled after the first tenth; its slope comes with a 95 % interval, from the means of ten parts of the time, so that
-samples that follow each other closely do not count as independent. Faulty rows must be refused, and nothing else.
+sampled after the first tenth; its slope comes with a 95 % interval, from the lowest level in each of ten parts of the
+time: what is held between segments, since building one takes some megabytes for a moment. Below some minutes the slope
+says little: the first growth of a warm process is still in it. Faulty rows must be refused, and nothing else.
 """
 
 import argparse
@@ -66,17 +67,36 @@ class Client(threading.Thread):
         self.answered += 1
 
 
+def wait_until_ready(port: int) -> None:
+    for _ in range(600):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        try:
+            connection.request("GET", "/ready")
+            if connection.getresponse().status == 200:
+                return
+        except OSError:
+            time.sleep(0.05)
+        finally:
+            connection.close()
+    raise SystemExit("the service did not become ready")
+
+
 def memory_mb(process: int) -> float:
     lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
-def slope(samples: list[tuple[float, float]]) -> tuple[float, float, float]:
-    """MB per hour with a 95 % interval, from the means of ten parts."""
+def lowest(samples: list[tuple[float, float]]) -> tuple[list[float], list[float]]:
+    """Hours and MB of the lowest level in each of ten parts of the time."""
     size = max(1, len(samples) // PARTS)
     parts = [samples[start : start + size] for start in range(0, size * PARTS, size)]
-    hours = [statistics.fmean(at for at, _ in part) / 3600 for part in parts]
-    levels = [statistics.fmean(level for _, level in part) for part in parts]
+    return [statistics.fmean(at for at, _ in part) / 3600 for part in parts], [
+        min(mb for _, mb in part) for part in parts
+    ]
+
+
+def slope(hours: list[float], levels: list[float]) -> tuple[float, float, float]:
+    """MB per hour with a 95 % interval, of a line through the levels."""
     line = statistics.linear_regression(hours, levels)
     rest = sum((level - line.intercept - line.slope * hour) ** 2 for hour, level in zip(hours, levels, strict=True))
     spread = sum((hour - statistics.fmean(hours)) ** 2 for hour in hours)
@@ -101,7 +121,7 @@ def main() -> None:
         command += ["--port", str(port), *(["--durable"] if options.durable else [])]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
             try:
-                time.sleep(4)
+                wait_until_ready(port)
                 soak(server, port, folder, versions, options)
             finally:
                 server.terminate()
@@ -126,11 +146,13 @@ def soak(
         client.stopped.set()
     for client in clients:
         client.join()
-    per_hour, low, high = slope(samples)
+    hours, levels = lowest(samples)
+    per_hour, low, high = slope(hours, levels)
     failures = [one for client in clients for one in client.failures]
     answered = sum(client.answered for client in clients)
     print(f"{answered:,} requests in {options.seconds} s, {swaps} publications, {len(failures)} failed")
-    print(f"memory: {samples[0][1]:.1f} MB at first, {samples[-1][1]:.1f} MB at last")
+    print(f"lowest memory in each tenth of the time, MB: {', '.join(f'{level:.1f}' for level in levels)}")
+    print(f"highest sample: {max(mb for _, mb in samples):.1f} MB")
     print(f"slope: {per_hour:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f})")
     print("flat: the interval holds 0" if low <= 0 <= high else "NOT flat" if low > 0 else "falling")
     for one in failures[:5]:

@@ -1,5 +1,6 @@
 """Follows one pointer in a thread of its own: loads and proves new versions there, so a slow one delays nobody."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +13,9 @@ from tasuki.serving.plan import Slot
 from tasuki.store.artifacts import ArtifactStore
 
 POLL_S = 0.2
+REMOTE_POLL_S = 2.0
+"""An object store is looked at less often than a folder: each look is a request."""
+CHAMPION = "champion"
 RETRY_S = 2.0
 PATIENCE_S = 3.0
 """After so many seconds a version that is still being loaded counts as one that cannot be."""
@@ -71,7 +75,7 @@ class Follower:
             self._slot = self._look()
             self._began, self._wanted = None, ""
             self._looked.set()
-            self._stop.wait(POLL_S)
+            self._stop.wait(_pause_s(self._pointer.location))
 
     def _look(self) -> Slot:
         good = self._slot
@@ -102,6 +106,44 @@ class Follower:
             self._failed = (version, one_line(error), time.monotonic() + RETRY_S)
             raise
         return artifact
+
+
+class Listing:
+    """The models that have a published champion, listed in a thread of its own.
+
+    Args:
+        folder: The workspace's folder.
+        location: Its artifacts.
+    """
+
+    def __init__(self, folder: Path, location: str) -> None:
+        self._folder = folder
+        self._location = location
+        self._listed = threading.Event()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="list models", daemon=True)
+        self.models: tuple[str, ...] = ()
+
+    def start(self, patience_s: float) -> None:
+        """Begins to list; waits until the first list is there, but not longer than that."""
+        self._thread.start()
+        self._listed.wait(patience_s)
+
+    def stop(self) -> None:
+        """Lets the thread end, without waiting for it."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            with contextlib.suppress(Exception):  # what was listed before goes on; each pointer says its own trouble
+                store = ArtifactStore.at(self._folder, self._location)
+                self.models = tuple(model for model in store.models() if CHAMPION in store.channels(model))
+            self._listed.set()
+            self._stop.wait(_pause_s(self._location))
+
+
+def _pause_s(location: str) -> float:
+    return REMOTE_POLL_S if "://" in location else POLL_S
 
 
 Say = Callable[[str], None]

@@ -142,7 +142,7 @@ def _settle_interpreter() -> None:
     # What is there now stays to the end; the collector need not look at it between requests.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
+    gc.set_threshold(10_000, 10, 10)
     sys.setswitchinterval(SWITCH_S)
 
 

@@ -12,13 +12,11 @@ import msgspec
 from tasuki.clock import Clock
 from tasuki.errors import TasukiError
 from tasuki.experiments.routing import Routing, plain_routing
-from tasuki.serving.follower import POLL_S, Follower, Pointer, Say, one_line
+from tasuki.serving.follower import POLL_S, Follower, Listing, Pointer, Say, one_line
 from tasuki.serving.plan import ServingPlan, Slot, SlotState, plan_of
 from tasuki.serving.request import check_row
-from tasuki.store.artifacts import ArtifactStore
 from tasuki.store.routing import load_routing
 
-CHAMPION = "champion"
 FIRST_LOOK_S = 10.0
 """How long a new pointer may take before the service goes on without it."""
 REMEMBERED = 32
@@ -47,6 +45,7 @@ class Watcher:
         self._routing: Routing | None = None
         self._routing_error = ""
         self._followers: dict[Pointer, Follower] = {}
+        self._listing: Listing | None = None
         self._let_in: dict[Pointer, Slot] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="watcher", daemon=True)
@@ -66,6 +65,8 @@ class Watcher:
             self._thread.join()
         for follower in self._followers.values():
             follower.stop()
+        if self._listing is not None:
+            self._listing.stop()
 
     def remember(self, model: str, features: str) -> None:
         """Keeps the features of a request that was answered: a new version must answer the like of it."""
@@ -104,10 +105,11 @@ class Watcher:
     def _served(self) -> tuple[str, ...]:
         if self._models is not None:
             return self._models
-        store = ArtifactStore.at(self._folder, self._artifacts)
+        if self._listing is None:
+            self._listing = Listing(self._folder, self._artifacts)
+            self._listing.start(FIRST_LOOK_S)
         routed = [self._routing.model] if self._routing else []
-        published = [model for model in store.models() if CHAMPION in store.channels(model)]
-        return tuple(dict.fromkeys([*published, *routed]))
+        return tuple(dict.fromkeys([*self._listing.models, *routed]))
 
     def _pointer(self, model: str, slot: Slot) -> Pointer:
         return Pointer(self._folder, slot.location, model, slot.channel)
