@@ -3,6 +3,7 @@
 import csv
 import json
 import time
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
@@ -64,6 +65,7 @@ def test_a_column_of_numbers_is_its_text(allocation: Allocation, unit: int) -> N
     assert allocation.arm_of(unit) == allocation.arm_of(str(unit))
 
 
+@settings(deadline=None)
 @given(allocations(), UNITS, st.floats(0.001, 1), st.floats(0.001, 1))
 def test_ramping_up_only_adds_units_and_never_moves_one(
     allocation: Allocation, unit: object, first: float, second: float
@@ -83,6 +85,7 @@ def test_ramping_up_only_adds_units_and_never_moves_one(
     assert arm is None or more.arm_of(unit) == arm
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0.01, 1), min_size=2, max_size=5), UNITS.filter(lambda unit: unit is not None), TEXT)
 def test_nobody_is_in_two_experiments_of_a_group(weights: list[float], unit: object, salt: str) -> None:
     ends = [0.0]
@@ -96,6 +99,7 @@ def test_nobody_is_in_two_experiments_of_a_group(weights: list[float], unit: obj
     assert sum(one.arm_of(unit) is not None for one in everywhere) == 1
 
 
+@settings(deadline=None)
 @given(allocations(), allocations(), UNITS, NAME, SHARES)
 def test_the_held_out_are_in_no_experiment(
     first: Allocation, second: Allocation, unit: object, name: str, share: float
@@ -109,6 +113,7 @@ def test_the_held_out_are_in_no_experiment(
     assert (statuses[0] == "holdout") == (statuses[1] == "holdout")
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_without_layer_range_or_holdout_it_is_the_plain_assignment(unit: str, salt: str) -> None:
     assert allocation_of(salt, ARMS).arm_of(unit) == assign(unit, salt, ARMS)[0]
@@ -182,17 +187,22 @@ def test_none_has_no_arm_and_broken_text_is_refused() -> None:
         allocation.arm_of("\ud800")
 
 
-def test_a_call_takes_microseconds() -> None:
+def test_a_call_costs_little_more_than_its_hash() -> None:
     allocation = allocation_of("s", ARMS)
-    units = [f"user-{n}" for n in range(50_000)]
-    allocation.arms_of(units)
-    taken = []
-    for _ in range(5):
-        began = time.perf_counter()
-        for unit in units:
-            allocation.arm_of(unit)
-        taken.append((time.perf_counter() - began) / len(units) * 1e6)
-    assert min(taken) < 2 * 2.0  # the bar is 2 µs on an idle machine; this one may be busy
+    units = [f"user-{n}" for n in range(20_000)]
+
+    def hashed(unit: str) -> str:
+        return sha256(f"s:{unit}".encode()).hexdigest()
+
+    taken: dict[str, list[float]] = {"arm": [], "hash": []}
+    for _ in range(7):
+        for name, call in (("arm", allocation.arm_of), ("hash", hashed)):
+            began = time.perf_counter()
+            for unit in units:
+                call(unit)
+            taken[name].append(time.perf_counter() - began)
+    # Both in turns, so that a busy machine slows both: the bar of 2 µs is benchmarks/assignment.py's.
+    assert min(taken["arm"]) < 3 * min(taken["hash"])
 
 
 def test_a_table_is_assigned_in_its_engine_like_one_by_one() -> None:

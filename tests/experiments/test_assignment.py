@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import sqlglot
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sqlglot import exp
@@ -46,16 +46,19 @@ def test_the_engine_gives_the_golden_arms() -> None:
     assert sql_arms([(row["salt"], row["unit"]) for row in rows]) == [row["arm"] for row in rows]
 
 
+@settings(deadline=None)
 @given(st.lists(TEXT, max_size=10), TEXT)
 def test_many_are_assigned_like_one(units: list[str], salt: str) -> None:
     assert assign_many(units, salt, ARMS) == [assign(unit, salt, ARMS) for unit in units]
 
 
+@settings(deadline=None)
 @given(TEXT, TEXT)
 def test_the_engine_agrees_on_any_text(unit: str, salt: str) -> None:
     assert sql_arms([(salt, unit)]) == [assign(unit, salt, ARMS)[0]]
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**62), 2**62), TEXT)
 def test_numbers_are_their_text(unit: int, salt: str) -> None:
     assert assign(unit, salt, ARMS) == assign(str(unit), salt, ARMS)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tasuki
@@ -39,6 +39,7 @@ def test_a_window_with_holidays_names_them_and_the_next_without() -> None:
     assert (clean.holidays, clean.next_clean, clean.ready) == ((), None, date(2026, 5, 18))
 
 
+@settings(deadline=None)
 @given(st.sets(st.integers(0, 120), max_size=15), st.integers(1, 28))
 def test_the_next_clean_window_is_the_first_and_is_clean(days_off: set[int], days: int) -> None:
     holidays = [Holiday(FIRST + timedelta(days=one), "x") for one in days_off]

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasuki.errors import Invalid
@@ -31,6 +31,7 @@ def test_a_routing_is_read_as_it_was_written(routing: Routing) -> None:
     assert read_routing(routing_to_json(routing)) == routing
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(blacklist_categories=("Cs",)), max_size=8))
 def test_a_unit_is_in_one_place_and_its_slot_is_there(unit: str) -> None:
     placed = BOTH.placement(unit)
