@@ -1,0 +1,218 @@
+"""Reads a tasuki artifact with NumPy alone, scores its golden examples, and says whether every score is right.
+
+Usage: python reference_reader.py FOLDER     (…/<model>/versions/<version>)
+
+It is the format written down as a program (docs/artifact-format.md): port it to the JVM, to Go or to whatever serves,
+and prove the port with the golden examples of every version before it answers. It covers weight arrays and LightGBM's
+text, every kind of feature, and checks every hash first. Exit code 0: all scores agree; 1: something does not.
+"""
+
+import hashlib
+import json
+import math
+import sys
+from bisect import bisect_right
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+NULL, SEPARATOR = "\x00", "\x1f"
+
+
+def read_files(folder):
+    """The files of a version, each checked against the manifest, and the manifest against the folder's name."""
+    manifest = (folder / "manifest.json").read_bytes()
+    if hashlib.sha256(manifest).hexdigest()[: len(folder.name)] != folder.name:
+        raise SystemExit(f"{folder.name} is not the version of this manifest")
+    files = {}
+    for name, one in json.loads(manifest)["files"].items():
+        files[name] = (folder / name).read_bytes()
+        if len(files[name]) != one["bytes"] or hashlib.sha256(files[name]).hexdigest() != one["sha256"]:
+            raise SystemExit(f"{name} is damaged")
+    return files
+
+
+def murmur3(text, seed):
+    """MurmurHash3 x86 32-bit of the text's UTF-8 bytes, unsigned."""
+    data, mask = text.encode(), 0xFFFFFFFF
+    state, whole = seed & mask, len(data) // 4 * 4
+    rotated = lambda value, bits: ((value << bits) | (value >> (32 - bits))) & mask  # noqa: E731
+    for start in range(0, whole, 4):
+        block = int.from_bytes(data[start : start + 4], "little") * 0xCC9E2D51 & mask
+        state ^= rotated(block, 15) * 0x1B873593 & mask
+        state = (rotated(state, 13) * 5 + 0xE6546B64) & mask
+    tail = int.from_bytes(data[whole:], "little")
+    if whole < len(data):
+        state ^= rotated(tail * 0xCC9E2D51 & mask, 15) * 0x1B873593 & mask
+    state ^= len(data)
+    state = (state ^ (state >> 16)) * 0x85EBCA6B & mask
+    state = (state ^ (state >> 13)) * 0xC2B2AE35 & mask
+    return state ^ (state >> 16)
+
+
+def text_of(value):
+    """A category's value as text: 3, 3.0 and "3" are one, true is "true"."""
+    if value is None:
+        return NULL
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
+    return str(value)
+
+
+def local_moment(feature, row):
+    """The moment on the clock the feature is read on; None where null."""
+    value = row[feature["column"]]
+    if value is None:
+        return None
+    moment = datetime.fromisoformat(value.replace("Z", "+00:00")).astimezone(UTC)
+    return moment + timedelta(hours=feature["utc_offset_hours"])
+
+
+PARTS = {
+    "day_of_week": lambda at: at.weekday(),
+    "hour_of_week": lambda at: at.weekday() * 24 + at.hour,
+    "day_of_month": lambda at: at.day,
+    "month": lambda at: at.month,
+}
+
+
+def key_of(feature, row):
+    """The key of a feature: the text that is hashed, or looked up in the vocabulary."""
+    kind = feature["kind"]
+    if kind == "category":
+        return f"{feature['column']}={text_of(row[feature['column']])}"
+    if kind == "cross":
+        texts = [text_of(row[column]) for column in feature["columns"]]
+        return "×".join(feature["columns"]) + "=" + SEPARATOR.join(texts)
+    if kind in ("hour_of_day", "time_part"):
+        at = local_moment(feature, row)
+        start = f"{feature['column']}@" + ("" if kind == "hour_of_day" else f"{feature['part']}:")
+        if at is None:
+            return start + NULL
+        return start + str(at.hour if kind == "hour_of_day" else PARTS[feature["part"]](at))
+    value = row[feature["column"]]
+    if value is None:
+        return f"{feature['column']}#{NULL}"
+    return f"{feature['column']}#" + (str(bisect_right(feature["bins"], value)) if feature["bins"] else "")
+
+
+def is_plain(feature):
+    """Whether the feature is a number that is used as it is."""
+    return feature["kind"] in ("number", "count_over") and not feature["bins"]
+
+
+def name_of(feature):
+    """The name under which a feature's vocabulary is kept."""
+    if feature["kind"] == "cross":
+        return "×".join(feature["columns"])
+    if feature["kind"] == "hour_of_day":
+        return f"hour_of_day({feature['column']})"
+    if feature["kind"] == "time_part":
+        return f"{feature['part']}({feature['column']})"
+    return feature["column"]
+
+
+def sigmoid(value):
+    """1 / (1 + e^-value)."""
+    if value >= 0:
+        return 1 / (1 + math.exp(-value))
+    return math.exp(value) / (1 + math.exp(value))
+
+
+def linear_scorer(spec, files):
+    """One weight per hashed key, then one per plain number, added in the order of the features."""
+    import io
+
+    weights = np.load(io.BytesIO(files["weights.npy"]), allow_pickle=False)
+
+    def score(row):
+        total = spec["intercept"]
+        for feature in spec["features"]:
+            total += weights[murmur3(key_of(feature, row), spec["seed"]) % spec["buckets"]]
+        plain = [one for one in spec["features"] if is_plain(one)]
+        for place, feature in enumerate(plain):
+            value, scale = row[feature["column"]], spec["scales"][feature["column"]]
+            standard = 0.0 if value is None else (value - scale["mean"]) / scale["deviation"]
+            total += weights[spec["buckets"] + place] * standard
+        return sigmoid(float(total))
+
+    return score
+
+
+def read_trees(text):
+    """The trees of LightGBM's text, each as a mapping from a field's name to its numbers."""
+    trees = []
+    for block in text.partition("\n\n")[2].split("Tree=")[1:]:
+        lines = [line.partition("=") for line in block.split("\n")[1:] if "=" in line]
+        trees.append({name: [float(one) for one in value.split()] for name, _, value in lines})
+    return trees
+
+
+def leaf_of(tree, row):
+    """The value of the leaf that a row falls into."""
+    if tree["num_leaves"][0] == 1:
+        return tree["leaf_value"][0]
+    node = 0
+    while node >= 0:
+        value, decision = row[int(tree["split_feature"][node])], int(tree["decision_type"][node])
+        threshold, missing = tree["threshold"][node], decision >> 2 & 3
+        if decision & 1:
+            first, end = (int(tree["cat_boundaries"][int(threshold) + step]) for step in (0, 1))
+            words = tree["cat_threshold"][first:end]
+            code = -1 if math.isnan(value) else int(value)
+            left = 0 <= code < 32 * len(words) and bool(int(words[code // 32]) >> code % 32 & 1)
+        else:
+            if math.isnan(value) and missing != 2:
+                value = 0.0
+            if (missing == 1 and abs(value) <= 1e-35) or (missing == 2 and math.isnan(value)):
+                left = bool(decision & 2)
+            else:
+                left = value <= threshold
+        node = int(tree["left_child" if left else "right_child"][node])
+    return tree["leaf_value"][-1 - node]
+
+
+def trees_scorer(spec, files):
+    """The sigmoid of the leaves' sum; a key that is in no vocabulary gets the code after the last."""
+    text = files["trees.txt"].decode()
+    trees = read_trees(text)
+    slope = float(text.partition("objective=binary sigmoid:")[2].partition("\n")[0])
+
+    def score(row):
+        values = []
+        for feature in spec["features"]:
+            if is_plain(feature):
+                value = row[feature["column"]]
+                values.append(math.nan if value is None else float(value))
+            else:
+                codes = spec["vocabularies"][name_of(feature)]
+                values.append(float(codes.get(key_of(feature, row), len(codes))))
+        return sigmoid(slope * sum(leaf_of(tree, values) for tree in trees))
+
+    return score
+
+
+def main(folder):
+    """Scores every golden example and returns the exit code."""
+    files = read_files(folder)
+    spec, golden = (json.loads(files[name]) for name in ("features.json", "golden.json"))
+    makers = {"linear": linear_scorer, "trees": trees_scorer}
+    if spec["kind"] not in makers:
+        print(f"{spec['kind']} models need {spec.get('storage')}; this reader covers {', '.join(makers)}")
+        return 1
+    score = makers[spec["kind"]](spec, files)
+    wrong = 0
+    for place, example in enumerate(golden["examples"]):
+        given = score(example["row"])
+        if not abs(given - example["score"]) <= golden["tolerance"]:
+            wrong += 1
+            print(f"example {place}: {given!r}, expected {example['score']!r}")
+    print(f"{len(golden['examples']) - wrong} of {len(golden['examples'])} golden examples agree")
+    return 1 if wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]).resolve()))
