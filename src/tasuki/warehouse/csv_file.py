@@ -53,7 +53,11 @@ def read_header(path: str) -> Header:
 
 
 def find_fault(path: str, header: Header) -> Fault:
-    """The first line that does not fit the header, for the message to a person."""
+    """The first line that does not fit the header, for the message to a person.
+
+    Raises:
+        Invalid: When the file cannot be read to its end at all.
+    """
     expected = len(header.columns)
     try:
         with _opened(path) as file:
@@ -61,8 +65,6 @@ def find_fault(path: str, header: Header) -> Fault:
             for row in rows:
                 if len(row) != expected and row:
                     return Fault(f"{path} line {rows.line_num}", f"has {len(row)} values", f"{expected}, as the header")
-    except Invalid as error:
-        return Fault(path, error.what, error.expected)
     except csv.Error as error:
         return Fault(path, str(error).splitlines()[0])
     return Fault(
