@@ -1,6 +1,6 @@
 """Bare SQL, tea-tasting and tasuki on the same users (and events) in one go: seconds, memory and ratios.
 
-    python benchmarks/compare.py [--users 5000000] [--events 30000000] [--repeat 3]
+    python benchmarks/compare.py [--users 5000000] [--events 30000000] [--repeat 3] [--quick]
 
 Each system runs in a process of its own: mean, proportion, ratio of sums, one CUPED covariate and the split test.
 "Work" is what comes after imports and one warm-up on a thousand users; "process" is from the shell to the result.
@@ -19,12 +19,13 @@ from pathlib import Path
 
 USERS_SQL = """\
 copy (select (range % 2)::int as variant, hash(range) % 100 as before_score, (hash(range, 3) % 9)::int as views,
-             least((hash(range, 3) % 9)::int, (random() * 4)::int) as clicks, (random() < 0.1)::int as bought,
-             (hash(range) % 100) * 0.2 + random() * 30 as revenue
+             least((hash(range, 3) % 9)::int, (hash(range, 4) % 5)::int) as clicks,
+             (hash(range, 5) % 10 = 0)::int as bought,
+             (hash(range) % 100) * 0.2 + (hash(range, 6) % 100000) * 0.0003 as revenue
       from range({n})) to '{path}' (format parquet)"""
 EVENTS_SQL = """\
 copy (select ((hash(range) % {users}) % 2)::int as variant, (hash(range) % {users})::bigint as user_id,
-             random() * 5 as revenue, 1 as views, (random() < 0.2)::int as clicks
+             (hash(range, 6) % 100000) * 0.00005 as revenue, 1 as views, (hash(range, 4) % 5 = 0)::int as clicks
       from range({n})) to '{path}' (format parquet)"""
 BARE_USERS = """\
 select variant, count(*), avg(revenue), var_samp(revenue), avg(bought), var_samp(bought), avg(clicks), avg(views),
@@ -126,7 +127,10 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=30_000_000)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--run", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="a tenth of the rows, once: does it run at all?")
     chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.users, chosen.events, chosen.repeat = chosen.users // 10, chosen.events // 10, 1
     if chosen.run:
         what, path = chosen.run
         tasks = {
@@ -160,6 +164,7 @@ def compare_all(folder: Path, chosen: argparse.Namespace) -> None:
         "tasuki compare (shell)": shell,
     }
     table(f"{chosen.users:,} users", systems, chosen.repeat)
+    table("Nothing but an import", {"import tasuki": [sys.executable, "-c", "import tasuki"]}, chosen.repeat)
     if not chosen.events:
         return
     duckdb.execute(EVENTS_SQL.format(n=chosen.events, users=max(1, chosen.events // 6), path=events))
@@ -169,6 +174,7 @@ def compare_all(folder: Path, chosen: argparse.Namespace) -> None:
         "bare DuckDB SQL": [*me, "bare-events", events],
         "tasuki.compare": [*me, "ours-events", events],
         "tasuki compare (shell)": shell,
+        "tasuki compare --memory 300 (shell)": [*shell, "--memory", "300"],
     }
     table(f"{chosen.events:,} events of {chosen.events // 6:,} users", systems, chosen.repeat)
 
