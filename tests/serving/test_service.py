@@ -279,7 +279,8 @@ class Load(threading.Thread):
         self.seen += [(place, *one) for place, one in enumerate(found)]
 
 
-def test_swaps_under_load_fail_no_request_and_mix_no_versions(at: Desk) -> None:
+@pytest.mark.parametrize("swaps", [9, pytest.param(50, marks=pytest.mark.slow)])
+def test_swaps_under_load_fail_no_request_and_mix_no_versions(at: Desk, swaps: int) -> None:
     others = [
         model_desk.train_and_publish(at.workspace, f"c{place}", model_desk.CHALLENGER, "challenger", c=0.1 * place)
         for place in (1, 2, 3)
@@ -290,7 +291,7 @@ def test_swaps_under_load_fail_no_request_and_mix_no_versions(at: Desk) -> None:
     for load in loads:
         load.start()
     try:
-        for turn in range(9):
+        for turn in range(swaps):
             version = others[turn % 3]
             publish_model(at.workspace, "ctr", version, channel="challenger", actor="sota")
             at.service.wait(lambda health, v=version: health["models"]["ctr"]["arms"]["treatment"]["version"] == v)

@@ -94,7 +94,9 @@ class ScoringApp:
             status, answer = self.score(model, body)
             if self._durable and status == 200:
                 status, answer = await self._kept(status, answer)
-            self._tally.answered(model if status != 400 else "", status, time.perf_counter_ns() - began)
+            self._tally.answered(
+                model if status == 200 or model in self._watcher.plans else "", status, time.perf_counter_ns() - began
+            )
         else:
             status, answer = await self._large(model, protocol, size)
         _send(protocol, status, answer)
@@ -148,7 +150,9 @@ class ScoringApp:
             status, answer = _problem(408, "the body did not arrive in time", [Fault("body", "is not complete")])
         finally:
             self._under_way -= expected
-        self._tally.answered(model if status != 400 else "", status, time.perf_counter_ns() - began)
+        self._tally.answered(
+            model if status == 200 or model in self._watcher.plans else "", status, time.perf_counter_ns() - began
+        )
         return status, answer
 
     async def _kept(self, status: int, answer: bytes) -> tuple[int, bytes]:
