@@ -108,6 +108,8 @@ def train_model(
         check_model_file(file)
         asked = {"file": file.content_hash, "until": until, "idea": idea, "key": key, "actor": actor}
         with open_journal(workspace.folder / "runs", job_of(asked), workspace.clock) as journal:
+            # A job that is left unfinished is told of by its model in A/B 1.
+            journal.keep(model=file.model.name)
             return _trained(workspace, file, until, Attached(actor, idea, key or journal.run), journal)
     except MemoryError as error:
         raise _out_of_memory(model_file.name) from error
