@@ -557,6 +557,9 @@ def test_a_schedule_attaches_one_report_a_day_and_may_end_with_its_verdict(
     stop_experiment(desk.workspace, idea, "e1", actor="yui")
     assert main([*check, "--every", "24"]) == 0
     assert main([*check, "--failed", "-1"]) == 3
+    for sent in ("all=nan", "all=inf", "all=1.5", "all", "all=-1"):
+        assert main([*check[:-1], sent]) == 3
+    assert main([*check, "--every", "0"]) == 2
 
 
 def test_a_probe_that_was_taken_out_is_told_and_not_asked(desk: Desk) -> None:

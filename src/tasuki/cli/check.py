@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tasuki.cli.numbers import numbers_of
+from tasuki.cli.numbers import counts_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
@@ -32,7 +32,7 @@ def check(
     days_required: Annotated[float | None, typer.Option("--days-required", help="How long it must run.")] = None,
     daily: Annotated[bool, typer.Option("--daily", help="At most one report a day: for cron.")] = False,
     every: Annotated[
-        float | None, typer.Option("--every", metavar="HOURS", help="Repeat until it passes or is stopped.")
+        float | None, typer.Option("--every", metavar="HOURS", min=0.01, help="Repeat until it passes or is stopped.")
     ] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="End with exit code 4 unless every probe passes.")
@@ -47,7 +47,7 @@ def check(
 
     from tasuki.actions.check import ClientSaid, idea_of_experiment, read_thresholds
 
-    counts = {} if sent is None else {name: int(count) for name, count in numbers_of("--sent", sent).items()}
+    counts = {} if sent is None else counts_of("--sent", sent)
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
         limits = read_thresholds(here)

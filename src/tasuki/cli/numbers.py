@@ -20,3 +20,18 @@ def numbers_of(option: str, text: str) -> dict[str, float]:
     if faults:
         raise Invalid(f"{option} cannot be read", faults)
     return found
+
+
+def counts_of(option: str, text: str) -> dict[str, int]:
+    """The whole numbers by name in an option's text.
+
+    Raises:
+        Invalid: Naming each part that is no count.
+    """
+    from tasuki.errors import Fault, Invalid
+
+    found = numbers_of(option, text)
+    faults = [Fault(option, f"{name}={one:g} is no count", "0 or more") for name, one in found.items() if one % 1 != 0]
+    if faults:
+        raise Invalid(f"{option} cannot be read", faults)
+    return {name: int(one) for name, one in found.items()}
