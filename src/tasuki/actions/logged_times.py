@@ -1,7 +1,7 @@
 """The times in the exposure log, held against each other, against now and against training's hours of day."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.training_table import TrainingTable
@@ -108,10 +108,3 @@ def _expected_hours(name: str, table: TrainingTable | None) -> tuple[float, ...]
         return nothing
     total = sum(count for hour, count in counts.items() if hour is not None)
     return tuple(counts.get(hour, 0) / total for hour in range(24)) if total else nothing
-
-
-def moment_of(microseconds: int) -> datetime:
-    """Microseconds since 1970 as a moment."""
-    from datetime import timedelta
-
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=microseconds)
