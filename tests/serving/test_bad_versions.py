@@ -137,6 +137,31 @@ def test_store_that_hangs_holds_nobody_up_and_its_version_never_serves(
         watcher.stop()
 
 
+def test_trouble_of_the_watcher_itself_is_said_once_and_shown(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    watcher = Watcher(workspace.folder, "artifacts", None, system_clock, said.append)
+    watcher.start()
+    try:
+        plans = watcher.plans
+
+        def broken(routing: object) -> None:
+            raise RuntimeError("out of order")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(watcher, "_plan", broken)
+            wait(lambda: watcher.trouble == "out of order")
+            time.sleep(0.5)
+            assert watcher.plans is plans
+        assert [line for line in said if "out of order" in line] == [
+            "what serves cannot be brought up to date: out of order"
+        ]
+        wait(lambda: watcher.trouble == "")
+    finally:
+        watcher.stop()
+
+
 def wait(done: Any) -> None:
     until = time.monotonic() + 8
     while not done():

@@ -62,7 +62,7 @@ def health_of(state: State, now: datetime) -> dict[str, Any]:
     plans, log = state.watcher.plans, state.log
     arms = [slot for plan in plans.values() for slot in plan.slots.values()]
     sound = all(slot.state == "serving" for slot in arms) and not log.error and not state.gate_error
-    sound = sound and not any(plan.error for plan in plans.values())
+    sound = sound and not any(plan.error for plan in plans.values()) and not state.watcher.trouble
     routed = next((plan.routing for plan in plans.values() if plan.routing.experiment), None)
     others = _others(state, now)
     return {
@@ -84,6 +84,7 @@ def health_of(state: State, now: datetime) -> dict[str, Any]:
         "swaps": state.watcher.swaps,
         "draining": state.draining,
         "tokens_error": state.gate_error,
+        "error": state.watcher.trouble,
         "worker": {"number": state.worker.number, "of": state.worker.of, "pid": os.getpid()},
         "other_workers": others,
     }

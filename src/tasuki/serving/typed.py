@@ -111,6 +111,8 @@ class TypedRows:
         if wanted == self.names:
             return artifact.scorer.from_values(self.names)
         score = artifact.scorer.from_values(wanted)
+        if not wanted:
+            return lambda _: score(())
         if len(wanted) == 1:
             place = self.names.index(wanted[0])
             return lambda values: score((values[place],))

@@ -44,6 +44,7 @@ class Watcher:
         self._say = say or (lambda _: None)
         self._routing: Routing | None = None
         self._routing_error = ""
+        self.trouble = ""
         self._followers: dict[Pointer, Follower] = {}
         self._listing: Listing | None = None
         self._let_in: dict[Pointer, Slot] = {}
@@ -100,7 +101,11 @@ class Watcher:
             try:
                 self.look()
             except Exception as error:  # the plans stay as they are; the next look may go better
-                self._routing_error = one_line(error)
+                if self.trouble != one_line(error):
+                    self.trouble = one_line(error)
+                    self._say(f"what serves cannot be brought up to date: {self.trouble}")
+            else:
+                self.trouble = ""
 
     def _served(self) -> tuple[str, ...]:
         if self._models is not None:
