@@ -131,7 +131,7 @@ def _read_since(warehouse: "Warehouse", source: "Source", asked: Asked, since: d
     tree = exp.select(*(quoted(name) for name in asked.names)).from_(warehouse.table(source))
     tree = tree.where(exp.GTE(this=_moment_of(asked.time), expression=_literal(since)))
     arrow = warehouse.fetch(tree.order_by(_moment_of(asked.time)))
-    return {name: _plain(arrow.column(name)) for name in asked.names}
+    return {name: plain_column(arrow.column(name)) for name in asked.names}
 
 
 def _moment_of(column: str) -> Any:
@@ -148,7 +148,8 @@ def _literal(moment: datetime) -> Any:
     return exp.cast(exp.Literal.string(moment.astimezone(UTC).isoformat()), exp.DType.TIMESTAMPTZ)
 
 
-def _plain(column: Any) -> npt.NDArray[Any]:
+def plain_column(column: Any) -> npt.NDArray[Any]:
+    """An Arrow column as NumPy: numbers with nulls as NaN, texts with None, moments as UTC microseconds."""
     import pyarrow as pa
 
     if pa.types.is_decimal(column.type):

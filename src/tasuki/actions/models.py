@@ -3,7 +3,7 @@
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 PRODUCER = "tasuki model train"
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,7 @@ def train_model(
     model_file: Path,
     *,
     until: datetime | None = None,
+    engine: str = LOCAL,
     actor: str,
     idea: str | None = None,
     key: str | None = None,
@@ -94,6 +96,7 @@ def train_model(
         workspace: Whose table is read and whose store keeps the artifact.
         model_file: The model file.
         until: The end of the training window and of what is known; the end of the data by default.
+        engine: `local` for this process; `spark` or a Spark master for XGBoost on several machines.
         actor: Who trains.
         idea: The idea to which card and golden examples are attached, if any.
         key: Idempotency key for attaching.
@@ -106,11 +109,14 @@ def train_model(
     try:
         file = load_model_file(model_file)
         check_model_file(file)
-        asked = {"file": file.content_hash, "until": until, "idea": idea, "key": key, "actor": actor}
+        asked = {"file": file.content_hash, "until": until, "idea": idea, "key": key, "actor": actor, "engine": engine}
         with open_journal(workspace.folder / "runs", job_of(asked), workspace.clock) as journal:
             # A job that is left unfinished is told of by its model in A/B 1.
             journal.keep(model=file.model.name)
-            return _trained(workspace, file, until, Attached(actor, idea, key or journal.run), journal)
+            learn = _learn_here if engine == LOCAL else _learn_on_spark
+            return _trained(
+                Job(workspace, file, until, engine, journal), learn, Attached(actor, idea, key or journal.run)
+            )
     except MemoryError as error:
         raise _out_of_memory(model_file.name) from error
     except Exception as error:
@@ -129,42 +135,75 @@ class Attached:
     key: str
 
 
-def _trained(
-    workspace: Workspace, file: ModelFile, until: datetime | None, attached: Attached, journal: Journal
-) -> TrainedModel:
+@dataclass(frozen=True)
+class Job:
+    """One training: of which file, up to when, where, and its journal."""
+
+    workspace: Workspace
+    file: ModelFile
+    until: datetime | None
+    engine: str
+    journal: Journal
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What a training learnt from, and the version it left."""
+
+    window: DataWindow
+    rows: int
+    immature_share: float
+    training: Training
+    version: str
+
+
+def _trained(job: Job, learn: Callable[[Job], Learnt], attached: Attached) -> TrainedModel:
     began = time.monotonic()
-    there, columns = _read(workspace, file)
-    rows = select_rows(file.model, columns, until=until)
-    journal.say(f"{len(rows.labels):,} rows; {rows.immature_share:.2%} left out as immature")
-    training, version = _fitted(workspace, file, rows, there, journal)
+    learnt = learn(job)
     duration_s = time.monotonic() - began
-    run = _Run(workspace, file, rows, training, version, duration_s)
+    run = _Run(job.workspace, job.file, learnt, duration_s)
     card, golden = run.evidence(run.card()), run.evidence(run.golden())
     if attached.idea is not None:
-        attach_once(workspace, attached.idea, card, attached.actor, f"{attached.key}/card")
-        attach_once(workspace, attached.idea, golden, attached.actor, f"{attached.key}/golden")
-        journal.say(f"card and golden examples are attached to {attached.idea}")
-    journal.say(f"version {version} after {duration_s:.1f} s")
-    _record_run(workspace, version, card, journal)
-    share = rows.immature_share
-    return TrainedModel(file.model.name, version, card, golden, len(rows.labels), share, training.metrics, duration_s)
+        attach_once(job.workspace, attached.idea, card, attached.actor, f"{attached.key}/card")
+        attach_once(job.workspace, attached.idea, golden, attached.actor, f"{attached.key}/golden")
+        job.journal.say(f"card and golden examples are attached to {attached.idea}")
+    job.journal.say(f"version {learnt.version} after {duration_s:.1f} s")
+    _record_run(job.workspace, learnt.version, card, job.journal)
+    share, metrics = learnt.immature_share, learnt.training.metrics
+    return TrainedModel(job.file.model.name, learnt.version, card, golden, learnt.rows, share, metrics, duration_s)
 
 
-def _fitted(
-    workspace: Workspace, file: ModelFile, rows: TrainingRows, there: tuple[str, ...], journal: Journal
-) -> tuple[Training, str]:
+def _learn_here(job: Job) -> Learnt:
+    there, columns = _read(job.workspace, job.file)
+    rows = select_rows(job.file.model, columns, until=job.until)
+    job.journal.say(f"{len(rows.labels):,} rows; {rows.immature_share:.2%} left out as immature")
+    training, version = _fitted(job, rows, there)
+    return Learnt(DataWindow(rows.start, rows.end), len(rows.labels), rows.immature_share, training, version)
+
+
+def _learn_on_spark(job: Job) -> Learnt:
+    from tasuki.actions.spark_training import train_on_spark
+
+    check_model_file(job.file, table_columns(job.workspace, job.file.model.table))
+    rows, training = train_on_spark(job.workspace, job.file, job.engine, job.until, job.journal.say)
+    version = store_of(job.workspace).put(job.file.model.name, training.files)
+    return Learnt(DataWindow(rows.start, rows.end), rows.count, rows.immature_share, training, version)
+
+
+def _fitted(job: Job, rows: TrainingRows, there: tuple[str, ...]) -> tuple[Training, str]:
     """The stored version: the one an interrupted attempt left, when it learnt from the same rows; else trained now."""
-    store, digest = store_of(workspace), data_hash(rows)
+    name, journal = job.file.model.name, job.journal
+    store, digest = store_of(job.workspace), data_hash(rows)
     kept = journal.state.get("version")
-    if kept and journal.state.get("data_hash") == digest and kept in store.versions(file.model.name):
+    if kept and journal.state.get("data_hash") == digest and kept in store.versions(name):
         journal.say(f"version {kept} was stored before the interruption: it is not trained again")
-        files = store.load(file.model.name, kept)
-        artifact = read_artifact(file.model.name, kept, files)
+        files = store.load(name, kept)
+        artifact = read_artifact(name, kept, files)
         prove(artifact)
         told = artifact.training
         return Training(files, artifact, digest, told["metrics"], told["libraries"]), kept
-    training = train(file.model, rows, file.content_hash, there)
-    version = store.put(file.model.name, training.files)
+    training = train(job.file.model, rows, job.file.content_hash, there)
+    version = store.put(name, training.files)
     journal.keep(version=version, data_hash=digest)
     journal.say(f"trained and stored: {', '.join(f'{name} {value:.6g}' for name, value in training.metrics.items())}")
     return training, version
@@ -223,29 +262,26 @@ class _Run:
 
     workspace: Workspace
     file: ModelFile
-    rows: TrainingRows
-    training: Training
-    version: str
+    learnt: Learnt
     duration_s: float
 
     def evidence(self, record: ModelCard | GoldenExamples) -> Evidence:
-        window = DataWindow(self.rows.start, self.rows.end)
         commit = code_commit(self.file.path.resolve().parent)
-        return evidence_of(record, PRODUCER, self.workspace.clock(), window, commit)
+        return evidence_of(record, PRODUCER, self.workspace.clock(), self.learnt.window, commit)
 
     def card(self) -> ModelCard:
         model = self.file.model
-        size_mb = sum(map(len, self.training.files.values())) / 1e6
-        cost = f"{len(self.rows.labels):,} rows in {self.duration_s:.1f} s on one core; artifact {size_mb:.2f} MB"
+        size_mb = sum(map(len, self.learnt.training.files.values())) / 1e6
+        cost = f"{self.learnt.rows:,} rows in {self.duration_s:.1f} s; artifact {size_mb:.2f} MB"
         return ModelCard(
             model=model.name,
-            version=self.version,
+            version=self.learnt.version,
             baseline=model.baseline,
             model_file=_relative(self.file.path, self.workspace.folder),
             model_file_hash=self.file.content_hash,
-            data_hash=self.training.data_hash,
+            data_hash=self.learnt.training.data_hash,
             seed=model.seed,
-            training_rows=len(self.rows.labels),
+            training_rows=self.learnt.rows,
             features=tuple(
                 FeatureNote(one.name, ", ".join(column for column, _ in one.inputs), one.online)
                 for one in model.features
@@ -253,17 +289,17 @@ class _Run:
             intended_use=model.intended_use,
             unsuitable_use=model.unsuitable_use,
             cost_estimate=cost,
-            latency_estimate_ms=_latency_ms(self.training.artifact),
-            training_metrics={**self.training.metrics, "immature_share": self.rows.immature_share},
-            libraries=self.training.libraries,
+            latency_estimate_ms=_latency_ms(self.learnt.training.artifact),
+            training_metrics={**self.learnt.training.metrics, "immature_share": self.learnt.immature_share},
+            libraries=self.learnt.training.libraries,
             duration_s=self.duration_s,
         )
 
     def golden(self) -> GoldenExamples:
-        model, artifact = self.file.model, self.training.artifact
+        model, artifact = self.file.model, self.learnt.training.artifact
         return GoldenExamples(
             model=model.name,
-            version=self.version,
+            version=self.learnt.version,
             inputs=tuple(SchemaField(one.name, one.type) for one in artifact.inputs.values()),
             output="probability",
             examples=tuple(GoldenExample(dict(one.row), one.score) for one in artifact.golden),  # type: ignore[arg-type]  # rows hold the JSON values the record takes

@@ -56,6 +56,9 @@ def train(
     until: Annotated[
         str | None, typer.Option("--until", help="End of the window, ISO 8601 with a zone; the data's end by default.")
     ] = None,
+    engine: Annotated[
+        str, typer.Option("--engine", help="local, or spark or a Spark master: XGBoost on several machines.")
+    ] = "local",
     timeout: Annotated[
         float | None, typer.Option("--timeout", help="Seconds one attempt may take; it is then ended.")
     ] = None,
@@ -78,14 +81,22 @@ def train(
 
     limits = Limits(timeout, retries, memory, retry_wait)
     if limits.any:
-        options = {"--until": until, "--idea": idea, "--workspace": workspace, "--as": member, "--key": key}
+        options = {
+            "--until": until,
+            "--engine": engine,
+            "--idea": idea,
+            "--workspace": workspace,
+            "--as": member,
+            "--key": key,
+        }
         _train_apart(["model", "train", str(file), *_given(options)], limits, as_json)
         return
     from tasuki.actions.models import train_model
 
     moment = _moment(until)
     with opened(workspace) as here, progress_console.status("training"):
-        trained = train_model(here, file, until=moment, actor=actor_of(here, member), idea=idea, key=key)
+        who = actor_of(here, member)
+        trained = train_model(here, file, until=moment, engine=engine, actor=who, idea=idea, key=key)
     _emit_trained(
         {
             "model": trained.model,

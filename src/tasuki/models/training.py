@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version as library_version
 from typing import Any
@@ -16,6 +16,7 @@ from tasuki.errors import Fault, Invalid
 from tasuki.models.artifact import (
     Artifact,
     Golden,
+    Parameters,
     golden_file,
     inputs_of,
     parameters_files,
@@ -74,6 +75,23 @@ class Training:
     data_hash: str
     metrics: Mapping[str, float]
     libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What parameters were fitted from.
+
+    Args:
+        model_file_hash: SHA-256 of the model file.
+        data_hash: SHA-256 over the rows.
+        table_columns: Every column the table has: requests may carry those that the model does not use.
+        more: Further entries of the training record.
+    """
+
+    model_file_hash: str
+    data_hash: str
+    table_columns: Collection[str] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 def select_rows(
@@ -149,20 +167,32 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
         parameters = fit(model, rows.columns, rows.labels)
     except WrongValue as error:
         raise Invalid(f"{model.name} cannot be trained", [Fault(error.column, error.what, error.expected)]) from error
+    return training_of(model, parameters, rows, Provenance(model_file_hash, data_hash(rows), table_columns))
+
+
+def training_of(model: Model, parameters: Parameters, rows: TrainingRows, made_from: Provenance) -> Training:
+    """The artifact's files for parameters that were fitted, proved on golden examples.
+
+    Args:
+        model: The definition.
+        parameters: What was fitted.
+        rows: Rows to score for metrics, expectations and golden examples: what was learnt from, or a sample of it.
+        made_from: What it was fitted from.
+    """
     drafted = {
         **parameters_files(parameters),
-        "schema.json": schema_file(inputs_of(model.features), _accepted(model, table_columns)),
+        "schema.json": schema_file(inputs_of(model.features), _accepted(model, made_from.table_columns)),
     }
     placeholder = golden_file((Golden({}, 0.0),))
     draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})
     scores = score_rows(draft, rows.columns)
     metrics = _metrics(rows.labels, scores)
     libraries = {name: library_version(name) for name in LIBRARIES[family_of(model.estimator, model.storage)]}
-    digest = data_hash(rows)
     training = {
         **_record(model, rows),
-        "model_file_hash": model_file_hash,
-        "data_hash": digest,
+        **made_from.more,
+        "model_file_hash": made_from.model_file_hash,
+        "data_hash": made_from.data_hash,
         "metrics": metrics,
         "libraries": libraries,
         "expected_scores": expected_scores(scores),
@@ -172,7 +202,7 @@ def train(model: Model, rows: TrainingRows, model_file_hash: str, table_columns:
     files = {**drafted, "golden.json": golden, "training.json": to_json(training)}
     artifact = read_artifact(model.name, "draft", files)
     prove(artifact)
-    return Training(files, artifact, digest, metrics, libraries)
+    return Training(files, artifact, made_from.data_hash, metrics, libraries)
 
 
 def data_hash(rows: TrainingRows) -> str:
