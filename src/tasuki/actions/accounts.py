@@ -41,6 +41,14 @@ class WrongPassword(TasukiError):
     """Nobody was let in: the name or the password is wrong, and which of them is not said."""
 
 
+class NotOfThisTeam(Refused):
+    """An identity provider vouches for somebody who has no account here."""
+
+
+class AccountDisabled(Refused):
+    """The account lets nobody in."""
+
+
 class TooManyTries(TasukiError):
     """Somebody must wait before the next try."""
 
@@ -213,14 +221,17 @@ def sign_in_by_subject(workspace: Workspace, subject: str, member: str) -> str:
         member: The member that the provider's claims name; used where the subject is not linked yet.
 
     Raises:
-        Refused: Nobody of the team is meant, the account is disabled, or it is linked to somebody else.
+        NotOfThisTeam: Nobody of the team is meant, or the account is linked to somebody else.
+        AccountDisabled: The account is disabled.
     """
     store = store_of(workspace)
     account = store.account_of_subject(subject)
     if account is None:
         account = store.account(member) if member in workspace.ledger.members() else None
+        if account is not None and account.is_disabled:
+            raise _disabled()
         if account is None or account.subject is not None:
-            raise Refused(
+            raise NotOfThisTeam(
                 "the identity provider knows you, but this team does not",
                 rule="an account is opened by an administrator's invitation before the provider can vouch for it",
                 next_step="ask an administrator to invite you",
@@ -228,8 +239,14 @@ def sign_in_by_subject(workspace: Workspace, subject: str, member: str) -> str:
         store.save(account := replace(account, subject=subject))
         _tell(workspace, "account_linked", account.member, {"member": account.member})
     if account.is_disabled:
-        raise Refused("your account is disabled", rule="a disabled account lets nobody in", next_step="ask why")
+        raise _disabled()
     return _begin_session(workspace, store, account.member)
+
+
+def _disabled() -> AccountDisabled:
+    return AccountDisabled(
+        "your account is disabled", rule="a disabled account lets nobody in", next_step="ask an administrator why"
+    )
 
 
 def sign_out(workspace: Workspace, session_secret: str) -> None:

@@ -6,6 +6,7 @@ from litestar import Litestar, Response, Router
 from litestar.datastructures import ResponseHeader, State
 from litestar.exceptions import HTTPException
 
+from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
@@ -60,7 +61,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
             ),
             REST,
         ],
-        state=State({"workspace": workspace, "reachable": reachable}),
+        state=State({"workspace": workspace, "reachable": reachable, "vouching": _vouching(workspace)}),
         guards=[require_visitor],
         request_max_body_size=LARGEST_BODY,
         before_request=_refuse_foreign_host,
@@ -72,6 +73,11 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
         openapi_config=description(),
         logging_config=None,
     )
+
+
+def _vouching(workspace: Workspace) -> Vouching | None:
+    provider = workspace.door.provider
+    return None if provider is None else Vouching(provider, workspace.clock)
 
 
 async def _refuse_foreign_host(request: AnyRequest) -> None:

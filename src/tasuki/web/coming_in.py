@@ -1,6 +1,8 @@
-"""Coming in and going out: sign-in, the links of invitations, and, on this machine alone, whose name is used."""
+"""Coming in (by password, identity provider or link) and going out; alone on this machine, in whose name one acts."""
 
+import logging
 from typing import Any
+from urllib.parse import quote, unquote
 
 from litestar import Response, get, post
 from litestar.datastructures import Cookie
@@ -8,22 +10,36 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tasuki.accounts.account import LONGEST_PASSWORD, SESSION_LENGTH, SHORTEST_PASSWORD
+from tasuki.accounts.secret import new_secret
 from tasuki.actions.accounts import (
+    AccountDisabled,
     NewMember,
+    NotOfThisTeam,
     TooManyTries,
     WrongPassword,
     accept_invitation,
     invitation_of,
     sign_in,
+    sign_in_by_subject,
     sign_out,
 )
-from tasuki.errors import Invalid, Missing
+from tasuki.actions.vouching import NotVouchedFor, Return, Vouching
+from tasuki.errors import Invalid, Missing, TasukiError, Unavailable
 from tasuki.flow.plan import ROLES
 from tasuki.web.guard import local_address
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
 from tasuki.web.visitors import ACTING_COOKIE, SESSION_COOKIE, form_of, known_of
 
 _OPEN = {"open": True}
+_log = logging.getLogger("tasuki.web")
+PROVIDER_COOKIE, _PROVIDER_PATH = "tasuki_provider", "/sign-in/provider"
+_PROVIDER_WAIT_S = 600
+_PROVIDER_PROBLEMS: dict[type[TasukiError], tuple[str, int]] = {
+    NotOfThisTeam: ("sign_in.provider_unknown", 403),
+    AccountDisabled: ("sign_in.provider_disabled", 403),
+    NotVouchedFor: ("sign_in.provider_refused", 403),
+    Unavailable: ("sign_in.provider_away", 503),
+}
 
 
 @get("/sign-in", sync_to_thread=True, opt=_OPEN)
@@ -62,6 +78,69 @@ def do_sign_in(request: AnyRequest) -> Response[Any]:
     except WrongPassword:
         return _sign_in_page(request, onward, "sign_in.wrong", 403)
     return with_session(request, Redirect(onward, status_code=303), secret)
+
+
+@get(_PROVIDER_PATH, sync_to_thread=True, opt=_OPEN)
+def ask_provider(request: AnyRequest) -> Response[Any]:
+    """Sends the browser to the identity provider."""
+    secret, onward = new_secret(), local_address(request.query_params.get("next"))
+    try:
+        place = _vouching(request).address_to_ask(secret, _return_address(request))
+    except Unavailable as error:
+        return _provider_problem(request, onward, error)
+    response = Redirect(place, status_code=303)
+    response.set_cookie(_provider_cookie(request, f"{secret}|{quote(onward, safe='')}"))
+    return response
+
+
+@get(f"{_PROVIDER_PATH}/return", sync_to_thread=True, opt=_OPEN)
+def return_from_provider(request: AnyRequest) -> Response[Any]:
+    """Lets in the member for whom the identity provider vouches."""
+    secret, _, kept = request.cookies.get(PROVIDER_COOKIE, "").partition("|")
+    onward, query = local_address(unquote(kept)), {name: str(one) for name, one in request.query_params.items()}
+    try:
+        vouched = _vouching(request).vouch(Return(secret, query, _return_address(request)))
+        session = sign_in_by_subject(workspace_of(request), vouched.subject, vouched.member)
+    except tuple(_PROVIDER_PROBLEMS) as error:
+        return _provider_problem(request, onward, error)
+    response = with_session(request, Redirect(onward, status_code=303), session)
+    response.delete_cookie(PROVIDER_COOKIE, path=_PROVIDER_PATH)
+    return response
+
+
+def _provider_problem(request: AnyRequest, onward: str, error: TasukiError) -> Response[str]:
+    """The sign-in again, with what to do; why exactly is for the log, which holds no secret."""
+    _log.warning("a sign-in by the identity provider failed: %s", error.what)
+    problem, status = next(said for kind, said in _PROVIDER_PROBLEMS.items() if isinstance(error, kind))
+    response = _sign_in_page(request, onward, problem, status)
+    response.delete_cookie(PROVIDER_COOKIE, path=_PROVIDER_PATH)
+    return response
+
+
+def _vouching(request: AnyRequest) -> Vouching:
+    vouching: Vouching | None = request.app.state.vouching
+    if vouching is None:
+        raise Missing("no identity provider is set", next_step="sign in with your password")
+    return vouching
+
+
+def _return_address(request: AnyRequest) -> str:
+    door = workspace_of(request).door
+    site = door.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
+    return f"{site}{_PROVIDER_PATH}/return"
+
+
+def _provider_cookie(request: AnyRequest, value: str) -> Cookie:
+    """Lax, since the browser comes back from another site; only the return reads it."""
+    return Cookie(
+        PROVIDER_COOKIE,
+        value=value,
+        path=_PROVIDER_PATH,
+        httponly=True,
+        samesite="lax",
+        secure=workspace_of(request).door.is_encrypted,
+        max_age=_PROVIDER_WAIT_S,
+    )
 
 
 @post("/sign-out", sync_to_thread=True, opt=_OPEN)
@@ -126,7 +205,6 @@ def do_act_as(request: AnyRequest) -> Response[Any]:
 
 def with_session(request: AnyRequest, response: Redirect, secret: str) -> Redirect:
     """A new id for every sign-in: one that somebody planted before is worth nothing afterwards."""
-    is_encrypted = workspace_of(request).door.public_url.startswith("https:")
     response.set_cookie(
         Cookie(
             SESSION_COOKIE,
@@ -134,11 +212,20 @@ def with_session(request: AnyRequest, response: Redirect, secret: str) -> Redire
             path="/",
             httponly=True,
             samesite="lax",
-            secure=is_encrypted,
+            secure=workspace_of(request).door.is_encrypted,
             max_age=int(SESSION_LENGTH.total_seconds()),
         )
     )
     return response
 
 
-COMING_IN = (show_sign_in, do_sign_in, do_sign_out, show_welcome, do_welcome, do_act_as)
+COMING_IN = (
+    show_sign_in,
+    do_sign_in,
+    ask_provider,
+    return_from_provider,
+    do_sign_out,
+    show_welcome,
+    do_welcome,
+    do_act_as,
+)
