@@ -1,6 +1,7 @@
 """The parts of the service by themselves: any body is answered or refused, rows and columns agree, nothing is lost."""
 
 import json
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -151,14 +152,31 @@ def test_log_writes_within_a_second_without_being_stopped(tmp_path: Path) -> Non
     log.start()
     try:
         log.add(exposure(1))
-        import time
-
         until = time.monotonic() + 5
         while log.waiting and time.monotonic() < until:
             time.sleep(0.02)
         assert log.written == 1
     finally:
         log.stop()
+
+
+def test_log_that_cannot_make_a_segment_says_so_and_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(rows: Any) -> Any:
+        raise TypeError("no such type")
+
+    log = ExposureLog(LogPlace.of(tmp_path, flush_s=0.05), system_clock)
+    with monkeypatch.context() as patched:
+        patched.setattr(segments, "table_of", broken)
+        log.start()
+        log.add(exposure(1))
+        until = time.monotonic() + 5
+        while not log.error and time.monotonic() < until:
+            time.sleep(0.02)
+        assert log.error == "TypeError: no such type"
+        assert log.waiting == 1
+    log.add(exposure(2))
+    log.stop()
+    assert (log.written, log.waiting, log.error) == (2, 0, "")
 
 
 ARMS = st.lists(st.text("abc", min_size=1, max_size=3), min_size=1, max_size=4, unique=True)

@@ -57,7 +57,7 @@ class DurableWriter:
                     self._began = time.monotonic()
                 self._file.append(rows)
                 self._rows.add(rows)
-            except OSError as error:
+            except Exception as error:
                 # After a failed write nobody knows what is at the file's end: nothing more is appended to it.
                 failed = f"{type(error).__name__}: {error}"
                 self._turn()

@@ -167,10 +167,10 @@ class ExposureLog:
         return [waiting.popleft() for _ in range(min(len(waiting), most))]
 
     def _keep(self, number: int, rows: Gathered) -> bool:
-        """Writes a segment; on a disk that refuses, says so."""
+        """Writes a segment; when that fails, for whatever reason, says so and keeps the rows."""
         try:
             write_segment(self.place.segments / segment_name(self.name, number), rows.table())
-        except OSError as error:
+        except Exception as error:  # a thread that ended here would leave the service answering unlogged
             self.error = f"{type(error).__name__}: {error}"
             return False
         self.error = ""
@@ -184,10 +184,14 @@ class ExposureLog:
         began, stopping = time.monotonic(), False
         while not stopping:
             stopping = self._stop.wait(min(GATHER_S, self.place.flush_s))
-            self._gather()
-            if stopping or time.monotonic() - began >= self.place.flush_s or self._gathered.count >= ROWS_PER_SEGMENT:
-                began = time.monotonic()
-                self._flush()
+            try:
+                self._gather()
+                due = time.monotonic() - began >= self.place.flush_s or self._gathered.count >= ROWS_PER_SEGMENT
+                if stopping or due:
+                    began = time.monotonic()
+                    self._flush()
+            except Exception as error:  # shown, and the backlog it leaves ends in 503: never silently unlogged
+                self.error = f"{type(error).__name__}: {error}"
 
     def _gather(self) -> None:
         if self._gathered.count < ROWS_PER_SEGMENT:  # a disk that refuses must not make one that never ends
