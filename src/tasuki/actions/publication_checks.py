@@ -101,9 +101,13 @@ def _parity(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
             {one.name: to_raw(one.type, rows[one.name][at]) for one in artifact.inputs.values()}
             for at in range(len(places))
         ]
-        began = time.perf_counter()
-        alone = [artifact.scorer.score_row(request) for request in requests]
-        taken_ms = (time.perf_counter() - began) * 1_000 / max(1, len(requests))
+        alone, taken = [], []
+        for request in requests:
+            began = time.perf_counter()
+            alone.append(artifact.scorer.score_row(request))
+            taken.append((time.perf_counter() - began) * 1_000)
+        # The median: this machine may be busy with other things, and the limit is the service's.
+        taken_ms = float(np.median(taken)) if taken else 0.0
     except (TasukiError, WrongValue) as error:
         how = "train again on the table as it is now, or mend the rows"
         yield Fault(
@@ -117,7 +121,7 @@ def _parity(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
     limit = _limit(candidate, "latency_p99_ms", 10.0)
     if taken_ms > limit:
         how = "a smaller model, or a higher latency_p99_ms in the model file"
-        yield Fault("latency", f"one score takes {taken_ms:.2f} ms", f"at most {limit:g} (p99)", how)
+        yield Fault("latency", f"one score takes {taken_ms:.2f} ms (median)", f"at most {limit:g} (p99)", how)
 
 
 def _distribution(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:

@@ -80,14 +80,17 @@ class EstimatorScorer:
 
 
 def _load_skops(content: bytes, width: int) -> Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]]:
-    from threadpoolctl import threadpool_limits
+    from threadpoolctl import ThreadpoolController
 
     estimator = load_estimator(content, width)
     if "n_jobs" in estimator.get_params():
         estimator.set_params(n_jobs=1)
 
+    # Looking for the libraries to hold to one thread takes longer than a score: it is done once.
+    controller = ThreadpoolController()
+
     def predict(matrix: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        with threadpool_limits(limits=1):
+        with controller.limit(limits=1):
             scores: npt.NDArray[np.float64] = estimator.predict_proba(matrix)[:, 1].astype(np.float64)
         return scores
 
