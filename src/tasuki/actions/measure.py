@@ -10,6 +10,7 @@ from tasuki.experiments.design import MOST_ARMS
 from tasuki.metrics.bound import BoundMetric, bind_all
 from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
 from tasuki.metrics.metric import Metric
+from tasuki.metrics.origins import origins_of
 from tasuki.metrics.statistics import Cell, Sample, Statistics, read_statistics
 from tasuki.metrics.window import IN_WINDOW, MOST_HOURS, Window, windowed_table
 from tasuki.metrics.winsor import limits_tree, read_limits
@@ -71,10 +72,20 @@ def statistics_of(warehouse: Engine, reading: Reading, alpha: float, most_values
         Invalid: As `measure`, for what the rows show.
     """
     reading = _limited(warehouse, reading)
-    statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
+    statistics = counted(warehouse, reading)
     require_sound(statistics, reading.metrics)
     statistics = _with_quantiles(warehouse, reading, statistics, alpha)
     return _with_values(warehouse, reading, statistics, most_values)
+
+
+def counted(warehouse: Engine, reading: Reading) -> Statistics:
+    """What the grouped query says; asked once more, around the mean, where averages would lose digits that matter."""
+    statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
+    origins = origins_of(statistics)
+    if not origins:
+        return statistics
+    reading = reading.around(origins)
+    return read_statistics(reading, warehouse.rows(statistics_tree(reading)))
 
 
 def read(warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked: Asked) -> Reading:

@@ -9,12 +9,11 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tasuki.actions.measure import Asked, measure, read, require_sound
+from tasuki.actions.measure import Asked, counted, measure, read, require_sound
 from tasuki.errors import Fault, Invalid
 from tasuki.metrics.bound import BoundMetric
-from tasuki.metrics.compile import statistics_tree
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.statistics import Statistics, added, read_statistics
+from tasuki.metrics.statistics import Statistics, added
 from tasuki.metrics.winsor import read_limits
 from tasuki.warehouse import Engine
 
@@ -67,7 +66,7 @@ def measure_within(
     for number in range(passes):
         reading = read(engine, _part(table, key, number, passes), columns, asked)
         reading = reading.within(read_limits(reading, {}))
-        parts.append(read_statistics(reading, engine.rows(statistics_tree(reading))))
+        parts.append(counted(engine, reading))
     statistics = added(parts)
     require_sound(statistics, reading.metrics)
     return statistics, reading.metrics

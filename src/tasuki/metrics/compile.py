@@ -11,7 +11,7 @@ from sqlglot import exp
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.levels import clean_tree, cluster_tree, is_off, quantile_of, units_tree
 from tasuki.metrics.reading import NO_UNIT, SEVERAL_ARMS, Reading
-from tasuki.metrics.trees import column, finite, is_known, is_null, named, total
+from tasuki.metrics.trees import column, finite, is_known, is_null, named, number, total
 from tasuki.stats.quantile import Levels
 
 __all__ = ["NO_UNIT", "NO_VALUE", "SEVERAL_ARMS", "Reading", "clean_tree", "quantile_tree", "statistics_tree",
@@ -37,7 +37,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
 
     Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
     `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, means `m{i}_a{j}` and
-    covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`.
+    covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`. Means are
+    those of the values less the reading's origins.
     With clusters, "units" are clusters: what was randomised.
     """
     clean = clean_tree(reading) if reading.cluster is None else cluster_tree(reading)
@@ -106,7 +107,7 @@ def _in_segment(k: int, value: str) -> exp.Expr:
 
 
 def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
-    values = [column(f"y{i}_{j}") for j in range(len(bound.variables))]
+    values: list[exp.Expr] = [column(f"y{i}_{j}") for j in range(len(bound.variables))]
     is_binary = bound.metric.kind == "proportion"
     chosen: list[exp.Expr] = [
         named(exp.Count(this=values[0].copy()), f"m{i}_n"),
@@ -120,6 +121,7 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
         chosen += [named(kind(this=values[0].copy()), f"m{i}_{name}") for kind, name in _EXTREMES]
     if i in reading.limits:
         chosen.append(named(exp.Sum(this=column(f"k{i}")), f"m{i}_held"))
+    values = [_from_origin(reading, i, j, value) for j, value in enumerate(values)]
     chosen += [named(exp.Avg(this=value.copy()), f"m{i}_a{j}") for j, value in enumerate(values)]
     if is_binary and len(values) == 1:
         return chosen  # the variance of 0 and 1 follows from their mean
@@ -130,6 +132,14 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
             spread = exp.CovarSamp(this=values[j].copy(), expression=values[k].copy())
         chosen.append(named(spread, f"m{i}_c{j}_{k}"))
     return chosen
+
+
+def _from_origin(reading: Reading, i: int, j: int, value: exp.Expr) -> exp.Expr:
+    origin = reading.origins.get((i, j))
+    if origin is None:
+        return value
+    away = exp.cast(number(origin), exp.DType.DOUBLE)
+    return exp.Paren(this=exp.Sub(this=exp.cast(value, exp.DType.DOUBLE), expression=away))
 
 
 def _lost(reading: Reading, i: int, bound: BoundMetric) -> exp.Expr:
@@ -154,5 +164,5 @@ def _varying(reading: Reading, i: int, bound: BoundMetric) -> exp.Expr:
     return total([exp.Sum(this=column(f"w{i}_{j}")) for j in covariates])
 
 
-def _equals(value: exp.Expr, number: int) -> exp.Expr:
-    return exp.EQ(this=value, expression=exp.Literal.number(number))
+def _equals(value: exp.Expr, wanted: int) -> exp.Expr:
+    return exp.EQ(this=value, expression=exp.Literal.number(wanted))

@@ -32,6 +32,8 @@ class Reading:
         cluster: The column of what was randomised, where that is coarser than a unit.
         limits: By metric, the values that its winsorised units are held within.
         units: Events that were summed to units before, instead of rows (see `tasuki.metrics.increments`).
+        origins: By metric and position, what values are counted from, where averages would lose digits otherwise
+            (see `tasuki.metrics.origins`).
     """
 
     table: exp.Expr
@@ -45,6 +47,7 @@ class Reading:
     cluster: str | None = None
     limits: Mapping[int, Limits] = field(default_factory=dict)
     units: exp.Expr | None = None
+    origins: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def is_grouped(self) -> bool:
@@ -54,6 +57,10 @@ class Reading:
     def within(self, limits: Mapping[int, Limits]) -> "Reading":
         """The same, its winsorised metrics held within these ends."""
         return replace(self, limits=limits)
+
+    def around(self, origins: Mapping[tuple[int, int], float]) -> "Reading":
+        """The same, its averages counted from these values."""
+        return replace(self, origins=origins)
 
     def of(self, table: exp.Expr) -> "Reading":
         """The same question about another table with these columns."""

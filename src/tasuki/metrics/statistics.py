@@ -155,7 +155,7 @@ def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
     known = Sample(no_moments(size), lost, off, varying, held=held, limits=reading.limits.get(i))
     if not n:
         return known
-    means = tuple(_number(row[f"m{i}_a{j}"]) for j in range(size))
+    means = tuple(_number(row[f"m{i}_a{j}"]) + reading.origins.get((i, j), 0.0) for j in range(size))
     if f"m{i}_c0_0" not in row:
         variance = means[0] * (1 - means[0]) * n / (n - 1) if n > 1 else 0.0
         return replace(known, moments=Moments(n, means, ((variance,),)))
