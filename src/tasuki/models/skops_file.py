@@ -150,12 +150,11 @@ def _renumbered(content: bytes) -> bytes:
     """skops numbers what it writes by memory addresses; here by place, so that the same estimator is the same bytes."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema = json.loads(archive.read("schema.json"))
-        numbers: dict[Any, int] = {}
         arrays: dict[str, bytes] = {}
-        for place, node in enumerate(_nodes(schema)):
-            # Two equal constants may or may not be one object in memory; what is immutable need not be shared.
-            key = ("alone", place) if node["__loader__"] == "JsonNode" else node.get("__id__")
-            node["__id__"] = numbers.setdefault(key, len(numbers) + 1)
+        for place, node in enumerate(_nodes(schema), 1):
+            # What is one object in memory, or only has the address of one that is gone, differs between processes:
+            # every node is an object of its own.
+            node["__id__"] = place
             if isinstance(node.get("file"), str):
                 name = f"{node['__id__']}.npy"
                 arrays[name] = archive.read(node["file"])
