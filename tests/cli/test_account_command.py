@@ -1,4 +1,4 @@
-"""`tasuki account invite` and `tasuki account token`."""
+"""`tasuki account`: invitations, tokens, and who comes in."""
 
 import json
 from pathlib import Path
@@ -52,3 +52,33 @@ def test_an_invitation_for_a_stranger_is_missing(folder: Path, capsys: pytest.Ca
     code, _, err = told(folder, capsys, "account", "invite", "nobody")
     assert code == 5
     assert "Next:" in err
+
+
+def test_a_token_is_listed_without_its_secret_and_revoked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _, out, _ = told(folder, capsys, "account", "token", "aoi", "--label", "nightly", "--json")
+    made = json.loads(out)
+    code, out, _ = told(folder, capsys, "account", "tokens", "--json")
+    listed = json.loads(out)["tokens"]
+    assert (code, [one["id"] for one in listed]) == (0, [made["id"]])
+    assert made["token"] not in out
+    assert told(folder, capsys, "account", "revoke", made["id"])[0] == 0
+    assert told(folder, capsys, "account", "revoke", made["id"])[0] == 5
+    workspace = open_workspace(folder)
+    assert visitor_of_token(workspace, made["token"]) is None
+    workspace.close()
+
+
+def test_an_account_is_disabled_enabled_and_made_an_administrators(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told(folder, capsys, "account", "add", "ren", "--role", "analyst")
+    for name in ("aoi", "ren"):
+        told(folder, capsys, "account", "invite", name)
+    assert told(folder, capsys, "account", "disable", "nobody")[0] == 5
+    assert json.loads(told(folder, capsys, "account", "administrator", "aoi", "--json")[1])["administrator"]
+    said = json.loads(told(folder, capsys, "account", "disable", "ren", "--json")[1])
+    assert (said["schema"], said["disabled"], said["can_sign_in"]) == ("tasuki.account/1", True, False)
+    assert not json.loads(told(folder, capsys, "account", "enable", "ren", "--json")[1])["disabled"]
+    assert told(folder, capsys, "account", "disable", "aoi", "--as", "ren")[0] == 4
+    assert told(folder, capsys, "account", "tokens", "aoi", "--as", "ren")[0] == 4
+    assert told(folder, capsys, "account", "administrator", "aoi", "--no")[0] == 4  # the last one stays

@@ -14,7 +14,7 @@ from tasuki.titles import Titles
 Scope = Literal["read", "relay", "run", "admin"]
 SCOPES: tuple[Scope, ...] = ("read", "relay", "run", "admin")
 """`read` sees everything the team sees, `relay` works on ideas and hand-offs, `run` touches models and experiments,
-`admin` touches accounts."""
+`admin` touches accounts, also one's own: a token must not make another that may more or lives longer."""
 
 Who = Literal["anyone", "rule", "administrator"]
 
@@ -39,7 +39,6 @@ class Verb:
 def _verbs() -> tuple[Verb, ...]:
     anyone = Titles("any member", "メンバー全員")
     holder = Titles("who has the sash, or a role that owns the stage", "襷を持つ人、または工程を担う役割")
-    stage = Titles("a role that owns the stage", "工程を担う役割")
     owner = Titles("the idea's owner", "施策のオーナー")
     owner_or_holder = Titles("the idea's owner or who has the sash", "施策のオーナー、または襷を持つ人")
     receiver = Titles("the one who picked it up", "確認を始めた人")
@@ -98,13 +97,22 @@ def _verbs() -> tuple[Verb, ...]:
         Verb("case.show", "read", "anyone", anyone),
         Verb("metric.list", "read", "anyone", anyone),
         Verb("metric.show", "read", "anyone", anyone),
+        Verb("metric.check", "run", "anyone", anyone),
         Verb("experiment.status", "read", "anyone", anyone),
         Verb("experiment.list", "read", "anyone", anyone),
-        Verb("experiment.plan", "run", "rule", stage),
-        Verb("experiment.start", "run", "rule", stage),
-        Verb("experiment.stop", "run", "rule", stage),
-        Verb("experiment.check", "run", "rule", stage),
-        Verb("experiment.compare", "run", "anyone", anyone),
+        Verb("experiment.report", "read", "anyone", anyone),
+        Verb("experiment.plan", "run", "rule", holder),
+        Verb("experiment.book", "run", "rule", holder),
+        Verb("experiment.start", "run", "rule", holder),
+        Verb("experiment.ramp", "run", "rule", holder),
+        Verb("experiment.stop", "run", "rule", holder),
+        Verb("experiment.check", "run", "rule", holder),
+        Verb("experiment.compare", "run", "rule", holder),
+        Verb("experiment.decide", "run", "rule", holder),
+        Verb("compare", "run", "anyone", anyone),
+        Verb("offline.compare", "run", "anyone", anyone),
+        Verb("plan", "run", "anyone", anyone),
+        Verb("assign", "read", "anyone", anyone),
         Verb("model.list", "read", "anyone", anyone),
         Verb("model.show", "read", "anyone", anyone),
         Verb("model.publish", "run", "rule", publisher),
@@ -113,7 +121,7 @@ def _verbs() -> tuple[Verb, ...]:
         Verb("account.list", "read", "anyone", anyone),
         Verb(
             "account.own",
-            "relay",
+            "admin",
             "anyone",
             Titles("any member, of their own account", "メンバー全員（自分のアカウント）"),
         ),

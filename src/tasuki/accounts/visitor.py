@@ -59,4 +59,4 @@ def require(visitor: Visitor, verb: str) -> None:
 
 def _words(verb: str) -> str:
     noun, _, action = verb.partition(".")
-    return f"use “{noun} {action}”"
+    return f"use “{' '.join(filter(None, (noun, action)))}”"

@@ -331,6 +331,20 @@ def make_token(
     return secret, token
 
 
+def tokens_of(workspace: Workspace, member: str, *, actor: str) -> tuple[Token, ...]:
+    """The tokens of a member, the newest first: one's own, or anybody's for an administrator.
+
+    Raises:
+        Missing: There is no such member.
+        Refused: They are somebody else's and the actor is no administrator.
+    """
+    store = store_of(workspace)
+    if member != actor:
+        _require_administrator(store, actor)
+        _require_member(workspace, member)
+    return store.tokens(member)
+
+
 def revoke_token(workspace: Workspace, token_id: str, *, actor: str) -> None:
     """Ends a token at once.
 

@@ -24,6 +24,15 @@ def save_experiment(workspace: Workspace, idea: str, experiment: str, path: Path
         Invalid: The ending is neither .html nor .md.
         Unavailable: The file cannot be written.
     """
+    save_document(path, report_of(workspace, idea, experiment, language))
+
+
+def report_of(workspace: Workspace, idea: str, experiment: str, language: Language) -> Document:
+    """The latest comparison of an experiment, as a document.
+
+    Raises:
+        Missing: The experiment was not compared yet.
+    """
     found = [one for one in comparisons(workspace, idea) if one[1].experiment == experiment]
     if not found:
         raise Missing(
@@ -31,7 +40,7 @@ def save_experiment(workspace: Workspace, idea: str, experiment: str, path: Path
             expected="a comparison report among the evidence of its idea",
             next_step=f"tasuki experiment compare {experiment}",
         )
-    save_document(path, document_of(workspace, idea, found[-1], language))
+    return document_of(workspace, idea, found[-1], language)
 
 
 def comparisons(workspace: Workspace, idea: str) -> list[tuple[Evidence, ComparisonReport]]:

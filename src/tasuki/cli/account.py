@@ -5,15 +5,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tasuki.actions.documents import member_document
+from tasuki.actions.run_documents import account_document, new_token_document, token_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
 
 if TYPE_CHECKING:
+    from tasuki.actions.workspace import Workspace
     from tasuki.flow.plan import Member
 
 app = typer.Typer(no_args_is_help=True)
 
+NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="The member.")]
 RoleOption = Annotated[
     list[str] | None,
     typer.Option("--role", help="analyst, data_scientist, data_engineer, ml_engineer or researcher. Repeatable."),
@@ -115,9 +118,100 @@ def token(
             days=days,
             service=service,
         )
-    payload = {"token": secret, "id": made.id, "member": name, "scopes": made.scopes, "expires_at": made.expires_at}
+    payload = new_token_document(secret, made)
     said = f"Keep it now, it is not shown again (until {made.expires_at:%Y-%m-%d}):\n{secret}"
     emit("token/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False, soft_wrap=True))
+
+
+@app.command()
+def tokens(
+    name: Annotated[str | None, typer.Argument(help="Whose; one's own otherwise.")] = None,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List a member's tokens. Their secrets are shown once, when they are made."""
+    from tasuki.actions.accounts import tokens_of
+
+    with opened(workspace) as here:
+        who = actor_of(here, member)
+        found = tokens_of(here, name or who, actor=who)
+
+    def show() -> None:
+        rows = [(one.id, one.label, ", ".join(one.scopes), f"{one.expires_at:%Y-%m-%d}") for one in found]
+        print_table(("id", "what for", "scopes", "until"), rows)
+
+    payload = {"tokens": [token_document(one) for one in found]}
+    emit("tokens/1", payload, as_json=as_json, for_people=show)
+
+
+@app.command()
+def revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="The token's id; `tasuki account tokens` shows it.")],
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End a token at once."""
+    from tasuki.actions.accounts import revoke_token
+
+    with opened(workspace) as here:
+        revoke_token(here, token_id, actor=actor_of(here, member))
+    said = f"The token {token_id} opens nothing any more."
+    emit(
+        "token_revoked/1",
+        {"id": token_id},
+        as_json=as_json,
+        for_people=lambda: console.print(said, markup=False),
+    )
+
+
+@app.command()
+def disable(
+    name: NameArgument, workspace: WorkspaceOption = None, member: AsOption = None, as_json: JsonOption = False
+) -> None:
+    """Keep a member out: sessions end, tokens stop. Their part in the ledger stays."""
+    from tasuki.actions.accounts import set_disabled
+
+    with opened(workspace) as here:
+        set_disabled(here, name, True, actor=actor_of(here, member))
+        _emit_account(here, name, f"{name} is kept out.", as_json)
+
+
+@app.command()
+def enable(
+    name: NameArgument, workspace: WorkspaceOption = None, member: AsOption = None, as_json: JsonOption = False
+) -> None:
+    """Let a member in again."""
+    from tasuki.actions.accounts import set_disabled
+
+    with opened(workspace) as here:
+        set_disabled(here, name, False, actor=actor_of(here, member))
+        _emit_account(here, name, f"{name} may come in again.", as_json)
+
+
+@app.command()
+def administrator(
+    name: NameArgument,
+    no: Annotated[bool, typer.Option("--no", help="No longer an administrator. One always stays.")] = False,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a member an administrator, who may invite, disable and see everybody's tokens."""
+    from tasuki.actions.accounts import set_administrator
+
+    with opened(workspace) as here:
+        set_administrator(here, name, not no, actor=actor_of(here, member))
+        said = f"{name} is {'no longer' if no else 'now'} an administrator."
+        _emit_account(here, name, said, as_json)
+
+
+def _emit_account(here: "Workspace", name: str, said: str, as_json: bool) -> None:
+    from tasuki.actions.accounts import store_of
+
+    payload = account_document(here.ledger.members()[name], store_of(here).account(name))
+    emit("account/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False))
 
 
 def _emit_member(member: "Member", said: str, as_json: bool) -> None:

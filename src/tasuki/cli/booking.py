@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tasuki.actions.run_documents import booking_document, ramp_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit
@@ -37,22 +38,12 @@ def book(
     with opened(workspace) as here:
         booked = book_experiment(here, idea, request, actor=actor_of(here, member), key=key)
     slot = booked.slot
-    payload = {
-        "idea": slot.idea,
-        "experiment": slot.experiment,
-        "kind": slot.kind,
-        "lane": slot.lane,
-        "first_day": slot.first,
-        "last_day": slot.last,
-        "days": slot.days,
-        "position": booked.position,
-    }
 
     def show() -> None:
         place = f", number {booked.position} of those that wait" if booked.position else ""
         console.print(f"{slot.experiment} has {slot.lane} from {slot.first} to {slot.last}{place}.", markup=False)
 
-    emit("experiment_book/1", payload, as_json=as_json, for_people=show)
+    emit("experiment_book/1", booking_document(booked), as_json=as_json, for_people=show)
 
 
 def ramp(
@@ -76,9 +67,8 @@ def ramp(
         whose = idea or idea_of_experiment(here, experiment)
         state = ramp_experiment(here, whose, experiment, share, actor=actor_of(here, member), key=key)
     known = next(one for one in state.experiments if one.name == experiment)
-    payload = {"idea": whose, "experiment": experiment, "exposed": known.exposed}
 
     def show() -> None:
         console.print(f"{experiment} is exposed to {known.exposed:.0%} of its range.", markup=False)
 
-    emit("experiment_ramp/1", payload, as_json=as_json, for_people=show)
+    emit("experiment_ramp/1", ramp_document(state, experiment), as_json=as_json, for_people=show)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasuki.actions.run_documents import check_document
 from tasuki.cli.numbers import counts_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
@@ -55,16 +56,7 @@ def check(
             limits = replace(limits, days_required=days_required)
         round_ = _Round(here, whose, experiment, ClientSaid(counts, failed, days), limits, actor_of(here, member))
         report = round_.repeat(every) if every is not None else round_.check(daily, key)
-    payload = {
-        "idea": whose,
-        "experiment": report.experiment,
-        "passed": report.passed,
-        "days": report.days,
-        "days_required": report.days_required,
-        "probes": report.probes,
-        "incidents": report.incidents,
-        "by_day": report.by_day,
-    }
+    payload = check_document(whose, report)
     emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
     if require_pass and not report.passed:
         raise typer.Exit(4)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from tasuki.actions.run_documents import decision_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit
@@ -43,12 +44,7 @@ def decide(
         whose = idea or idea_of_experiment(here, experiment)
         recorded = decide_experiment(here, whose, request, actor=actor_of(here, member), key=key)
     as_recommended = recorded.decision == recorded.recommended
-    payload = {
-        "idea": whose,
-        "experiment": experiment,
-        "as_recommended": as_recommended,
-        "decision": recorded,
-    }
+    payload = decision_document(whose, experiment, recorded)
 
     def show() -> None:
         said = "as recommended" if as_recommended else f"while {recorded.recommended} was recommended"

@@ -1,9 +1,10 @@
 """`tasuki experiment …`."""
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from tasuki.actions.run_documents import run_document
 from tasuki.cli import booking, check, comparison, deciding, status
 from tasuki.cli.numbers import numbers_of
 from tasuki.cli.opened import actor_of, opened
@@ -113,12 +114,5 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
 
 
 def _emit_state(schema: str, state: "IdeaState", experiment: str, said: str, as_json: bool) -> None:
-    one = next(one for one in state.experiments if one.name == experiment)
-    payload: dict[str, Any] = {
-        "idea": state.idea,
-        "experiment": one.name,
-        "kind": one.kind,
-        "started_at": one.started_at,
-        "stopped_at": one.stopped_at,
-    }
+    payload = run_document(state, experiment)
     emit(schema, payload, as_json=as_json, for_people=lambda: console.print(f"{experiment} {said}.", markup=False))

@@ -37,7 +37,7 @@ app.add_typer(idea.app, name="idea", help="Open, list, show, end and reopen idea
 app.add_typer(handoff.app, name="handoff", help="Offer, pick up, accept and return.")
 app.add_typer(evidence.app, name="evidence", help="Attach, list and show evidence.")
 app.add_typer(case.app, name="case", help="Search, show and export the cases of ended ideas.")
-app.add_typer(account.app, name="account", help="The members of the team and their roles.")
+app.add_typer(account.app, name="account", help="The members of the team, their roles, accounts and tokens.")
 app.add_typer(metric.app, name="metric", help="The metrics the workspace declares.")
 app.add_typer(experiment.app, name="experiment", help="A/B 1 and A/B 2.")
 app.add_typer(model.app, name="model", help="Train, publish and serve models.")

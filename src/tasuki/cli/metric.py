@@ -1,18 +1,13 @@
 """`tasuki metric …`: the metrics that the workspace declares in metrics.toml."""
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 
+from tasuki.actions.run_documents import metric_document, metrics_document
 from tasuki.cli.opened import opened
 from tasuki.cli.options import JsonOption, WorkspaceEngineOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from tasuki.metrics.metric import Metric
 
 Dialect = Literal["duckdb", "spark", "bigquery", "snowflake", "trino", "clickhouse", "postgres"]
 """As in `tasuki.actions.queries`, which is not loaded for help."""
@@ -35,7 +30,7 @@ def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> Non
         ]
         print_table(("metric", "title", "kind", "better", "table", "parent"), rows)
 
-    emit("metric_list/1", {"metrics": _documents(metrics.values())}, as_json=as_json, for_people=show)
+    emit("metric_list/1", metrics_document(metrics), as_json=as_json, for_people=show)
 
 
 @app.command("show")
@@ -55,9 +50,9 @@ def show_(
     with opened(workspace) as here:
         metric = metric_named(here.folder, name)
         query = None if sql is None else metric_sql(metric, experiment, here.tables, sql)
-    document = asdict(metric)
+    document = metric_document(metric)
     if query is not None:
-        emit("metric/1", {**document, "sql": query}, as_json=as_json, for_people=lambda: print(query))
+        emit("metric/1", metric_document(metric, query), as_json=as_json, for_people=lambda: print(query))
         return
     rows = [(key, str(value)) for key, value in document.items() if value not in (None, "", ())]
     emit("metric/1", document, as_json=as_json, for_people=lambda: print_table(("", ""), rows))
@@ -75,7 +70,3 @@ def check(workspace: WorkspaceOption = None, engine: WorkspaceEngineOption = Non
         console.print(f"{len(metrics)} metric(s) fit their tables.", markup=False)
 
     emit("metric_check/1", {"metrics": [one.name for one in metrics]}, as_json=as_json, for_people=show)
-
-
-def _documents(metrics: "Iterable[Metric]") -> list[dict[str, Any]]:
-    return [asdict(one) for one in metrics]

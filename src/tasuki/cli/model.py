@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tasuki.actions.run_documents import published_document, version_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table, progress_console
@@ -230,7 +231,7 @@ def show(
         history = [(channel, one.version, f"{one.at:%Y-%m-%d %H:%M}", one.by) for channel, one in described.published]
         print_table(("channel", "version", "since (UTC)", "by"), history)
 
-    emit("model-show/1", _described(described), as_json=as_json, for_people=print_it)
+    emit("model-show/1", version_document(described), as_json=as_json, for_people=print_it)
 
 
 app.command()(serve)
@@ -252,22 +253,7 @@ def _moment(text: str | None) -> Any:
 
 
 def _emit_published(published: "Published", as_json: bool) -> None:
-    payload = {
-        "model": published.model,
-        "channel": published.channel,
-        "version": published.version,
-        "previous": published.previous,
-    }
+    payload = published_document(published)
     before = f" (before: {published.previous})" if published.previous else ""
     text = f"{published.model} {published.channel} is now [bold]{published.version}[/]{before}"
     emit("model-publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))
-
-
-def _described(described: Any) -> dict[str, Any]:
-    return {
-        "model": described.model,
-        "version": described.version,
-        "inputs": described.inputs,
-        "training": described.training,
-        "published": [{"channel": channel, **vars(one)} for channel, one in described.published],
-    }

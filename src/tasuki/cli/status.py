@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tasuki.actions.run_documents import status_document
 from tasuki.cli.check import told_of
 from tasuki.cli.opened import opened
 from tasuki.cli.options import JsonOption, WorkspaceOption
@@ -23,7 +24,7 @@ def status(
 
     with opened(workspace) as here:
         state = what_serves(here, model)
-    payload = {"service": state.service, "models": state.models}
+    payload = status_document(state)
 
     def show() -> None:
         service = state.service

@@ -1,4 +1,4 @@
-"""What the team knows and has: cases, members, what waits for whom, metrics, models, experiments."""
+"""What the team knows: past cases, and what waits for whom."""
 
 from typing import Annotated
 
@@ -6,9 +6,7 @@ from litestar import get
 from litestar.params import FromPath, QueryParameter
 
 from tasuki.actions import relay
-from tasuki.actions.check import list_experiments
-from tasuki.actions.documents import case_found, find_case, member_document
-from tasuki.actions.metrics import declared_metrics
+from tasuki.actions.documents import case_found, find_case
 from tasuki.cases.case import case_to_body
 from tasuki.cases.search import search
 from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
@@ -26,13 +24,6 @@ def show_my_work(request: AnyRequest) -> Document:
     member = visitor_of(request).member
     items = relay.my_work(workspace_of(request), actor=member)
     return document("my-work/1", {"member": member, "items": items})
-
-
-@get("/members", sync_to_thread=True, opt={"verb": "account.list"}, tags=_TAG, responses=described())
-def list_members(request: AnyRequest) -> Document:
-    """The team."""
-    members = workspace_of(request).ledger.members().values()
-    return document("members/1", {"members": [member_document(one) for one in members]})
 
 
 @get("/cases", sync_to_thread=True, opt={"verb": "case.search"}, tags=_TAG, responses=described())
@@ -59,16 +50,4 @@ def show_case(request: AnyRequest, idea: FromPath[str]) -> Document:
     return document("case/1", case_to_body(find_case(workspace_of(request), idea)))
 
 
-@get("/metrics", sync_to_thread=True, opt={"verb": "metric.list"}, tags=_TAG, responses=described())
-def list_metrics(request: AnyRequest) -> Document:
-    """The metrics that the team declares."""
-    return document("metrics/1", {"metrics": list(declared_metrics(workspace_of(request).folder).values())})
-
-
-@get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"}, tags=_TAG, responses=described())
-def show_experiments(request: AnyRequest) -> Document:
-    """Every experiment that was booked or started."""
-    return document("experiment_list/1", {"experiments": list_experiments(workspace_of(request))})
-
-
-LIBRARY = (show_my_work, list_members, search_cases, show_case, list_metrics, show_experiments)
+LIBRARY = (show_my_work, search_cases, show_case)

@@ -7,8 +7,12 @@ from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme
 from litestar.openapi.spec.base import BaseSchemaObject
 
+from tasuki.web.rest.accounts import ACCOUNTS
+from tasuki.web.rest.calculations import CALCULATIONS
+from tasuki.web.rest.experiments import EXPERIMENTS
 from tasuki.web.rest.ideas import IDEAS
 from tasuki.web.rest.library import LIBRARY
+from tasuki.web.rest.models import MODELS
 from tasuki.web.rest.problems import described
 from tasuki.web.rest.stream import STREAM
 from tasuki.web.site import AnyRequest
@@ -51,4 +55,17 @@ def _closed(described: dict[str, Any]) -> dict[str, Any]:
     return described
 
 
-REST = Router(PREFIX, route_handlers=[*IDEAS, *LIBRARY, *STREAM, send_description], include_in_schema=True)
+REST = Router(
+    PREFIX,
+    route_handlers=[
+        *IDEAS,
+        *LIBRARY,
+        *EXPERIMENTS,
+        *MODELS,
+        *CALCULATIONS,
+        *ACCOUNTS,
+        *STREAM,
+        send_description,
+    ],
+    include_in_schema=True,
+)

@@ -1,0 +1,90 @@
+"""Models: their versions, and what each channel points to."""
+
+from typing import Annotated
+
+from litestar import get, post
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from tasuki.actions import run_documents as said
+from tasuki.web.rest.answers import Document, Key, document
+from tasuki.web.rest.experiments import Name
+from tasuki.web.rest.ideas import Body
+from tasuki.web.rest.problems import described
+from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.visitors import visitor_of
+
+_TAG = ["models"]
+
+
+class PublishBody(Body, frozen=True):
+    """The version, the channel that points to it from now on, and the idea that is told of it."""
+
+    version: Name
+    channel: Name = "champion"
+    idea: str | None = None
+
+
+class RollbackBody(Body, frozen=True):
+    """The channel that points back, and the idea that is told of it."""
+
+    channel: Name = "champion"
+    idea: str | None = None
+
+
+@get("/models", sync_to_thread=True, opt={"verb": "model.list"}, tags=_TAG, responses=described())
+def list_models(request: AnyRequest) -> Document:
+    """The models, their versions and what each channel points to."""
+    from tasuki.actions.artifacts import describe_models
+
+    return document("model-list/1", {"models": describe_models(workspace_of(request))})
+
+
+@get("/models/{model:str}", sync_to_thread=True, opt={"verb": "model.show"}, tags=_TAG, responses=described(404))
+def show_model(
+    request: AnyRequest,
+    model: FromPath[str],
+    version: Annotated[
+        str | None, QueryParameter(name="version", max_length=200, description="The champion's by default.")
+    ] = None,
+) -> Document:
+    """What a version was made from, what it needs and where it is published."""
+    from tasuki.actions.artifacts import describe_version
+
+    return document("model-show/1", said.version_document(describe_version(workspace_of(request), model, version)))
+
+
+@post(
+    "/models/{model:str}/publish",
+    sync_to_thread=True,
+    opt={"verb": "model.publish"},
+    tags=_TAG,
+    status_code=200,
+    responses=described(404, 409),
+)
+def publish(request: AnyRequest, model: FromPath[str], data: JSONBody[PublishBody], key: Key = None) -> Document:
+    """Proves a version on its golden examples and points the channel at it."""
+    from tasuki.actions.models import publish_model
+
+    who, workspace = visitor_of(request).member, workspace_of(request)
+    done = publish_model(workspace, model, data.version, channel=data.channel, actor=who, idea=data.idea, key=key)
+    return document("model-publish/1", said.published_document(done))
+
+
+@post(
+    "/models/{model:str}/rollback",
+    sync_to_thread=True,
+    opt={"verb": "model.rollback"},
+    tags=_TAG,
+    status_code=200,
+    responses=described(404, 409),
+)
+def roll_back(request: AnyRequest, model: FromPath[str], data: JSONBody[RollbackBody], key: Key = None) -> Document:
+    """Points the channel back at the version it had before."""
+    from tasuki.actions.models import roll_back_model
+
+    who, workspace = visitor_of(request).member, workspace_of(request)
+    done = roll_back_model(workspace, model, channel=data.channel, actor=who, idea=data.idea, key=key)
+    return document("model-publish/1", said.published_document(done))
+
+
+MODELS = (list_models, show_model, publish, roll_back)
