@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import CHROMIUM, Visits, serving
 from litestar.testing import TestClient
 from told_ideas import NOW, tell_board
 
@@ -57,3 +59,29 @@ def browse(app_client: TestClient) -> TestClient:
     """A visitor without cookies."""
     app_client.cookies.clear()
     return app_client
+
+
+@pytest.fixture(scope="session")
+def site(told: Workspace) -> Iterator[str]:
+    """The told ideas' pages at a real address."""
+    with serving(told) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Any) -> Iterator[Visits]:
+    """Opens a page in a context of its own; fails when the browser complains or something is loaded from elsewhere."""
+    visits = Visits(chromium)
+    yield visits
+    visits.close()
+    # A page that is not found, refused or not valid is answered as such, which the browser writes down too.
+    assert [one for one in visits.complaints if not one.startswith("Failed to load resource")] == []

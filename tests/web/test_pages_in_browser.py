@@ -1,22 +1,12 @@
 """A real browser walks the pages: in both languages, without scripts, narrow and wide, light and dark."""
 
-import asyncio
 import re
-import threading
-import time
-from collections.abc import Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
+from browsing import needs_chromium
 
-from tasuki.actions.workspace import Workspace
-from tasuki.web.app import create_app
-from tasuki.web.run import free_port, server_of
-
-CHROMIUM = Path("/usr/bin/chromium")
 ADDRESSES = (
     "/",
     "/?flow=minor_update",
@@ -43,7 +33,7 @@ ADDRESSES = (
 )
 WCAG_AA = 4.5
 
-pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason="no chromium on this machine (/usr/bin/chromium)")
+pytestmark = needs_chromium
 
 CONTRASTS = """() => {
   const channels = text => text.match(/[\\d.]+/g).map(Number);
@@ -69,66 +59,6 @@ CONTRASTS = """() => {
   }
   return seen;
 }"""
-
-
-@pytest.fixture(scope="module")
-def site(told: Workspace) -> Iterator[str]:
-    port = free_port("127.0.0.1", 0)
-    server = server_of(create_app(told), "127.0.0.1", port)
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_until_complete, args=(_serve(server),))
-    thread.start()
-    address = f"http://127.0.0.1:{port}"
-    _wait_until_it_answers(address)
-    yield address
-    loop.call_soon_threadsafe(server.stop)
-    thread.join(20)
-    assert not thread.is_alive(), "the server did not stop"
-    loop.close()
-
-
-async def _serve(server: Any) -> None:
-    await server.serve()
-
-
-def _wait_until_it_answers(address: str) -> None:
-    for _ in range(200):
-        try:
-            if httpx.get(f"{address}/health").status_code == 200:
-                return
-        except httpx.TransportError:
-            time.sleep(0.05)
-    pytest.fail("the server does not answer")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=str(CHROMIUM), args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def visit(chromium: Any) -> Iterator[Any]:
-    """Opens a page in a context of its own; fails when the browser complains or something is loaded from elsewhere."""
-    contexts, complaints = [], []
-
-    def opened(**options: Any) -> Any:
-        context = chromium.new_context(**options)
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
-        page.on("request", lambda one: complaints.append(one.url) if "127.0.0.1" not in one.url else None)
-        return page
-
-    yield opened
-    for context in contexts:
-        context.close()
-    assert [one for one in complaints if "404" not in one] == []
 
 
 @pytest.mark.parametrize(

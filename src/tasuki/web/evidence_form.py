@@ -80,9 +80,9 @@ class Input:
     parts: tuple["Input", ...] = ()
 
 
-def inputs_of(kind: str) -> tuple[Input, ...]:
-    """The inputs of a kind of evidence, in the record's order."""
-    if kind not in PEOPLE_WRITE:
+def inputs_of(kind: str, *, as_json: bool = False) -> tuple[Input, ...]:
+    """The inputs of a kind of evidence, in the record's order; one for the whole when it comes from a run."""
+    if as_json or kind not in PEOPLE_WRITE:
         return (JSON_INPUT,)
     return _inputs(EVIDENCE_TYPES[kind])
 
@@ -133,7 +133,7 @@ def _bare(hint: Any) -> tuple[Any, bool]:
 def record_of(form: Form, inputs: Sequence[Input], faults: list[Fault], prefix: str = "") -> dict[str, Any]:
     """The record that a form filled in, as JSON values; what cannot be read is added to `faults`."""
     if tuple(inputs) == (JSON_INPUT,):
-        return _read_json(form.text("json"), faults)
+        return _read_json(form.raw("json"), faults)[0]
     record: dict[str, Any] = {}
     for one in inputs:
         name = prefix + one.name
@@ -157,17 +157,35 @@ def record_of(form: Form, inputs: Sequence[Input], faults: list[Fault], prefix: 
     return {name: value for name, value in record.items() if value is not None or _is_asked(inputs, name)}
 
 
-def _read_json(text: str, faults: list[Fault]) -> dict[str, Any]:
+def body_of(form: Form, kind: str, faults: list[Fault], *, as_json: bool = False) -> dict[str, Any]:
+    """The evidence that a form filled in, without producer and moment.
+
+    JSON may be a record alone, or the whole evidence that a run gave: then its data window and commit are kept.
+    """
+    inputs = inputs_of(kind, as_json=as_json)
+    if inputs != (JSON_INPUT,):
+        commit = form.text("_code_commit")
+        return {"kind": kind, "record": record_of(form, inputs, faults)} | ({"code_commit": commit} if commit else {})
+    record, whole = _read_json(form.raw("json"), faults)
+    given = str(whole.get("kind", kind))
+    if given != kind:
+        faults.append(Fault("json", f"is a {given}", f"a {kind}"))
+    kept = {name: whole[name] for name in ("data_window", "code_commit") if whole.get(name)}
+    return {"kind": kind, "record": record, **kept}
+
+
+def _read_json(text: str, faults: list[Fault]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record in a JSON text, and the evidence around it (empty when the text is a record alone)."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        faults.append(Fault("json", f"is no JSON: {error}", "an object, as `tasuki evidence show --json` prints it"))
-        return {}
+        faults.append(Fault("json", f"is no JSON: {error}", "an object, as the JSON link beside evidence gives it"))
+        return {}, {}
     if not isinstance(value, dict):
         faults.append(Fault("json", "is no object", '{"field": …}'))
-        return {}
+        return {}, {}
     record = value.get("record")
-    return record if isinstance(record, dict) and "kind" in value else value
+    return (record, value) if isinstance(record, dict) and "kind" in value else (value, {})
 
 
 def _is_asked(inputs: Sequence[Input], name: str) -> bool:

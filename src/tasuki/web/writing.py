@@ -13,7 +13,7 @@ from tasuki.cases.search import similar
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.records import EVIDENCE_TYPES
-from tasuki.web.evidence_form import filled, groups_shown, inputs_of, record_of
+from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
@@ -73,20 +73,22 @@ def do_open_idea(request: AnyRequest) -> Response[Any]:
 def show_evidence_form(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[str]:
     """The form for a kind of evidence, filled with what was attached before."""
     known = workspace_of(request).ledger.state(idea).latest(_writable(kind))
-    form = Form(filled(inputs_of(kind), known.record)) if known else Form({})
+    form = Form(filled(inputs_of(kind, as_json=_as_json(request)), known.record)) if known else Form({})
     return _evidence_page(request, idea, kind, form)
+
+
+def _as_json(request: AnyRequest) -> bool:
+    """Whether the reader wants to paste what a run gave, of a kind that can also be written by hand."""
+    return request.query_params.get("as") == "json"
 
 
 @post("/ideas/{idea:str}/attach/{kind:str}", sync_to_thread=True, opt={"verb": "evidence.attach"})
 def do_attach(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[Any]:
     """Attaches what was written, or only looks at it (`look`): lint, similar cases, one group of inputs more."""
     form, faults = form_of(request), list[Fault]()
-    record = record_of(form, inputs_of(_writable(kind)), faults)
+    body = body_of(form, _writable(kind), faults, as_json=_as_json(request))
     if form.is_on("look"):
         return _evidence_page(request, idea, kind, form)
-    body: dict[str, Any] = {"kind": kind, "record": record}
-    if commit := form.text("_code_commit"):
-        body["code_commit"] = commit
     try:
         if faults:
             raise Invalid("the evidence cannot be read", faults)
@@ -106,11 +108,13 @@ def _evidence_page(
     request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None
 ) -> Response[str]:
     workspace = workspace_of(request)
-    inputs = inputs_of(kind)
+    inputs = inputs_of(kind, as_json=_as_json(request))
     context = {
         "state": workspace.ledger.state(idea),
         "kind": kind,
         "inputs": inputs,
+        "as_json": inputs == (JSON_INPUT,),
+        "may_choose": kind in PEOPLE_WRITE,
         "groups": {one.name: groups_shown(form, one.name) for one in inputs if one.kind == "group"},
         "typed": form,
         "faults": _named(error),
