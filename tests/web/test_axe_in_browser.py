@@ -3,16 +3,16 @@
 Language, colours and width are paired so that each value of one meets each value of the others.
 """
 
+import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import Visits, needs_chromium, serving
-from conftest import workspace_of
 from told_ideas import NOW, tell_board
 from walking import PASSWORD
 
+from conftest import workspace_of
 from tasuki.actions import accounts
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
@@ -115,3 +115,86 @@ def test_axe_finds_nothing_serious_for_those_who_signed_in(
         if faults := serious(page):
             found[address] = faults
     assert found == {}
+
+
+def test_axe_would_see_an_input_without_a_label(visit: Visits) -> None:
+    page = visit()
+    page.set_content("<!doctype html><html lang='en'><title>x</title><main><h1>x</h1><input name='y'></main></html>")
+    assert any(one.startswith("label (critical)") for one in serious(page))
+
+
+def tab_to(page: Any, selector: str, most: int = 90) -> None:
+    """Presses Tab until the focus is there; every stop on the way shows where it is."""
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        at = page.evaluate(
+            """selector => {
+              const one = document.activeElement, style = getComputedStyle(one);
+              const shown = style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2;
+              return {there: one.matches(selector), inside: one !== document.body, shown, html: one.outerHTML};
+            }""",
+            selector,
+        )
+        assert at["shown"] or not at["inside"], f"the focus cannot be seen on {at['html'][:90]}"
+        if at["there"]:
+            return
+    pytest.fail(f"{selector} is not reached by Tab on {page.url}")
+
+
+def test_a_keyboard_alone_picks_up_accepts_with_a_debt_and_offers(
+    signed_site: str, team: Workspace, visit: Visits
+) -> None:
+    page = visit(locale="en")
+    sign_in(page, signed_site, "mio")
+    page.goto(f"{signed_site}/ideas/idea-5/hand-off")
+    tab_to(page, "#field-answer")
+    page.keyboard.type("Yes, the delay is in the label")
+    tab_to(page, "#field-estimate")
+    page.keyboard.type("2")
+    tab_to(page, "summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#debt-0-what")
+    page.keyboard.type("Count the late installs")
+    tab_to(page, "#debt-0-due")
+    page.keyboard.type("12012026")
+    tab_to(page, "form[action$='/accept'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{signed_site}/ideas/idea-5")
+    state = team.ledger.state("idea-5")
+    assert (state.stage, state.holder, len(state.open_debts())) == ("offline_validation", "mio", 1)
+    page.goto(f"{signed_site}/ideas/idea-5/hand-off")
+    tab_to(page, "form[action$='/offer'] button")
+    page.keyboard.press("Space")
+    page.get_by_role("alert").wait_for()
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "alert", "the focus is not on what is wrong"
+
+
+def test_a_keyboard_alone_returns_with_a_reason(signed_site: str, team: Workspace, visit: Visits) -> None:
+    page = visit(locale="ja")
+    sign_in(page, signed_site, "haru")
+    page.goto(f"{signed_site}/ideas/idea-8/hand-off")
+    tab_to(page, "summary")
+    page.keyboard.press("Enter")
+    tab_to(page, "#field-reason")
+    page.keyboard.type("数え方が違います")
+    tab_to(page, "form[action$='/return'] button")
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("/ideas/idea-8$"))
+    assert team.ledger.state("idea-8").handoffs[-1].reason == "数え方が違います"
+
+
+def test_a_form_with_faults_leads_to_each_of_them(signed_site: str, visit: Visits) -> None:
+    page = visit(locale="ja", java_script_enabled=False)
+    sign_in(page, signed_site, "haru")
+    page.goto(f"{signed_site}/ideas/idea-8/attach/decision")
+    page.locator("main [name='surprise']").fill("高い")
+    page.locator("main form").evaluate("one => { one.noValidate = true }")
+    page.get_by_role("button", name="添付する").click()
+    alert = page.get_by_role("alert")
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "alert"
+    alert.get_by_role("link", name="意外さ").click()
+    assert page.url.endswith("#field-surprise")
+    field = page.locator("#field-surprise")
+    assert field.get_attribute("aria-invalid") == "true"
+    described = field.get_attribute("aria-describedby").split()
+    assert any("no number" in page.locator(f"#{one}").inner_text() for one in described)
