@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tasuki.actions.measure import Asked, read
-from tasuki.actions.passes import engine_share, measure_within
+from tasuki.actions.daily import NO_PATH, measure_path
+from tasuki.actions.measure import Asked, moment_faults, read
+from tasuki.actions.passes import engine_share, measure_within, parts_of
 from tasuki.actions.spread import histograms_of
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.compare import compare_arms
@@ -79,8 +80,9 @@ def compare(
         filters: By metric, an SQL condition that rows must fulfil to count.
         cluster: The column of what was randomised, where that is coarser than a unit: units of one cluster depend on
             each other, and intervals say so.
-        time: The column of an event's moment, for `window_hours`.
-        window_hours: How long after a unit's first row its events count.
+        time: The column of a row's moment: of the event, or, where rows are units, of when the unit came in. With it
+            `.daily` tells each effect day by day, and days without a row are a concern.
+        window_hours: How long after a unit's first row its events count; needs `time`.
         segments: Columns by whose values the comparison is repeated.
         split: The planned share of each arm; equal when None.
         alpha: Two-sided level, in (0, 1).
@@ -131,8 +133,8 @@ def compare(
         means, proportions, ratios, quantiles, covariates or {}, margins or {}, decrease, winsor or {}, filters or {}
     )
     faults = design.faults()
-    if (time is None) != (window_hours is None):
-        faults.append(Fault("window", "one of its two parts is missing", "the column of the moment, and hours"))
+    if time is None and window_hours is not None:
+        faults.append(Fault("time", "missing: a window counts from moments", "the column of the moment"))
     metrics = metrics_named(given, faults)
     if stratum is not None and stratum in (variant, unit):
         faults.append(Fault("stratum", f"{stratum!r} is the arm or the unit", "what was known before the start"))
@@ -148,12 +150,17 @@ def compare(
         asked = Asked(variant, unit, groups, metrics, most_values=_most_values(design), cluster=cluster,
                       window=window)  # fmt: skip
         table, columns = warehouse.table(source), warehouse.columns(source)
+        if time is not None and (off := moment_faults(time, columns)):
+            raise Invalid("the column of the moment cannot be used", off)
         statistics, bound = measure_within(warehouse, table, columns, asked, (alpha, memory))
+        parts = parts_of(warehouse, table, asked, memory) if time is not None else []
+        path = measure_path(warehouse, parts, columns, (asked, time), (statistics, bound)) if time else NO_PATH
         spread = histograms_of(warehouse, read(warehouse, table, columns, asked)) if distributions else ()
     finally:
         warehouse.close()
     _require_values(statistics, design)
-    return replace(compare_arms(statistics, bound, design), distributions=spread)
+    comparison = compare_arms(statistics, bound, design, path.concerns)
+    return replace(path.on(comparison, design), distributions=spread)
 
 
 def _most_values(design: Design) -> int:

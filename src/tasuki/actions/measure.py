@@ -114,12 +114,18 @@ def _window_faults(asked: Asked, columns: Mapping[str, str]) -> list[Fault]:
     faults = []
     if asked.unit is None:
         faults.append(Fault("window", "each row is a unit", "a table of events, and the column of the unit"))
-    kind = columns.get(window.time, "TIMESTAMP")
-    if not kind.startswith(("TIMESTAMP", "DATE")):
-        faults.append(Fault("time", f"{window.time!r} is {kind}", "moments, as 2026-01-31 12:00:00"))
+    faults += moment_faults(window.time, columns)
     if not 0 < window.hours < MOST_HOURS:
         faults.append(Fault("window", f"{window.hours:g} hours are no window", "hours above 0, as 168"))
     return faults
+
+
+def moment_faults(time: str, columns: Mapping[str, str], where: str = "time") -> list[Fault]:
+    """What is wrong with a column of moments that is there."""
+    kind = columns.get(time, "TIMESTAMP")
+    if kind.startswith(("TIMESTAMP", "DATE")):
+        return []
+    return [Fault(where, f"{time!r} is {kind}", "moments, as 2026-01-31 12:00:00")]
 
 
 def _limited(warehouse: Engine, reading: Reading) -> Reading:

@@ -58,18 +58,25 @@ def measure_within(
     key = asked.cluster or asked.unit
     if memory_mb is None or key is None:
         return measure(engine, table, columns, asked, alpha)
-    passes = _passes(engine, table, asked, memory_mb)
-    if passes == 1:
+    tables = parts_of(engine, table, asked, memory_mb)
+    if len(tables) == 1:
         return measure(engine, table, columns, asked, alpha)
-    _require_additive(asked.metrics, passes)
+    _require_additive(asked.metrics, len(tables))
     parts = []
-    for number in range(passes):
-        reading = read(engine, _part(table, key, number, passes), columns, asked)
+    for one in tables:
+        reading = read(engine, one, columns, asked)
         reading = reading.within(read_limits(reading, {}))
         parts.append(counted(engine, reading))
     statistics = added(parts)
     require_sound(statistics, reading.metrics)
     return statistics, reading.metrics
+
+
+def parts_of(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int | None) -> list["exp.Expr"]:
+    """The table, or the parts of it that fit in the memory one after the other; no unit is in two of them."""
+    key = asked.cluster or asked.unit
+    passes = 1 if memory_mb is None or key is None else _passes(engine, table, asked, memory_mb)
+    return [table] if passes == 1 or key is None else [_part(table, key, one, passes) for one in range(passes)]
 
 
 def _passes(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int) -> int:

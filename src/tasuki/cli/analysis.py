@@ -53,9 +53,12 @@ def compare(
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Column of what was randomised, where units depend on each other.")
     ] = None,
-    time: Annotated[str | None, typer.Option("--time", help="Column of an event's moment, for --window-hours.")] = None,
+    time: Annotated[
+        str | None, typer.Option("--time", help="Column of a row's moment: tells each effect day by day.")
+    ] = None,
     window_hours: Annotated[
-        float | None, typer.Option("--window-hours", help="How long after a unit's first row its events count.")
+        float | None,
+        typer.Option("--window-hours", help="How long after a unit's first row its events count (by --time)."),
     ] = None,
     split: Annotated[
         str | None, typer.Option("--split", metavar="NAME=SHARE,…", help="Planned shares; equal otherwise.")

@@ -48,6 +48,27 @@ class Moments:
         )
         return Moments(n, means, covariances)
 
+    def less(self, other: "Moments") -> "Moments":
+        """The moments of those units that are not in the other sample, which is a part of this one.
+
+        Formula: `__add__` turned round: mean = m + (m − m₂)·n₂/(N − n₂) and, with d = m₂ − mean,
+            (n − 1)·S = (N − 1)·S_N − (n₂ − 1)·S₂ − d·dᵀ·n·n₂/N.
+        Checked against: the moments of the units that are left (Hypothesis).
+        """
+        n = self.n - other.n
+        if other.n == 0 or n <= 0:
+            return self if other.n == 0 else no_moments(len(self.means))
+        means = tuple(a + (a - b) * other.n / n for a, b in zip(self.means, other.means, strict=True))
+        apart = [b - a for a, b in zip(means, other.means, strict=True)]
+
+        def left(i: int, j: int) -> float:
+            both = (self.n - 1) * self.covariances[i][j] - (other.n - 1) * other.covariances[i][j]
+            rest = (both - apart[i] * apart[j] * n * other.n / self.n) / (n - 1) if n > 1 else 0.0
+            return max(rest, 0.0) if i == j else rest
+
+        size = range(len(means))
+        return Moments(n, means, tuple(tuple(left(i, j) for j in size) for i in size))
+
     def without(self, value: float) -> "Moments":
         """The moments of the first variable without one unit of this value.
 

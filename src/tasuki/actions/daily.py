@@ -1,0 +1,134 @@
+"""The path of each effect: what was known at the end of each day, by one more query for all days and metrics."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from tasuki.actions.measure import Asked, read
+from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.daily_path import (
+    daily_effects,
+    day_of,
+    doubts_about_days,
+    doubts_about_step,
+    is_day,
+    states_by_day,
+    step_days,
+    thinned,
+)
+from tasuki.experiments.design import MOST_ARMS, Design
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.compile import statistics_tree
+from tasuki.metrics.path import DAY, path_question, with_day
+from tasuki.metrics.reading import Reading
+from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
+from tasuki.stats.concern import Concern
+from tasuki.warehouse import Engine
+
+if TYPE_CHECKING:
+    from sqlglot import exp
+
+Days = tuple[tuple[date, Statistics], ...]
+
+
+@dataclass(frozen=True)
+class Path:
+    """What was known day by day.
+
+    Args:
+        days: The day, and everything that was known at its end; the last one is everything there is.
+        metrics: The metrics, in the order of the statistics' samples: all but quantiles, which do not add up.
+        concerns: Days without a row, and a path that is not told day by day.
+    """
+
+    days: Days
+    metrics: tuple[BoundMetric, ...]
+    concerns: tuple[Concern, ...]
+
+    def on(self, comparison: Comparison, design: Design) -> Comparison:
+        """The comparison with each effect's path."""
+        arms = [arm.name for arm in comparison.arms]
+        return replace(comparison, daily=daily_effects(self.days, self.metrics, arms, design))
+
+
+NO_PATH = Path((), (), ())
+
+
+def measure_path(
+    engine: Engine,
+    tables: Sequence["exp.Expr"],
+    columns: Mapping[str, str],
+    asked: tuple[Asked, str],
+    whole: tuple[Statistics, tuple[BoundMetric, ...]],
+) -> Path:
+    """What was known at the end of each day.
+
+    Args:
+        engine: Who is asked.
+        tables: The table, or the parts of it that are read one after the other; no unit is in two of them.
+        columns: Its columns and their types.
+        asked: What is measured, and the column of a row's moment.
+        whole: What is known of all rows.
+    """
+    question, time = asked
+    statistics, bound = whole
+    if len({cell.arm for cell in statistics.cells}) > MOST_ARMS:
+        return NO_PATH
+    kept = [i for i, one in enumerate(bound) if one.metric.kind != "quantile"]
+    plain = replace(question, segments=(), metrics=tuple(bound[i].metric for i in kept), most_values=0)
+    cells = [cell for cell in statistics.cells if cell.segment is None]
+    ends = {at: cells[0].samples[i].limits for at, i in enumerate(kept)}
+    limits = {at: one for at, one in ends.items() if one is not None}
+    dated = {**columns, DAY: "BIGINT"}
+    readings = [read(engine, with_day(one, time), dated, plain).within(limits) for one in tables]
+    known = _day_by_day(engine, readings) if question.cluster else _at_once(engine, readings)
+    seen = [day for day, _ in known]
+    step = step_days(seen)
+    metrics = readings[0].metrics
+    points = thinned(known, step)
+    if points:
+        everything = Statistics(tuple(_without_values(cell, kept) for cell in cells))
+        points = (*points[:-1], (points[-1][0], everything))
+    return Path(points, metrics, (*doubts_about_days(seen), *doubts_about_step(seen, step)))
+
+
+def _at_once(engine: Engine, readings: Sequence[Reading]) -> Days:
+    questions = [path_question(one) for one in readings]
+    return states_by_day(added([read_statistics(one, engine.rows(statistics_tree(one))) for one in questions]))
+
+
+def _day_by_day(engine: Engine, readings: Sequence[Reading]) -> Days:
+    """Each day by a query of its own: sums of a cluster are sums of its units, which come back as well."""
+    from sqlglot import exp
+
+    from tasuki.metrics.trees import column, named
+
+    days: set[int] = set()
+    for one in readings:
+        chosen = exp.select(named(column(DAY), "day")).distinct().from_(one.table.copy())
+        days |= {int(row["day"]) for row in engine.rows(chosen)}
+    every = [day for day in sorted(days) if is_day(day)]
+    step = step_days([day_of(day) for day in every])
+    # Only the last day of each span is asked for; the days between are known to have rows.
+    ends = {(every[-1] - day) // step: day for day in every}
+    return tuple(
+        (day_of(day), _until(engine, readings, day) if day in ends.values() else Statistics(())) for day in every
+    )
+
+
+def _until(engine: Engine, readings: Sequence[Reading], day: int) -> Statistics:
+    from sqlglot import exp
+
+    from tasuki.metrics.trees import column
+
+    so_far = exp.LTE(this=column(DAY), expression=exp.Literal.number(day))
+    parts = []
+    for one in readings:
+        rows = exp.select(exp.Star()).from_(one.table.copy()).where(so_far.copy()).subquery("so_far")
+        parts.append(read_statistics(one, engine.rows(statistics_tree(one.of(rows)))))
+    return added(parts)
+
+
+def _without_values(cell: Cell, kept: Sequence[int]) -> Cell:
+    return replace(cell, samples=tuple(Sample(cell.samples[i].moments) for i in kept))
