@@ -1,12 +1,13 @@
 """The metrics a team declares in `metrics.toml`, one `[metric.NAME]` each; every fault of the file at once."""
 
-import tomllib
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.metrics.blocks import read_blocks
 from tasuki.metrics.metric import METRIC_KINDS, Covariate, Margin, Metric
 from tasuki.metrics.window import MOST_HOURS
 from tasuki.metrics.winsor import read_winsor
@@ -19,29 +20,51 @@ _KNOWN = frozenset((*_TEXTS, "quantile", "margin", "covariates", "title", "winso
 _NEEDED = ("kind", "numerator", "table", "unit")
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What a team's file says, as far as it can be understood.
+
+    Args:
+        metrics: The metrics without a fault, by name.
+        values: What is written of every metric, sound or not.
+        faults: Everything that is wrong with the file.
+    """
+
+    metrics: Mapping[str, Metric]
+    values: Mapping[str, Mapping[str, Any]]
+    faults: tuple[Fault, ...]
+
+
 def read_metrics(folder: Path) -> dict[str, Metric]:
     """The declared metrics of a workspace's folder, by name.
 
     Raises:
         Invalid: With every fault of the file at once.
     """
-    file = folder / FILE
+    declared = examine_metrics(folder)
+    if declared.faults:
+        raise Invalid(f"{folder / FILE} has {len(declared.faults)} fault(s)", declared.faults)
+    return dict(declared.metrics)
+
+
+def examine_metrics(folder: Path) -> Declared:
+    """What the file of a workspace's folder says, and every fault of it. One metric's fault hides no other's."""
     try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
+        text = (folder / FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
-        return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise Invalid(f"{file} cannot be read", [Fault(FILE, str(error), "a TOML file in UTF-8")]) from error
-    faults = [Fault(name, "unknown part", "[metric.NAME]") for name in document if name != "metric"]
-    declared = document.get("metric", {})
-    if not isinstance(declared, Mapping):
-        raise Invalid(f"{file} declares no metrics", [Fault("metric", "is no table", "[metric.NAME]")])
-    metrics = {name: _metric(name, value, faults) for name, value in declared.items()}
-    found = {name: metric for name, metric in metrics.items() if metric is not None}
-    faults += _family_faults(found, declared)
-    if faults:
-        raise Invalid(f"{file} has {len(faults)} fault(s)", faults)
-    return found
+        return Declared({}, {}, ())
+    except (UnicodeDecodeError, OSError) as error:
+        return Declared({}, {}, (Fault(FILE, str(error), "a TOML file in UTF-8"),))
+    faults: list[Fault] = []
+    document = read_blocks(text, FILE, faults)
+    faults += [Fault(name, "unknown part", "[metric.NAME]") for name in document if name != "metric"]
+    said = document.get("metric", {})
+    if not isinstance(said, Mapping):
+        return Declared({}, {}, (*faults, Fault("metric", "is no table", "[metric.NAME]")))
+    metrics = {name: _metric(name, value, faults) for name, value in said.items()}
+    values = {name: value for name, value in said.items() if isinstance(value, Mapping)}
+    faults += [*_family_faults(values), *_same_titles(values)]
+    return Declared({name: one for name, one in metrics.items() if one is not None}, values, tuple(faults))
 
 
 def metric_named(metrics: Mapping[str, Metric], name: str) -> Metric:
@@ -66,20 +89,22 @@ def _metric(name: str, value: Any, faults: list[Fault]) -> Metric | None:
         return None
     before = len(faults)
     faults += [
-        Fault(f"{where}.{key}", "unknown field", ", ".join(sorted(_KNOWN))) for key in value if key not in _KNOWN
+        Fault(f"{where}.{key}", f"unknown field{_hint(key, _KNOWN)}", ", ".join(sorted(_KNOWN)))
+        for key in value
+        if key not in _KNOWN
     ]
     faults += [Fault(f"{where}.{key}", "missing", "a text") for key in _NEEDED if key not in value]
     texts: dict[str, Any] = {"direction": "increase", "owner": ""}
     for key in _TEXTS:
         if key in value and not (isinstance(value[key], str) and value[key].strip()):
             faults.append(Fault(f"{where}.{key}", f"{value[key]!r} is no text", "a text"))
-        if key in value:
+        elif key in value:
             texts[key] = value[key]
     faults += _kind_faults(where, value)
     margin = read_margin(value["margin"], f"{where}.margin", faults) if "margin" in value else None
     winsor = read_winsor(value["winsor"], f"{where}.winsor", faults) if "winsor" in value else None
     covariates, titles = _covariates(where, value, faults), _titles(where, value, faults)
-    if len(faults) > before:
+    if not {"kind", "numerator"} <= texts.keys():
         return None
     found = Metric(name=name, quantile=value.get("quantile"), margin=margin, winsor=winsor, covariates=covariates,
                    titles=titles, window_hours=value.get("window_hours"), **texts)  # fmt: skip
@@ -158,22 +183,43 @@ def _covariates(where: str, value: Mapping[str, Any], faults: list[Fault]) -> tu
 
 def _titles(where: str, value: Mapping[str, Any], faults: list[Fault]) -> Titles:
     said = value.get("title")
-    if not isinstance(said, Mapping) or not all(isinstance(said.get(one), str) and said[one] for one in ("en", "ja")):
-        faults.append(Fault(f"{where}.title", "missing in a language", "title.en and title.ja"))
-        return Titles("", "")
-    return Titles(said["en"], said["ja"])
+    given = said if isinstance(said, Mapping) else {}
+    texts = {one: given.get(one) for one in ("en", "ja")}
+    missing = [one for one, text in texts.items() if not (isinstance(text, str) and text.strip())]
+    faults += [Fault(f"{where}.title.{one}", "missing in this language", "a text") for one in missing]
+    return Titles("", "") if missing else Titles(str(texts["en"]), str(texts["ja"]))
 
 
-def _family_faults(metrics: Mapping[str, Metric], declared: Mapping[str, Any]) -> list[Fault]:
+def _family_faults(values: Mapping[str, Mapping[str, Any]]) -> list[Fault]:
     """Parents that are not declared, and metrics that are their own ancestors."""
     faults = []
-    for name, metric in metrics.items():
-        if metric.parent is not None and metric.parent not in declared:
-            faults.append(Fault(f"metric.{name}.parent", f"{metric.parent!r} is not declared", ", ".join(declared)))
-        seen, above = {name}, metric.parent
-        while above is not None and above in metrics and above not in seen:
-            seen.add(above)
-            above = metrics[above].parent
+    parents = {name: one["parent"] for name, one in values.items() if isinstance(one.get("parent"), str)}
+    for name, parent in parents.items():
+        where = f"metric.{name}.parent"
+        if parent not in values:
+            what = f"{parent!r} is not declared{_hint(parent, values)}"
+            faults.append(Fault(where, what, ", ".join(values)))
+        line = [name]
+        while (above := parents.get(line[-1])) is not None and above not in line:
+            line.append(above)
         if above == name:
-            faults.append(Fault(f"metric.{name}.parent", "the metric is its own ancestor", "a tree"))
+            what = "the metric is its own ancestor: " + " → ".join((*line, name))
+            faults.append(Fault(where, what, "a tree"))
     return faults
+
+
+def _same_titles(values: Mapping[str, Mapping[str, Any]]) -> list[Fault]:
+    faults, first = [], dict[tuple[str, str], str]()
+    for name, value in values.items():
+        said = value.get("title")
+        for language, text in said.items() if isinstance(said, Mapping) else ():
+            known = first.setdefault((language, str(text).strip()), name)
+            if known != name and str(text).strip():
+                what = f"{text!r} is the title of {known} as well"
+                faults.append(Fault(f"metric.{name}.title.{language}", what, "a title of its own"))
+    return faults
+
+
+def _hint(name: str, known: Collection[str]) -> str:
+    close = get_close_matches(name, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
