@@ -246,11 +246,11 @@ def _holidays(workspace: Workspace) -> Sequence[Holiday]:
 
 
 def _units_per_day(warehouse: Warehouse, table: exp.Expr, metric: Metric) -> float | None:
-    """Distinct units over the days that the metric's table has: cautious where units come back."""
+    """What is randomised, distinct, over the days that the metric's table has: cautious where units come back."""
     if metric.unit is None or metric.time is None:
         return None
     day = exp.cast(quoted(metric.time), exp.DType.DATE)
-    counts = {"units": quoted(metric.unit), "days": day}
+    counts = {"units": quoted(metric.cluster or metric.unit), "days": day}
     chosen = [exp.alias_(exp.Count(this=exp.Distinct(expressions=[one])), name) for name, one in counts.items()]
     row = warehouse.rows(exp.select(*chosen).from_(table.copy()))[0]
     return row["units"] / row["days"] if row["days"] else None

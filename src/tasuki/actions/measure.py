@@ -71,7 +71,7 @@ def statistics_of(warehouse: Engine, reading: Reading, alpha: float, most_values
     Raises:
         Invalid: As `measure`, for what the rows show.
     """
-    reading = _limited(warehouse, reading)
+    reading = limited(warehouse, reading)
     statistics = counted(warehouse, reading)
     require_sound(statistics, reading.metrics)
     statistics = _with_quantiles(warehouse, reading, statistics, alpha)
@@ -128,7 +128,7 @@ def moment_faults(time: str, columns: Mapping[str, str], where: str = "time") ->
     return [Fault(where, f"{time!r} is {kind}", "moments, as 2026-01-31 12:00:00")]
 
 
-def _limited(warehouse: Engine, reading: Reading) -> Reading:
+def limited(warehouse: Engine, reading: Reading) -> Reading:
     """With the ends that winsorised metrics are held within: the same for all arms, so found before anything else."""
     if all(bound.metric.winsor is None for bound in reading.metrics):
         return reading

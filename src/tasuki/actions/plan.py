@@ -8,7 +8,7 @@ from math import isnan, nan
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasuki.actions.measure import Asked, measure
+from tasuki.actions.measure import Asked, limited, measure, read
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.experiments.aa import AAResult, AASplits, simulate_aa
 from tasuki.experiments.holidays import Holiday, planned_window, read_holidays
@@ -22,10 +22,15 @@ from tasuki.experiments.sizing import (
     equal_shares,
     size_experiment,
 )
-from tasuki.metrics.bound import BoundMetric, bind_all
-from tasuki.metrics.compile import Reading, units_tree
+from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.compile import units_tree
+from tasuki.metrics.declared import treatment_faults
+from tasuki.metrics.levels import cluster_tree
 from tasuki.metrics.metric import Covariate, Metric
+from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Sample
+from tasuki.metrics.window import Window
+from tasuki.metrics.winsor import read_winsor
 from tasuki.stats.adjustment import adjusted, coefficients, unadjusted
 from tasuki.warehouse import Warehouse, source_of
 
@@ -76,6 +81,8 @@ def plan(
     denominator: str | None = None,
     unit: str | None = None,
     covariates: Sequence[str] = (),
+    cluster: str | None = None,
+    winsor: float | str | None = None,
     aa: int = 0,
     tables: Mapping[str, str] | None = None,
 ) -> Plan:
@@ -104,6 +111,9 @@ def plan(
         denominator: Its column below the line of a ratio.
         unit: Its column of the unit, when rows are events.
         covariates: Its columns that variance will be taken out with.
+        cluster: Its column of what is randomised, where that is coarser than a unit: the units of the plan are then
+            clusters, and units that depend on each other are sized as such.
+        winsor: The ends that a unit's value is held within, as "99%" or "0:500".
         aa: How many times its units are split by the assignment's hash and compared, to see whether the analysis can
             be trusted on this data; 0 for not at all.
         tables: Tables of a workspace that `data` may name.
@@ -129,12 +139,22 @@ def plan(
     if data is None:
         faults = [Fault("baseline", "missing", "the metric today, or data")] if baseline is None else []
         faults += [Fault("aa", "has nothing to split", "data of the past")] if aa else []
+        told = {"cluster": cluster, "winsor": winsor}
+        faults += [
+            Fault(name, "has no rows to hold for", "data of the past") for name in told if told[name] is not None
+        ]
         if faults or baseline is None:
             raise Invalid("nothing can be planned", faults)
         return placed(size_experiment(Baseline(kind, baseline, variance), wish), start, holidays)
     if numerator is None:
         raise Invalid("nothing can be learnt from the data", [Fault("numerator", "missing", "a column")])
-    metric = Metric("metric", kind, numerator, denominator, covariates=tuple(Covariate(one) for one in covariates))
+    faults = []
+    ends = None if winsor is None else read_winsor(winsor, "winsor", faults)
+    metric = Metric("metric", kind, numerator, denominator, covariates=tuple(Covariate(one) for one in covariates),
+                    cluster=cluster, winsor=ends)  # fmt: skip
+    faults += treatment_faults(metric)
+    if faults:
+        raise Invalid("nothing can be learnt from the data", faults)
     past = Past(data, metric, unit, tables)
     sized = _plan_from(past, Baseline(kind, baseline or nan, variance), wish, aa)
     return placed(sized, start, holidays)
@@ -145,7 +165,7 @@ def _plan_from(past: Past, given: Baseline, wish: Wish, splits: int) -> Plan:
     warehouse = Warehouse(past.tables)
     try:
         source = source_of(past.data)
-        warehouse.require_columns(source, [past.unit] if past.unit else [])
+        warehouse.require_columns(source, [one for one in (past.unit, past.metric.cluster) if one])
         table, columns = warehouse.table(source), warehouse.columns(source)
         what = (past.metric, past.unit)
         learnt = learn_baseline(warehouse, table, columns, what)
@@ -206,14 +226,32 @@ def simulate_on(
     import numpy as np
 
     metric, unit = what
-    bound = bind_all((metric,), columns, [])
-    reading = Reading(_whole(table), bound, EVERYONE, unit, types=columns)
-    found = warehouse.fetch(units_tree(reading))
+    reading = limited(warehouse, read(warehouse, _whole(table), columns, _asked_of(metric, unit)))
+    bound = reading.metrics
+    found = warehouse.fetch(_clusters_tree(reading) if metric.cluster else units_tree(reading))
     names = [f"y0_{j}" for j in range(len(bound[0].variables))]
     values = np.column_stack([found.column(name).to_numpy().astype(float) for name in names])
     # A row that is a unit has no name of its own: its place stands for it.
-    units = list(map(str, range(len(values)))) if unit is None else found.column("unit").to_pylist()
+    units = list(map(str, range(len(values)))) if not reading.is_grouped else found.column("unit").to_pylist()
     return simulate_aa(units, values, bound[0], asked)
+
+
+def _asked_of(metric: Metric, unit: str | None) -> Asked:
+    """The metric as a comparison would count it: over clusters, and within its window where events are counted."""
+    is_windowed = unit is not None and metric.time is not None and metric.window_hours is not None
+    window = Window(metric.time or "", metric.window_hours or 0.0) if is_windowed else None
+    return Asked(EVERYONE, unit, (), (metric,), cluster=metric.cluster, window=window)
+
+
+def _clusters_tree(reading: Reading) -> "exp.Select":
+    from sqlglot import exp
+
+    from tasuki.metrics.trees import column, is_known, named
+
+    name = named(exp.cast(column("cluster"), exp.DType.TEXT), "unit")
+    return (
+        exp.select(exp.Star()).from_(cluster_tree(reading).select(name).subquery("k")).where(is_known(column("unit")))
+    )
 
 
 def learn_baseline(
@@ -225,10 +263,11 @@ def learn_baseline(
         warehouse: The engine.
         table: The table.
         columns: Its columns and their types.
-        what: The metric, and the column of the unit when rows are events.
+        what: The metric, and the column of the unit when rows are events. With a cluster a "unit" of the answer is
+            a cluster: what will be randomised.
     """
     metric, unit = what
-    statistics, bound = measure(warehouse, _whole(table), columns, Asked(EVERYONE, unit, (), (metric,)), alpha=0.05)
+    statistics, bound = measure(warehouse, _whole(table), columns, _asked_of(metric, unit), alpha=0.05)
     cell = next((one for one in statistics.cells if one.segment is None), None)
     if cell is None or cell.samples[0].moments.n < 2:
         raise Invalid("there is nothing to learn from", [Fault(metric.name, "fewer than two units have a value")])

@@ -200,6 +200,10 @@ def plan(
     denominator: Annotated[str | None, typer.Option("--denominator", help="Its column below the line.")] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Its column of the unit, when rows are events.")] = None,
     covariate: Annotated[list[str] | None, typer.Option("--covariate", help="Its columns to adjust for.")] = None,
+    cluster: Annotated[
+        str | None, typer.Option("--cluster", help="Its column of what is randomised, if coarser than a unit.")
+    ] = None,
+    winsor: Annotated[str | None, typer.Option("--winsor", metavar="ENDS", help="Hold units within ends: 99%.")] = None,
     out: OutOption = None,
     language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
@@ -241,6 +245,8 @@ def plan(
         denominator=denominator,
         unit=unit,
         covariates=covariate or (),
+        cluster=cluster,
+        winsor=winsor,
         tables=tables_for(source, workspace) if source else None,
     )
     if out is not None:
