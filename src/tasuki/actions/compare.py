@@ -13,6 +13,7 @@ from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
+from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Statistics
 from tasuki.metrics.window import Window
 from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
@@ -153,6 +154,7 @@ def compare(
         if time is not None and (off := moment_faults(time, columns)):
             raise Invalid("the column of the moment cannot be used", off)
         statistics, bound = measure_within(warehouse, table, columns, asked, (alpha, memory))
+        warehouse.require_everywhere(source, _used(asked, time, bound))
         parts = parts_of(warehouse, table, asked, memory) if time is not None else []
         path = measure_path(warehouse, parts, columns, (asked, time), (statistics, bound)) if time else NO_PATH
         spread = histograms_of(warehouse, read(warehouse, table, columns, asked)) if distributions else ()
@@ -161,6 +163,12 @@ def compare(
     _require_values(statistics, design)
     comparison = compare_arms(statistics, bound, design, path.concerns)
     return replace(path.on(comparison, design), distributions=spread)
+
+
+def _used(asked: Asked, time: str | None, metrics: Sequence[BoundMetric]) -> list[str]:
+    """The columns that an answer is made of."""
+    named = [asked.variant, *filter(None, (asked.unit, asked.cluster, time)), *asked.segments]
+    return [*named, *(name for one in metrics for name in one.columns)]
 
 
 def _most_values(design: Design) -> int:

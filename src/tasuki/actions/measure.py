@@ -164,13 +164,16 @@ def is_number(kind: str) -> bool:
 def _some_text(warehouse: Engine, table: "exp.Expr", tree: "exp.Expr") -> str:
     from sqlglot import exp
 
-    number = exp.TryCast(this=tree.copy(), to=exp.DataType(this=exp.DType.DOUBLE))
+    number = exp.TryCast(this=tree.copy(), to=exp.DataType(this=exp.DType.DOUBLE), safe=True)
     is_text = exp.and_(
         exp.Is(this=number, expression=exp.Null()), exp.not_(exp.Is(this=tree.copy(), expression=exp.Null()))
     )
     query = exp.select(exp.alias_(tree.copy(), "seen")).from_(table.copy()).where(is_text).limit(1)
     rows = warehouse.rows(query)
-    return f", as {rows[0]['seen']!r}" if rows else ""
+    if rows:
+        return f", as {rows[0]['seen']!r}"
+    counted = exp.select(exp.alias_(exp.Count(this=tree.copy()), "n")).from_(table.copy())
+    return "" if warehouse.rows(counted)[0]["n"] else ": no row has a value"
 
 
 def _shown(tree: "exp.Expr") -> str:
@@ -193,9 +196,17 @@ def require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> Non
     if faults:
         raise Invalid("the values are not what the metrics say", faults)
     if not statistics.cells:
-        left_out = statistics.units_in_several_arms
-        what = f"all {left_out:,} unit(s) were seen in more than one arm" if left_out else "there is no row to compare"
-        raise Invalid(what, expected="at least one unit in each arm")
+        raise Invalid(_nothing_left(statistics), expected="at least one unit in each arm")
+
+
+def _nothing_left(statistics: Statistics) -> str:
+    if statistics.units_in_several_arms:
+        return f"all {statistics.units_in_several_arms:,} unit(s) were seen in more than one arm"
+    if statistics.events_without_unit:
+        return f"there is no row to compare: the unit is missing in {statistics.events_without_unit:,} row(s)"
+    if statistics.units_without_arm:
+        return f"there is no row to compare: {statistics.units_without_arm:,} unit(s) have no arm"
+    return "there is no row to compare"
 
 
 def _with_quantiles(warehouse: Engine, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
-from tasuki.errors import Invalid
+from tasuki.errors import Fault, Invalid
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.design import MOST_STRATA, Design, arrange
 from tasuki.experiments.doubts import (
@@ -41,6 +41,7 @@ def compare_arms(
     Raises:
         Invalid: The arms cannot be compared (see `tasuki.experiments.design.arrange`).
     """
+    _require_variances(statistics, metrics)
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
     if len(totals) < 2 and statistics.units_in_several_arms:
         count = f"{statistics.units_in_several_arms:,} unit(s) were seen in several arms"
@@ -86,6 +87,21 @@ def compare_arms(
         prior=design.prior,
         prior_source=design.prior_source,
     )
+
+
+def _require_variances(statistics: Statistics, metrics: Sequence[BoundMetric]) -> None:
+    """Sums of squares that lost their digits give such variances; an interval made of them would be wrong."""
+    faults = [
+        Fault(bound.metric.name, f"its variance in {cell.arm!r} is {sample.moments.covariances[j][j]:g}", "0 or more")
+        for cell in statistics.cells
+        for bound, sample in zip(metrics, cell.samples, strict=True)
+        for j in range(len(sample.moments.means))
+        if sample.moments.covariances[j][j] < 0
+    ]
+    if faults:
+        raise Invalid(
+            "a variance is below zero", faults[:10], next_step="count it around the mean, not from sums of squares"
+        )
 
 
 def _strata(statistics: Statistics, design: Design) -> list[dict[str, Cell]]:

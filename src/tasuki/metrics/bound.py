@@ -38,6 +38,12 @@ class BoundMetric:
     ratios: tuple[tuple[int, int | None], ...]
     condition: exp.Expr | None
 
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the table that it is made of."""
+        trees = [*(one.tree for one in self.variables), *([self.condition] if self.condition else [])]
+        return tuple(dict.fromkeys(one.name for tree in trees for one in tree.find_all(exp.Column)))
+
 
 def bind(metric: Metric, columns: Sequence[str], faults: list[Fault], *, clustered: bool = False) -> BoundMetric | None:
     """The metric over a table with these columns, or None after every fault was added to `faults`.

@@ -7,7 +7,7 @@ handed to the engine as a fact, and compared with what the engine made of it.
 import csv
 import gzip
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,8 @@ from tasuki.errors import Fault, Invalid
 
 _SEPARATORS = ",\t;|"
 _GZIP_MAGIC = b"\x1f\x8b"
+_WIDE = (b"\xff\xfe", b"\xfe\xff")
+_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,18 @@ def read_header(path: str) -> Header:
     return Header(tuple(columns), separator, _is_compressed(path))
 
 
+def require_whole(paths: Sequence[str]) -> None:
+    """Reads archives to their end: the engine does not look at their checksum, and would count what is damaged.
+
+    Raises:
+        Invalid: An archive is cut off, or its content is not what was compressed.
+    """
+    for path in filter(_is_compressed, paths):
+        with _told(path), gzip.open(path, "rb") as file:
+            while file.read(_CHUNK):
+                pass
+
+
 def find_fault(path: str, header: Header) -> Fault:
     """The first line that does not fit the header, for the message to a person.
 
@@ -81,14 +95,20 @@ def _opened(path: str) -> Iterator[TextIO]:
             next_step="rename it, or compress it again",
         )
     opening = gzip.open if _is_compressed(path) else open
+    with _told(path), opening(path, "rt", encoding="utf-8-sig", newline="") as file:
+        yield file
+
+
+@contextmanager
+def _told(path: str) -> Iterator[None]:
+    """What reading may raise, in the words of people."""
     try:
-        with opening(path, "rt", encoding="utf-8-sig", newline="") as file:
-            yield file
+        yield
     except UnicodeDecodeError as error:
         raise Invalid(
             f"{path} is not text in UTF-8",
             expected="CSV in UTF-8 (with or without a byte-order mark), or Parquet",
-            next_step="save it as UTF-8; from Shift_JIS: iconv -f CP932 -t UTF-8",
+            next_step=f"save it as UTF-8; {_conversion(path)} -t UTF-8",
         ) from error
     except csv.Error as error:
         raise Invalid(f"{path} cannot be read as CSV: {error}", expected="CSV in UTF-8, or Parquet") from error
@@ -98,6 +118,12 @@ def _opened(path: str) -> Iterator[TextIO]:
             expected="a whole archive, as it was written",
             next_step="copy or compress it again",
         ) from error
+
+
+def _conversion(path: str) -> str:
+    with Path(path).open("rb") as file:
+        is_wide = file.read(2) in _WIDE
+    return "from UTF-16: iconv -f UTF-16" if is_wide else "from Shift_JIS: iconv -f CP932"
 
 
 def _is_compressed(path: str) -> bool:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 from sqlglot import exp
 
-from tasuki.errors import Invalid, Missing, TasukiError, Unavailable
-from tasuki.warehouse.csv_file import Header, find_fault, read_header
+from tasuki.errors import Fault, Invalid, Missing, TasukiError, Unavailable
+from tasuki.warehouse.csv_file import Header, find_fault, read_header, require_whole
 from tasuki.warehouse.engine import quoted
 from tasuki.warehouse.nearest import nearest
 from tasuki.warehouse.source import Source, require_named
@@ -50,6 +50,8 @@ class Warehouse:
             settings["memory_limit"] = f"{memory_limit_mb}MB"
         self._connection = duckdb.connect(config=settings)
         self._connection.execute("set enable_progress_bar = false")
+        # It would hand CAST(flag AS DOUBLE) to the reader of CSV, which then fails on the text "true".
+        self._connection.execute("set disabled_optimizers = 'type_pushdown'")
         self._sources: dict[str, Source] = {}
         self._headers: dict[str, Header] = {}
         self._names = itertools.count(1)
@@ -152,6 +154,29 @@ class Warehouse:
         """Raises `Invalid` naming every column that the source does not have, and the closest one it has."""
         require_named(source, self.columns(source), names)
 
+    def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
+        """Raises `Invalid` naming the files of a source that lack one of the columns, so that its rows are null."""
+        if source.kind != "parquet" or len(source.paths) == 1:
+            return
+        files = exp.Array(expressions=[_text(path) for path in source.paths])
+        footers = exp.Table(this=exp.Anonymous(this="parquet_schema", expressions=[files]))
+        there: dict[str, set[str]] = {}
+        for row in self.rows(exp.select(quoted("file_name"), quoted("name")).from_(footers)):
+            there.setdefault(row["file_name"], set()).add(row["name"].lower())
+        faults = [
+            Fault(path, f"has no column {name!r}")
+            for path, columns in there.items()
+            for name in dict.fromkeys(names)
+            if name.lower() not in columns and f"/{name}=" not in path
+        ]
+        if faults:
+            raise Invalid(
+                f"{len({one.where for one in faults})} of {len(source.paths)} files of {source.label} lack columns",
+                faults[:10],
+                expected="every column in each file: what is missing would count as nothing",
+                next_step="name the files that have them (a quoted glob), or write the column into all",
+            )
+
     def _answer(self, tree: exp.Expr, take: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
         try:
             return take(self._relation(tree))
@@ -190,6 +215,8 @@ class Warehouse:
             case "parquet":
                 self._create_view(name, _parquet_reader(list(source.paths)))
             case "csv":
+                if sample is None:
+                    require_whole(source.paths)
                 self._sources[name] = source
                 self._create_view(name, self._csv_reader(source, sample))
                 self._check_header(name, source)

@@ -31,6 +31,9 @@ class Engine(Protocol):
     def require_columns(self, source: Source, names: Sequence[str]) -> None:
         """Raises `Invalid` naming every column that the source does not have, and the closest one it has."""
 
+    def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
+        """Raises `Invalid` naming the files of a source that lack one of the columns, so that its rows are null."""
+
     def close(self) -> None:
         """Lets go of what it holds."""
 

@@ -73,6 +73,10 @@ class SparkEngine:
         """Raises `Invalid` naming every column that the source does not have, and the closest one it has."""
         require_named(source, self.columns(source), names)
 
+    def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
+        """Raises `Invalid` naming the files of a source that lack one of the columns."""
+        self._local.require_everywhere(source, names)
+
     def _register(self, name: str, source: Source) -> None:
         frame = self._guarded(lambda: self._reader.frame(source))
         frame.createOrReplaceTempView(name)
