@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Literal
 
 Language = Literal["ja", "en"]
@@ -93,6 +94,7 @@ class Formats:
         return text[:12]
 
 
+@lru_cache(maxsize=4096)  # a page tells a hundred moments, mostly of the same days
 def _date(on: date, form: str, language: Language) -> str:
     from babel.dates import format_date
 

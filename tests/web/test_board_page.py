@@ -1,6 +1,5 @@
 """The board's page: what it shows, in both languages, filtered, empty, and with hostile text."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from told_ideas import HOSTILE, NOW, foreign_scripts
 
 from tasuki.actions.workspace import Workspace
 from tasuki.flow.plan import ROLES
-from tasuki.flow.state import IdeaState
+from tasuki.store.shelf import Shelf
 from tasuki.web.app import create_app
 from tasuki.web.board import BoardChoice, build_board
 
@@ -133,22 +132,22 @@ def test_templates_stay_short() -> None:
 
 
 def test_board_of_one_role_shows_whose_turn_it_is(told: Workspace) -> None:
-    states = told.ledger.ideas()
-    whole = _cards_of(states, told, BoardChoice("model"))
-    by_role = {role: _cards_of(states, told, BoardChoice("model", role=role)) for role in ROLES}
+    shelf = told.ledger.shelf()
+    whole = _cards_of(shelf, told, BoardChoice("model"))
+    by_role = {role: _cards_of(shelf, told, BoardChoice("model", role=role)) for role in ROLES}
     assert set().union(*by_role.values()) == whole
     assert by_role["ml_engineer"] < whole
 
 
-def _cards_of(states: Sequence[IdeaState], told: Workspace, choice: BoardChoice) -> set[str]:
-    board = build_board(states, told.playbook, told.formation, choice, NOW)
+def _cards_of(shelf: Shelf, told: Workspace, choice: BoardChoice) -> set[str]:
+    board = build_board(shelf, told.playbook, told.formation, choice, NOW)
     return {card.idea for column in board.columns for card in column.cards}
 
 
 def test_board_says_when_more_is_under_way_than_the_team_wants(told: Workspace) -> None:
     stages = {name: replace(stage, limit=1) for name, stage in told.playbook.stages.items()}
     playbook = replace(told.playbook, stages=stages)
-    board = build_board(told.ledger.ideas(), playbook, told.formation, BoardChoice("model"), NOW)
+    board = build_board(told.ledger.shelf(), playbook, told.formation, BoardChoice("model"), NOW)
     assert {column.over_limit for column in board.columns if len(column.cards) > 1} <= {True}
     assert not any(column.over_limit for column in board.columns if len(column.cards) <= 1)
 

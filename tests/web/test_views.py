@@ -13,6 +13,7 @@ from tasuki.flow.plan import Member
 from tasuki.flow.playbook import default_playbook
 from tasuki.flow.rights import Act
 from tasuki.flow.state import HandOff, IdeaState, Leg, Offer
+from tasuki.store.shelf import shelf_of
 from tasuki.web.board import BoardChoice, build_board, card_of, stage_entered_at
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.my_work import work_of
@@ -45,7 +46,7 @@ def idea(name: str = "idea-1", days_ago: float = 5.0, **changes) -> IdeaState:
 
 def test_every_active_idea_stands_in_exactly_one_column() -> None:
     states = [idea(f"idea-{n}", stage=stage, legs=()) for n, stage in enumerate([*STAGES, "gone_stage"])]
-    board = build_board(states, PLAYBOOK, "planner_maker_evaluator", BoardChoice("model"), NOW)
+    board = build_board(shelf_of(states), PLAYBOOK, "planner_maker_evaluator", BoardChoice("model"), NOW)
     shown = [card.idea for column in board.columns for card in column.cards]
     assert sorted(shown) == sorted(state.idea for state in states)
     assert [column.stage for column in board.columns] == [*STAGES, "gone_stage"]
@@ -53,7 +54,7 @@ def test_every_active_idea_stands_in_exactly_one_column() -> None:
 
 def test_the_oldest_card_stands_first() -> None:
     states = [idea("young", 1), idea("old", 30), idea("middle", 10)]
-    board = build_board(states, PLAYBOOK, "planner_maker_evaluator", BoardChoice("model"), NOW)
+    board = build_board(shelf_of(states), PLAYBOOK, "planner_maker_evaluator", BoardChoice("model"), NOW)
     assert [card.idea for card in board.columns[0].cards] == ["old", "middle", "young"]
 
 

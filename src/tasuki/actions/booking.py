@@ -63,7 +63,9 @@ def book_experiment(
 
 def read_calendar(workspace: Workspace) -> SlotCalendar:
     """Every slot of the workspace, as of today."""
-    return slot_calendar(workspace.ledger.ideas(), read_rules(workspace).capacity, workspace.clock().date())
+    return slot_calendar(
+        workspace.ledger.shelf().ideas.values(), read_rules(workspace).capacity, workspace.clock().date()
+    )
 
 
 def read_rules(workspace: Workspace) -> ExperimentRules:

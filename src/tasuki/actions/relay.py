@@ -9,7 +9,7 @@ from tasuki.actions.checks import RUNNERS, Runner, run_checks
 from tasuki.actions.transaction import Request, append, change_idea, done_before, preview
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.case import Case, case_from_body, case_of, case_to_body
-from tasuki.cases.search import search
+from tasuki.cases.search import Prepared, prepare, search_prepared
 from tasuki.flow import decide, relay
 from tasuki.flow.decide import NewIdea
 from tasuki.flow.event import NewEvent
@@ -17,6 +17,7 @@ from tasuki.flow.plan import CASE
 from tasuki.flow.relay import Acceptance, NewDebt, OfferTerms, ReturnReason
 from tasuki.flow.rights import Act, require_member
 from tasuki.flow.state import IdeaState
+from tasuki.store.shelf import Shelf
 from tasuki.team.work import WorkItem
 from tasuki.team.work import my_work as work_of
 
@@ -149,8 +150,8 @@ def look_up_cases(workspace: Workspace, idea: str, *, actor: str, query: str, ke
     """Searches past cases for an idea and records that it was done; what was found is in the last look-up."""
 
     def decided(state: IdeaState, act: Act) -> list[NewEvent]:
-        others = [case for case in cases(workspace) if case.idea != idea]
-        found = [hit.case.idea for hit in search(others, query)]
+        others = (one for one in searched_cases(workspace) if one.case.idea != idea)
+        found = [hit.case.idea for hit in search_prepared(others, query)]
         return [decide.look_up_cases(state, act, query, found)]
 
     return change_idea(workspace, idea, Request("look_up_cases", actor, {"query": query}, key), decided)
@@ -205,11 +206,29 @@ def cases(workspace: Workspace) -> list[Case]:
     return [case_from_body(one.case) for one in workspace.ledger.ideas() if one.case]
 
 
+def searched_cases(workspace: Workspace) -> tuple[Prepared, ...]:
+    """The filed cases, ready to be searched, the newest first; without their stages and lists of evidence."""
+    return workspace.ledger.shelf().ended.whole(_prepared_cases)
+
+
+def _prepared_cases(ended: tuple[IdeaState, ...]) -> tuple[Prepared, ...]:
+    return tuple(prepare(case_from_body(one.case)) for one in ended if one.case)
+
+
 def my_work(workspace: Workspace, *, actor: str) -> tuple[WorkItem, ...]:
     """What waits for the actor."""
     act = workspace.act(actor)
     require_member(act)
-    return work_of(workspace.ledger.ideas(), act)
+    return work_of(ideas_at_work(workspace.ledger.shelf()), act)
+
+
+def ideas_at_work(shelf: Shelf) -> tuple[IdeaState, ...]:
+    """The ideas in which something can wait for somebody: those that run, and those that ended with open debts."""
+    return (*shelf.active.states, *shelf.ended.whole(_in_debt))
+
+
+def _in_debt(ended: tuple[IdeaState, ...]) -> tuple[IdeaState, ...]:
+    return tuple(state for state in ended if state.open_debts())
 
 
 def _filed(state: IdeaState, act: Act, ending: NewEvent) -> NewEvent:

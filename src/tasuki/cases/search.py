@@ -7,7 +7,7 @@ counts more than what stands elsewhere.
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -25,6 +25,28 @@ class Hit:
 
     case: Case
     score: float
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A case with its texts in the form in which they are compared: made once, searched often.
+
+    Args:
+        case: The case.
+        everything: All that is searched of it.
+        weighted: The texts in which a word counts more, and how much.
+    """
+
+    case: Case
+    everything: str
+    weighted: tuple[tuple[float, str], ...]
+
+
+def prepare(case: Case) -> Prepared:
+    """The case, ready to be searched."""
+    values = ((weight, getattr(case, name)) for name, weight in _WEIGHTS)
+    texts = ((weight, value if isinstance(value, str) else "\n".join(value)) for weight, value in values)
+    return Prepared(case, normalised(_all_text(case)), tuple((weight, normalised(text)) for weight, text in texts))
 
 
 def normalised(text: str) -> str:
@@ -48,11 +70,17 @@ def search(cases: Iterable[Case], query: str, limit: int = 20) -> tuple[Hit, ...
         query: Words in Japanese, English or both.
         limit: At most so many hits.
     """
+    return search_prepared(map(prepare, cases), query, limit)
+
+
+def search_prepared(cases: Iterable[Prepared], query: str, limit: int = 20) -> tuple[Hit, ...]:
+    """What `search` finds, in cases that were prepared before."""
     wanted = tuple(dict.fromkeys(terms_of(query)))
     if not wanted:
         return ()
-    hits = (Hit(case, _score(case, wanted)) for case in cases)
-    found = sorted((hit for hit in hits if hit.score > 0), key=lambda hit: hit.case.ended_at, reverse=True)
+    holding = (one for one in cases if _holds(one, wanted))
+    hits = (Hit(one.case, _score(one, wanted)) for one in holding)
+    found = sorted(hits, key=lambda hit: hit.case.ended_at, reverse=True)
     return tuple(sorted(found, key=lambda hit: -hit.score)[:limit])
 
 
@@ -66,9 +94,13 @@ def similar(cases: Iterable[Case], text: str, limit: int = 5) -> tuple[Hit, ...]
 
     A piece counts the more the fewer cases hold it (inverse document frequency).
     """
-    known = list(cases)
+    return similar_prepared([prepare(case) for case in cases], text, limit)
+
+
+def similar_prepared(known: Sequence[Prepared], text: str, limit: int = 5) -> tuple[Hit, ...]:
+    """What `similar` finds, in cases that were prepared before."""
     wanted = set(terms_of(text))
-    texts = [normalised(_all_text(case)) for case in known]
+    texts = [one.everything for one in known]
     weights = {
         piece: log(len(known) / found) + 0.1 for piece in wanted if (found := sum(piece in one for one in texts))
     }
@@ -76,23 +108,23 @@ def similar(cases: Iterable[Case], text: str, limit: int = 5) -> tuple[Hit, ...]
     if not everything:
         return ()
     hits = [
-        Hit(case, sum(weight for piece, weight in weights.items() if piece in one) / everything)
-        for case, one in zip(known, texts, strict=True)
+        Hit(one.case, sum(weight for piece, weight in weights.items() if piece in one.everything) / everything)
+        for one in known
     ]
     close = [hit for hit in hits if hit.score >= LEAST_IN_COMMON]
     return tuple(sorted(close, key=lambda hit: (-hit.score, hit.case.idea))[:limit])
 
 
-def _score(case: Case, wanted: tuple[str, ...]) -> float:
-    everything = normalised(_all_text(case))
-    if not all(piece in everything for piece in wanted):
-        return 0.0
-    score = float(len(wanted))
-    for name, weight in _WEIGHTS:
-        value = getattr(case, name)
-        text = normalised(value if isinstance(value, str) else "\n".join(value))
-        score += weight * sum(piece in text for piece in wanted)
-    return score
+def _holds(prepared: Prepared, wanted: tuple[str, ...]) -> bool:
+    everything = prepared.everything
+    for piece in wanted:  # a plain loop: this runs for every case of every search  # noqa: SIM110
+        if piece not in everything:
+            return False
+    return True
+
+
+def _score(prepared: Prepared, wanted: tuple[str, ...]) -> float:
+    return len(wanted) + sum(weight * sum(piece in text for piece in wanted) for weight, text in prepared.weighted)
 
 
 def _all_text(case: Case) -> str:

@@ -31,13 +31,13 @@ def search(
 ) -> None:
     """Search past cases; with --idea the look-up is recorded for that idea."""
     from tasuki.actions import relay
-    from tasuki.cases.search import search as search_cases
+    from tasuki.cases.search import search_prepared
 
     query = " ".join(words)
     with opened(workspace) as here:
         if idea is not None:
             relay.look_up_cases(here, idea, actor=actor_of(here, member), query=query, key=key)
-        hits = search_cases((case for case in relay.cases(here) if case.idea != idea), query, limit)
+        hits = search_prepared((one for one in relay.searched_cases(here) if one.case.idea != idea), query, limit)
     found = [case_found(hit.case, hit.score) for hit in hits]
 
     def show() -> None:

@@ -48,7 +48,7 @@ def list_(
     """List the ideas, in the order they were opened."""
     with opened(workspace) as here:
         now = here.clock()
-        rows = [idea_row(state, now) for state in here.ledger.ideas() if status in (None, state.status)]
+        rows = [idea_row(state, now) for state in here.ledger.shelf().ideas.values() if status in (None, state.status)]
 
     def show_rows() -> None:
         columns = ("idea", "title", "flow", "status", "stage", "holder")

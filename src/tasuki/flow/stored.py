@@ -1,6 +1,6 @@
 """An idea's state as JSON and back, without loss: the form in which the ledger keeps the fold."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime
 from functools import cache
@@ -19,7 +19,7 @@ def state_to_json(state: IdeaState) -> dict[str, Any]:
 
 def state_from_json(value: Mapping[str, Any]) -> IdeaState:
     """The state that `state_to_json` wrote. Fields that were added since take their defaults."""
-    state: IdeaState = _read(IdeaState, value)
+    state: IdeaState = _reader(IdeaState)(value)
     return state
 
 
@@ -38,26 +38,34 @@ def _write(value: Any) -> Any:
     return value
 
 
-def _read(kind: Any, value: Any) -> Any:
-    if value is None or kind in (str, int, float, bool, Any):
-        return value
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """What reads JSON values of a kind; made once for each, since a list reads thousands of states."""
+    if kind in (str, int, float, bool, Any):
+        return _as_it_is
     origin = get_origin(kind)
     if origin in (Union, UnionType):
-        return _read(next(one for one in get_args(kind) if one is not type(None)), value)
+        return _or_none(_reader(next(one for one in get_args(kind) if one is not type(None))))
     if origin is tuple:
-        return tuple(_read(get_args(kind)[0], one) for one in value)
+        one_of = _reader(get_args(kind)[0])
+        return lambda value: tuple(map(one_of, value)) if one_of is not _as_it_is else tuple(value)
     if kind is datetime:
-        return from_text(value)
+        return from_text
     if kind is date:
-        return date.fromisoformat(value)
+        return date.fromisoformat
     if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        return kind(**{name: _read(hints[name], one) for name, one in value.items()})
-    if origin in (Literal, Mapping):
-        return value
-    return dict(value)
+        return _dataclass_reader(kind)
+    return _as_it_is if origin in (Literal, Mapping) else dict
 
 
-@cache
-def _hints(kind: type) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return _as_it_is if read is _as_it_is else lambda value: None if value is None else read(value)
+
+
+def _dataclass_reader(kind: type) -> Callable[[Any], Any]:
+    readers = {name: _reader(hint) for name, hint in get_type_hints(kind).items()}
+    return lambda value: kind(**{name: readers[name](one) for name, one in value.items()})

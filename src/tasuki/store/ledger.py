@@ -5,23 +5,23 @@ is. When it returns they are on disk. Writers go one after the other (see `tasuk
 1, 2, 3 … in the order of commits, without a gap: a reader that remembers a position misses nothing.
 """
 
-import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from tasuki.clock import Clock, system_clock, to_text
 from tasuki.errors import Missing, Refused, Stale, Unavailable
 from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
-from tasuki.flow.fold import fold, fold_members, state_from_json
+from tasuki.flow.fold import fold, fold_members
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
 from tasuki.store.database import open_engine, reading, writing
 from tasuki.store.migrate import bring_up_to_date
-from tasuki.store.rows import checked, digest_of, stored_state, to_event, to_row
-from tasuki.store.schema import cursors, events, keys, streams
+from tasuki.store.outlines import story_of
+from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
+from tasuki.store.schema import cursors, events, keys, outlines, streams
+from tasuki.store.shelf import Shelf, ShelfKeeper
 from tasuki.store.verify import Finding, examine
 
 _IDEA_ID = re.compile(r"idea-([1-9][0-9]{0,17})")
@@ -54,6 +54,8 @@ class Ledger:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._keeper = ShelfKeeper(engine)
+        self._members: tuple[int, dict[str, Member]] = (0, {})
 
     @property
     def engine(self) -> Engine:
@@ -102,7 +104,7 @@ class Ledger:
     def events(self, idea: str) -> tuple[Event, ...]:
         """All events of a stream in order; empty when it is unknown."""
         with reading(self._engine) as connection:
-            return _story(connection, idea)
+            return story_of(connection, idea)
 
     def length(self, stream: str) -> int:
         """How many events a stream holds; 0 when it is unknown."""
@@ -135,7 +137,14 @@ class Ledger:
         )
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
-            return tuple(_read_state(state) or fold(_story(connection, idea)) for idea, state in rows)
+            return tuple(read_state(state) or fold(story_of(connection, idea)) for idea, state in rows)
+
+    def shelf(self) -> Shelf:
+        """The outlines of all ideas as of now, kept in memory: what a list of many ideas is made of.
+
+        The first call reads every outline; later ones read what changed since, by whichever process.
+        """
+        return self._keeper.shelf()
 
     def feed(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """The next events of all streams, each with its position, in the order they were committed.
@@ -149,8 +158,12 @@ class Ledger:
             return tuple((row["position"], to_event(dict(row))) for row in connection.execute(query).mappings())
 
     def members(self) -> dict[str, Member]:
-        """The team's members by name, folded from the team's stream."""
-        return fold_members(self.events(TEAM_STREAM))
+        """The team's members by name, folded from the team's stream when that has grown."""
+        known, members = self._members
+        if (length := self.length(TEAM_STREAM)) != known:
+            members = fold_members(self.events(TEAM_STREAM)[:length])
+            self._members = length, members
+        return dict(members)
 
     def new_idea_id(self) -> str:
         """The next free id: `idea-1`, `idea-2` … Two who ask at once get the same; the slower one's append is Stale."""
@@ -204,20 +217,17 @@ class Ledger:
 def rebuild_streams(connection: Connection) -> int:
     """Makes the stored fold of every stream anew, within the caller's transaction; gives the number of streams."""
     connection.execute(delete(streams))
-    ideas = connection.execute(select(events.c.idea).distinct().order_by(events.c.idea)).scalars().all()
-    for idea in ideas:
-        connection.execute(insert(streams).values(_head(_story(connection, idea))))
+    connection.execute(delete(outlines))
+    opened = select(events.c.idea, events.c.position).where(events.c.sequence == 1).order_by(events.c.idea)
+    ideas = connection.execute(opened).all()
+    for idea, position in ideas:
+        _keep_fold(connection, story_of(connection, idea), position)
     return len(ideas)
-
-
-def _story(connection: Connection, idea: str) -> tuple[Event, ...]:
-    query = select(events).where(events.c.idea == idea).order_by(events.c.sequence)
-    return tuple(to_event(dict(row)) for row in connection.execute(query).mappings())
 
 
 def _sound_story(connection: Connection, idea: str) -> tuple[Event, ...]:
     """The events so far, provided that they end where the stored head says: nothing is built on a damaged stream."""
-    story = _story(connection, idea)
+    story = story_of(connection, idea)
     head = connection.execute(select(streams.c.sequence, streams.c.hash).where(streams.c.idea == idea)).one_or_none()
     last = (story[-1].sequence, story[-1].hash) if story else None
     if last != (tuple(head) if head else None) or (last and last[0] != len(story)):
@@ -239,19 +249,25 @@ def _chain(idea: str, story: Sequence[Event], wanted: Sequence[NewEvent]) -> tup
 
 def _insert(connection: Connection, story: tuple[Event, ...], count: int) -> None:
     """Writes the last `count` events of the story and its stored fold."""
-    head = _head(story)
     last = connection.execute(select(func.max(events.c.position))).scalar() or 0
     connection.execute(insert(events), [to_row(last + n, one) for n, one in enumerate(story[-count:], 1)])
-    if count == len(story):
-        connection.execute(insert(streams).values(head))
+    _keep_fold(connection, story, last + 1 if count == len(story) else None)
+
+
+def _keep_fold(connection: Connection, story: tuple[Event, ...], opened: int | None) -> None:
+    """Stores the head, the state and the outline of a stream; `opened` is the position of one that is new here."""
+    last, kept = story[-1], stored_fold(story[-1].idea, story)
+    head = {"sequence": last.sequence, "hash": last.hash, "state": kept.state}
+    if opened is not None:
+        connection.execute(insert(streams).values(idea=last.idea, **head))
     else:
-        connection.execute(update(streams).where(streams.c.idea == head["idea"]).values(head))
-
-
-def _head(story: tuple[Event, ...]) -> dict[str, Any]:
-    last = story[-1]
-    state = stored_state(last.idea, story)
-    return {"idea": last.idea, "sequence": last.sequence, "hash": last.hash, "state": state}
+        connection.execute(update(streams).where(streams.c.idea == last.idea).values(head))
+    if kept.outline is None:
+        return
+    if opened is not None:
+        connection.execute(insert(outlines).values(idea=last.idea, opened=opened, outline=kept.outline))
+    else:
+        connection.execute(update(outlines).where(outlines.c.idea == last.idea).values(outline=kept.outline))
 
 
 def _used_key(connection: Connection, key: str) -> RowMapping | None:
@@ -259,7 +275,7 @@ def _used_key(connection: Connection, key: str) -> RowMapping | None:
 
 
 def _under(connection: Connection, known: RowMapping) -> tuple[Event, ...]:
-    story = _story(connection, known["idea"])
+    story = story_of(connection, known["idea"])
     return tuple(event for event in story if known["first_sequence"] <= event.sequence <= known["last_sequence"])
 
 
@@ -276,10 +292,3 @@ def _same_request(connection: Connection, known: RowMapping, digest: str) -> tup
 def _stale(idea: str, expected: int, found: int) -> Stale:
     what = f"{idea} has {found} event(s) by now" if found else f"there is no {idea!r} yet"
     return Stale(what, expected=f"{expected}", next_step=f"read {idea} again and decide on its present state")
-
-
-def _read_state(text: str | None) -> IdeaState | None:
-    try:
-        return state_from_json(json.loads(text or ""))
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        return None

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tasuki.clock import from_text, to_text
@@ -19,7 +20,9 @@ from tasuki.flow.event import (
     NewEvent,
     canonical_json,
 )
-from tasuki.flow.fold import fold, fold_members, state_to_json
+from tasuki.flow.fold import fold, fold_members, state_from_json, state_to_json
+from tasuki.flow.outline import outline_of
+from tasuki.flow.state import IdeaState
 
 DEEPEST_BODY = 64
 LONGEST_NAME = 200
@@ -98,20 +101,42 @@ def to_event(row: Mapping[str, Any]) -> Event:
     return Event(**{name: row[name] for name in _AS_IT_IS}, at=at, body=body)
 
 
-def stored_state(idea: str, story: Sequence[Event]) -> str | None:
-    """The stored fold of a stream: an idea's state as text; nothing for the team's own streams, which are only checked.
+@dataclass(frozen=True)
+class StoredFold:
+    """What is kept beside the events of a stream, as text; both are None for the team's own streams."""
+
+    state: str | None = None
+    outline: str | None = None
+
+
+def stored_fold(idea: str, story: Sequence[Event]) -> StoredFold:
+    """The stored fold of a stream: an idea's state and its outline; the team's own streams are only checked.
 
     Raises:
         Invalid: When the events do not make a story that can be folded.
     """
     if idea not in OWN_STREAMS:
-        return canonical_json(state_to_json(fold(story)))
+        state = fold(story)
+        return StoredFold(canonical_json(state_to_json(state)), outline_text(state))
     try:
         if idea == TEAM_STREAM:
             fold_members(story)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
         raise Invalid(f"an event of the team's stream does not fit its kind ({fault!r})") from fault
-    return None
+    return StoredFold()
+
+
+def outline_text(state: IdeaState) -> str:
+    """The outline of a state as it is stored."""
+    return canonical_json(state_to_json(outline_of(state)))
+
+
+def read_state(text: str | None) -> IdeaState | None:
+    """A stored state or outline; None when this version cannot read it, so that it is folded anew."""
+    try:
+        return state_from_json(json.loads(text or ""))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
 
 
 def _faults(idea: str, event: NewEvent, where: str) -> list[Fault]:

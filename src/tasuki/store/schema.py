@@ -37,6 +37,17 @@ streams = Table(
 )
 """The stored fold: the head of each stream and, for ideas, their state. A cache that `doctor --rebuild` makes anew."""
 
+outlines = Table(
+    "outlines",
+    metadata,
+    Column("idea", Text, primary_key=True),
+    Column("opened", _BIG, nullable=False),
+    Column("outline", Text, nullable=False),
+    sqlite_strict=True,
+)
+"""What lists need of each idea: the position it was opened at, and its outline. A cache, made with the stored fold; a
+table of its own, since a column behind the whole state would be read through it."""
+
 keys = Table(
     "keys",
     metadata,

@@ -12,8 +12,8 @@ from tasuki.clock import from_text, to_text
 from tasuki.errors import Invalid, TasukiError
 from tasuki.flow.event import Event, NewEvent, canonical_json, event_hash
 from tasuki.store.database import reading
-from tasuki.store.rows import kinds_of, stored_state, to_event
-from tasuki.store.schema import APPEND_ONLY_TRIGGERS, events, keys, streams
+from tasuki.store.rows import kinds_of, stored_fold, to_event
+from tasuki.store.schema import APPEND_ONLY_TRIGGERS, events, keys, outlines, streams
 
 Row = Mapping[str, Any]
 
@@ -88,7 +88,7 @@ def examine_keys(rows: Iterable[Row], spans: Mapping[str, int]) -> Iterator[Find
 def _findings(connection: Connection) -> Iterator[Finding]:
     yield from _file_findings(connection)
     yield from _guard_findings(connection)
-    heads = {row["idea"]: dict(row) for row in connection.execute(select(streams)).mappings()}
+    heads = dict(connection.execute(select(streams.c.idea, streams.c.sequence)).all())
     ordered = select(events).order_by(events.c.idea, events.c.sequence).execution_options(yield_per=1000)
     spans: dict[str, int] = {}
     for idea, group in groupby(connection.execute(ordered).mappings(), lambda row: row["idea"]):
@@ -96,14 +96,22 @@ def _findings(connection: Connection) -> Iterator[Finding]:
         spans[idea] = story[-1]["sequence"]
         broken = list(examine_story(idea, story))
         yield from broken
-        yield from _fold_findings(idea, story, heads.pop(idea, None), broken)
-    for idea, head in heads.items():
-        what = f"all its events are gone; the stored head knew {head['sequence']}"
+        heads.pop(idea, None)
+        yield from _fold_findings(idea, story, _head(connection, idea), broken)
+    for idea, known in heads.items():
+        what = f"all its events are gone; the stored head knew {known}"
         yield Finding(idea, None, "gap", what, RESTORE)
     count, newest = connection.execute(select(func.count(), func.max(events.c.position)).select_from(events)).one()
     yield from examine_positions(count, newest or 0)
     known = connection.execute(select(keys).order_by(keys.c.key)).mappings()
     yield from examine_keys((dict(row) for row in known), spans)
+
+
+def _head(connection: Connection, idea: str) -> Row | None:
+    """What is stored of a stream. Read one by one: all states together are larger than all events."""
+    kept = select(streams, outlines.c.opened, outlines.c.outline).outerjoin(outlines, outlines.c.idea == streams.c.idea)
+    row = connection.execute(kept.where(streams.c.idea == idea)).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def _event_findings(row: Row) -> Iterator[Finding]:
@@ -143,21 +151,28 @@ def _fold_findings(idea: str, story: list[Row], head: Row | None, broken: list[F
         return
     if not broken:
         yield from _state_findings(idea, [to_event(row) for row in story], head)
+    if head["opened"] not in (None, story[0]["position"]):
+        what = f"its outline stands at position {head['opened']}, though it was opened at {story[0]['position']}"
+        yield Finding(idea, None, "fold", what, REBUILD)
 
 
 def _state_findings(idea: str, story: list[Event], head: Row) -> Iterator[Finding]:
     try:
-        state = stored_state(idea, story)
+        kept = stored_fold(idea, story)
     except TasukiError as fault:
         yield Finding(idea, None, "fold", f"its events do not fold to a state: {fault.what}", RESTORE)
         return
-    if state != head["state"]:
-        yield Finding(idea, None, "fold", f"its stored fold differs from its events{_where(head, state)}", REBUILD)
+    if kept.state != head["state"]:
+        where = _where(head["state"], kept.state)
+        yield Finding(idea, None, "fold", f"its stored fold differs from its events{where}", REBUILD)
+    if kept.outline != head["outline"]:
+        where = _where(head["outline"], kept.outline)
+        yield Finding(idea, None, "fold", f"its stored outline differs from its events{where}", REBUILD)
 
 
-def _where(head: Row, state: str | None) -> str:
+def _where(kept: str, state: str | None) -> str:
     try:
-        stored, folded = json.loads(head["state"]), json.loads(state or "{}")
+        stored, folded = json.loads(kept), json.loads(state or "{}")
         names = sorted(name for name in {*stored, *folded} if stored.get(name) != folded.get(name))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return " (it cannot be read)"

@@ -7,6 +7,7 @@ from typing import Literal
 
 from tasuki.flow.plan import Flow, Playbook
 from tasuki.flow.state import IdeaState
+from tasuki.store.shelf import Shelf
 from tasuki.web.language import days_between
 
 RECENT = 10
@@ -111,29 +112,39 @@ class BoardChoice:
     role: str | None = None
 
 
-def build_board(
-    states: Sequence[IdeaState], playbook: Playbook, formation: str, choice: BoardChoice, now: datetime
-) -> Board:
+def build_board(shelf: Shelf, playbook: Playbook, formation: str, choice: BoardChoice, now: datetime) -> Board:
     """The board of one flow, of everyone or of one person's ideas."""
     flow = playbook.flows[choice.flow]
-    shown = [
-        state
-        for state in states
-        if (choice.person is None or choice.person in people_of(state))
-        and (choice.role is None or choice.role in _roles_now(state, playbook))
-    ]
-    active = [state for state in shown if state.status == "active"]
-    ended = sorted((ended_of(state) for state in shown if state.status != "active"), key=_newest_first)
+    active = [state for state in shelf.active.states if _is_asked_for(state, choice, playbook)]
+    ended, total = _recently_ended(shelf, choice, playbook)
     return Board(
         flow=flow.name,
         person=choice.person,
         role=choice.role,
         tabs=tuple(FlowTab(name, sum(state.flow == name for state in active)) for name in playbook.flows),
-        people=tuple(sorted({person for state in states for person in people_of(state)})),
+        people=tuple(sorted(shelf.active.whole(_all_people) | shelf.ended.whole(_all_people))),
         columns=_columns([state for state in active if state.flow == flow.name], flow, playbook, formation, now),
-        ended=tuple(ended[:RECENT]),
-        ended_total=len(ended),
+        ended=ended,
+        ended_total=total,
     )
+
+
+def _is_asked_for(state: IdeaState, choice: BoardChoice, playbook: Playbook) -> bool:
+    return (choice.person is None or choice.person in people_of(state)) and (
+        choice.role is None or choice.role in _roles_now(state, playbook)
+    )
+
+
+def _recently_ended(shelf: Shelf, choice: BoardChoice, playbook: Playbook) -> tuple[tuple[Ended, ...], int]:
+    """The lines of those that ended last, and how many have ended: all of them, unless the reader chose."""
+    over = shelf.ended.states
+    if choice.person is not None or choice.role is not None:
+        over = tuple(state for state in over if _is_asked_for(state, choice, playbook))
+    return tuple(ended_of(state) for state in over[:RECENT]), len(over)
+
+
+def _all_people(states: tuple[IdeaState, ...]) -> frozenset[str]:
+    return frozenset(person for state in states for person in people_of(state))
 
 
 def people_of(state: IdeaState) -> frozenset[str]:
@@ -147,10 +158,6 @@ def _roles_now(state: IdeaState, playbook: Playbook) -> tuple[str, ...]:
     formation = playbook.formations.get(state.formation)
     stage = state.offer.to_stage if state.offer else state.stage
     return formation.roles_for(state.flow, stage) if formation else ()
-
-
-def _newest_first(ended: Ended) -> float:
-    return -ended.ended_at.timestamp()
 
 
 def _columns(

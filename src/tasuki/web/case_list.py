@@ -1,14 +1,14 @@
-"""The list of cases as a value: every idea that has ended, or those a search finds."""
+"""The list of cases as a value: every idea that has ended, or those a search finds, a page of them at a time."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasuki.cases.case import case_of
-from tasuki.cases.search import search
+from tasuki.cases.search import Prepared, prepare, search_prepared
 from tasuki.flow.state import IdeaState
+from tasuki.store.shelf import Pile
 from tasuki.web.board import Ended, ended_of
 
-SHOWN = 100
+SHOWN = 50
 
 
 @dataclass(frozen=True)
@@ -23,24 +23,52 @@ class CaseLine:
 
 @dataclass(frozen=True)
 class CaseList:
-    """What the page shows: `total` counts all cases, `lines` those that were asked for."""
+    """What the page shows.
+
+    Args:
+        total: How many cases there are.
+        found: How many of them were asked for.
+        page: Which part of these is shown, from 1.
+        pages: How many parts they make.
+        lines: The cases of this part.
+    """
 
     total: int
+    found: int
+    page: int
+    pages: int
     lines: tuple[CaseLine, ...]
 
 
-def list_cases(states: Sequence[IdeaState], query: str) -> CaseList:
-    """All cases, newest first; with a query those that hold its words, best first."""
-    over = [state for state in states if state.ended_at is not None]
-    found = _found(over, query) if query else sorted(over, key=lambda state: state.ended_at or state.opened_at)[::-1]
-    return CaseList(len(over), tuple(_line(state) for state in found[:SHOWN]))
+def list_cases(ended: Pile, query: str, page: int = 1, shown: int = SHOWN) -> CaseList:
+    """All cases, newest first; with a query those that hold its words, best first.
+
+    Args:
+        ended: The ideas that are over.
+        query: Words to search for; empty for all.
+        page: Which part, from 1. Beyond the last one the last is shown.
+        shown: How many make a part.
+    """
+    found = ended.answered(_found, query) if query else ended.states
+    pages = max(1, -(-len(found) // shown))
+    page = min(max(1, page), pages)
+    lines = tuple(_line(state) for state in found[(page - 1) * shown : page * shown])
+    return CaseList(len(ended.states), len(found), page, pages, lines)
 
 
-def _found(states: Sequence[IdeaState], query: str) -> list[IdeaState]:
-    by_name = {state.idea: state for state in states}
-    return [by_name[hit.case.idea] for hit in search((case_of(state) for state in states), query, SHOWN)]
+def _found(ended: Pile, query: str) -> tuple[IdeaState, ...]:
+    by_name = {state.idea: state for state in ended.states}
+    return tuple(by_name[hit.case.idea] for hit in search_prepared(ended.made(_prepared), query, len(ended.states)))
+
+
+def _prepared(state: IdeaState) -> Prepared:
+    return prepare(case_of(state))
 
 
 def _line(state: IdeaState) -> CaseLine:
-    case = case_of(state)
-    return CaseLine(ended_of(state), case.learnings, case.reason, case.search_words)
+    decision, learning = state.latest("decision"), state.latest("learning")
+    said = {} if learning is None else learning.record
+    reason = state.end_reason
+    if decision is not None and state.status != "killed":
+        reason = decision.record.get("reason", reason)
+    return CaseLine(ended_of(state), tuple(said.get("learnings", ())), reason, tuple(said.get("search_words", ())))

@@ -6,6 +6,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from tasuki.actions.relay import ideas_at_work
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing
 from tasuki.flow.plan import ROLES
@@ -23,13 +24,13 @@ FRESH = "idea_opened handoff_offered handoff_picked_up handoff_accepted handoff_
 """What makes a board stale."""
 _FOREVER = "public, max-age=31536000, immutable"
 _QUERY_LENGTH = 200
+_LONGEST_NUMBER = 9
 
 
 @get("/", sync_to_thread=True, opt={"verb": "idea.list"})
 def show_board(request: AnyRequest) -> Response[str]:
     """The board of one flow."""
     workspace = workspace_of(request)
-    states = workspace.ledger.ideas()
     flows = workspace.playbook.flows
     asked = request.query_params.get("flow") or _usual_flow(workspace)
     if asked not in flows:
@@ -38,7 +39,7 @@ def show_board(request: AnyRequest) -> Response[str]:
     if role is not None and role not in ROLES:
         raise Missing(f"there is no role {role!r}", expected=", ".join(ROLES))
     choice = BoardChoice(asked, request.query_params.get("person") or None, role)
-    board = build_board(states, workspace.playbook, workspace.formation, choice, workspace.clock())
+    board = build_board(workspace.ledger.shelf(), workspace.playbook, workspace.formation, choice, workspace.clock())
     waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
     return page(
         request,
@@ -97,8 +98,9 @@ def show_cases(request: AnyRequest) -> Response[str]:
     """Every idea that has ended, with a search."""
     workspace = workspace_of(request)
     query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
-    found = list_cases(workspace.ledger.ideas(), query)
-    context = {"cases": found.lines, "total": found.total, "query": query, "place": "cases"}
+    part = (request.query_params.get("page") or "1")[:_LONGEST_NUMBER]
+    found = list_cases(workspace.ledger.shelf().ended, query, int(part) if part.isdecimal() else 1)
+    context = {"found": found, "cases": found.lines, "query": query, "place": "cases"}
     return page(request, workspace, "cases.html", context)
 
 
@@ -113,7 +115,8 @@ def show_my_work(request: AnyRequest) -> Response[str]:
         raise Missing(f"the team has no member {asked!r}", expected=", ".join(members))
     if not name:
         return page(request, workspace, "no_members.html", {"members": members, "place": "my_work"})
-    work = work_of(members[name], workspace.ledger.ideas(), workspace.playbook, workspace.clock())
+    ideas = ideas_at_work(workspace.ledger.shelf())
+    work = work_of(members[name], ideas, workspace.playbook, workspace.clock())
     context = {"work": work, "member": members[name], "members": members, "place": "my_work"}
     return page(request, workspace, "my_work.html", context)
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -93,6 +93,7 @@ def environment() -> Environment:
     return templates
 
 
+@lru_cache(maxsize=4096)
 def address(path: str, **query: str | None) -> str:
     """A path with the parameters that have a value."""
     given = {name: value for name, value in query.items() if value}

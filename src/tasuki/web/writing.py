@@ -9,7 +9,7 @@ from litestar.response import Redirect
 from tasuki.actions import relay
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
-from tasuki.cases.search import similar
+from tasuki.cases.search import similar_prepared
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.records import EVIDENCE_TYPES
@@ -41,7 +41,7 @@ def _new_idea_page(request: AnyRequest, form: Form, error: Invalid | None = None
             "flow": form.text("flow") or workspace.flow,
             "formation": form.text("formation") or workspace.formation,
         },
-        "similar": similar(relay.cases(workspace), form.text("title")),
+        "similar": similar_prepared(relay.searched_cases(workspace), form.text("title")),
         "place": "board",
     }
     return page(request, workspace, "new_idea.html", context, 400 if error else 200)
@@ -132,7 +132,11 @@ def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
     record = record_of(form, inputs_of(kind), [])
     text = "\n".join(form.text(name) for name in ("change", "because", "metric", "population"))
     lint = lint_brief(record) if text.strip() else ()
-    return {"lint": lint, "similar": similar(relay.cases(workspace), text), "written": bool(text.strip())}
+    return {
+        "lint": lint,
+        "similar": similar_prepared(relay.searched_cases(workspace), text),
+        "written": bool(text.strip()),
+    }
 
 
 def _named(error: Invalid | None) -> tuple[Fault, ...]:

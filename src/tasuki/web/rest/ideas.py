@@ -144,7 +144,7 @@ def list_ideas(
     now = workspace.clock()
     wanted = [
         state
-        for state in workspace.ledger.ideas()
+        for state in workspace.ledger.shelf().ideas.values()
         if status in (None, state.status) and (flow is None or flow == state.flow)
     ]
     page = page_of(wanted, lambda state: state.idea, limit, cursor)

@@ -8,7 +8,7 @@ from litestar.params import FromPath, QueryParameter
 from tasuki.actions import relay
 from tasuki.actions.documents import case_found, find_case
 from tasuki.cases.case import case_to_body
-from tasuki.cases.search import search
+from tasuki.cases.search import Hit, search_prepared
 from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
@@ -34,14 +34,12 @@ def search_cases(
     cursor: Cursor = None,
 ) -> Document:
     """Past cases, the best match first; without words all of them, the newest first."""
-    cases = relay.cases(workspace_of(request))
-    if q.strip():
-        found = [case_found(hit.case, hit.score) for hit in search(cases, q, _FOUND_AT_MOST)]
-    else:
-        newest = sorted(cases, key=lambda one: one.ended_at, reverse=True)
-        found = [case_found(one, 0.0) for one in newest]
-    page = page_of(found, lambda one: str(one["idea"]), limit, cursor)
-    return document("cases/1", {"query": q, "idea": None, "cases": page.items, "next_cursor": page.next_cursor})
+    cases = relay.searched_cases(workspace_of(request))
+    asked = bool(q.strip())
+    found = search_prepared(cases, q, _FOUND_AT_MOST) if asked else tuple(Hit(one.case, 0.0) for one in cases)
+    page = page_of(found, lambda hit: hit.case.idea, limit, cursor)
+    shown = [case_found(hit.case, hit.score) for hit in page.items]
+    return document("cases/1", {"query": q, "idea": None, "cases": shown, "next_cursor": page.next_cursor})
 
 
 @get("/cases/{idea:str}", sync_to_thread=True, opt={"verb": "case.show"}, tags=_TAG, responses=described(404))
