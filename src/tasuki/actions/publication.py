@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from tasuki.actions.artifacts import attach_once, read_version, store_of
 from tasuki.actions.publication_checks import Candidate, publication_faults
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, Refused, TasukiError
+from tasuki.errors import Missing, NotAllowed, Refused, TasukiError
 from tasuki.flow.evidence import Evidence, evidence_of
 from tasuki.flow.records import Publication
 from tasuki.flow.rights import require_at_work, require_member
@@ -115,7 +115,7 @@ def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
     if set(member.roles) & set(PUBLISHERS):
         return
     able = [name for name, one in act.members.items() if set(one.roles) & set(PUBLISHERS)]
-    raise Refused(
+    raise NotAllowed(
         f"{actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
         rule=f"models are published by {' or '.join(PUBLISHERS)}",
         expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role",

@@ -3,15 +3,16 @@
 from typing import Any
 
 from litestar import Litestar, Response, Router
-from litestar.datastructures import ResponseHeader, State
+from litestar.datastructures import MutableScopeHeaders, State
 from litestar.exceptions import HTTPException
+from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
 from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.experiments import EXPERIMENTS
-from tasuki.web.guard import SECURITY_HEADERS, is_own_host
+from tasuki.web.guard import is_own_host, security_headers
 from tasuki.web.handing_over import HANDING_OVER
 from tasuki.web.metric_tree import METRICS
 from tasuki.web.models_page import MODEL_PAGES
@@ -20,6 +21,7 @@ from tasuki.web.problems import ForeignHost, answer_problem
 from tasuki.web.rest.problems import answer_problem as answer_rest_problem
 from tasuki.web.rest.routes import PREFIX, REST, description
 from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.streams import Streams
 from tasuki.web.visitors import require_visitor
 from tasuki.web.writing import WRITING
 
@@ -61,18 +63,31 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
             ),
             REST,
         ],
-        state=State({"workspace": workspace, "reachable": reachable, "vouching": _vouching(workspace)}),
+        state=State(
+            {"workspace": workspace, "reachable": reachable, "vouching": _vouching(workspace), "streams": Streams()}
+        ),
         guards=[require_visitor],
         request_max_body_size=LARGEST_BODY,
         before_request=_refuse_foreign_host,
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
-        response_headers=[
-            *(ResponseHeader(name=name, value=value) for name, value in SECURITY_HEADERS.items()),
-            ResponseHeader(name="Cache-Control", value="no-cache, private"),
-        ],
+        before_send=[_protector(security_headers(workspace.door.is_encrypted))],
         openapi_config=description(),
         logging_config=None,
     )
+
+
+def _protector(headers: dict[str, str]) -> BeforeMessageSendHookHandler:
+    """Puts the headers on every answer: pages, files, REST, and whatever is said where nothing was found."""
+
+    async def protect(message: Message, _: Scope) -> None:
+        if message["type"] != "http.response.start":
+            return
+        said = MutableScopeHeaders.from_message(message)
+        for name, value in headers.items():
+            said[name] = value
+        said.setdefault("Cache-Control", "no-cache, private")
+
+    return protect
 
 
 def _vouching(workspace: Workspace) -> Vouching | None:

@@ -26,7 +26,7 @@ from tasuki.actions.accounts import (
 from tasuki.actions.vouching import NotVouchedFor, Return, Vouching
 from tasuki.errors import Invalid, Missing, TasukiError, Unavailable
 from tasuki.flow.plan import ROLES
-from tasuki.web.guard import local_address
+from tasuki.web.guard import client_address, local_address
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
 from tasuki.web.visitors import ACTING_COOKIE, SESSION_COOKIE, form_of, known_of
 
@@ -68,7 +68,9 @@ def do_sign_in(request: AnyRequest) -> Response[Any]:
     """Lets a member in by password."""
     workspace, form = workspace_of(request), form_of(request)
     onward = local_address(form.text("next"))
-    address = request.client.host if request.client else ""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    address = client_address(peer, forwarded, workspace.door.trusted_proxies)
     try:
         secret = sign_in(workspace, form.text("name"), form.raw("password"), address)
     except TooManyTries as wait:

@@ -1,6 +1,7 @@
 """What protects readers: which hosts are answered, and the headers every answer carries."""
 
-from ipaddress import ip_address
+from collections.abc import Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
 from urllib.parse import urlsplit
 
 SECURITY_HEADERS = {
@@ -15,6 +16,55 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+
+HSTS = "max-age=31536000"
+"""Sent only where people type an https address: browsers then never try another."""
+
+
+def security_headers(is_encrypted: bool) -> dict[str, str]:
+    """What every answer carries, also one that says what went wrong."""
+    return SECURITY_HEADERS | ({"Strict-Transport-Security": HSTS} if is_encrypted else {})
+
+
+def client_address(peer: str, forwarded: str, trusted: Sequence[str]) -> str:
+    """Where a request really comes from.
+
+    Args:
+        peer: Who is at the other end of the line.
+        forwarded: The `X-Forwarded-For` header, to which each proxy adds whom it heard from; anybody may begin it.
+        trusted: The team's own proxies, as addresses or networks; what others forward is not believed.
+
+    Returns:
+        The last address that is none of the team's proxies. Of IPv6 the network, since one household has so many.
+    """
+    found = peer
+    for hop in reversed([one.strip() for one in forwarded.split(",") if one.strip()]):
+        if not _is_in(found, trusted) or not _is_address(hop):
+            break
+        found = hop
+    return _household(found)
+
+
+def _is_in(address: str, networks: Sequence[str]) -> bool:
+    return _is_address(address) and any(ip_address(address) in ip_network(one) for one in networks)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _household(address: str) -> str:
+    if not _is_address(address):
+        return address
+    read = ip_address(address)
+    if not isinstance(read, IPv6Address) or read.is_loopback:
+        return address
+    return str(read.ipv4_mapped or ip_network((int(read) >> 64 << 64, 64)))
 
 
 def is_loopback(host: str) -> bool:

@@ -10,7 +10,6 @@ from litestar.response import Redirect
 
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
-from tasuki.web.guard import SECURITY_HEADERS
 from tasuki.web.language import Language
 from tasuki.web.site import AnyRequest, address, language_of, page
 from tasuki.web.texts import Texts
@@ -96,13 +95,12 @@ def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) 
     """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
     if isinstance(error, SignInNeeded):
         onward = address("/sign-in", next=request.url.path if request.method == "GET" else "/")
-        return Redirect(onward, status_code=303, headers=SECURITY_HEADERS)
+        return Redirect(onward, status_code=303)
     problem = problem_of(error, request.url.path, request.method, language_of(request, workspace.language))
     if problem.status >= 500:
         _log.error("the page %s failed", request.url.path, exc_info=error)
     context = {"problem": problem, "place": "", "members": {}}
     response = page(request, workspace, "error.html", context, problem.status)
-    response.headers.update(SECURITY_HEADERS)
     if problem.status == 405:
         response.headers["Allow"] = "GET"
     return response

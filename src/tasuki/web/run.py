@@ -19,6 +19,8 @@ from tasuki.web.guard import is_loopback
 from tasuki.web.visitors import signs_in
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+LAST_ANSWERS_S = 5.0
+"""After the signal to stop, whoever has not got their answer by then gets none."""
 
 
 def serve_pages(
@@ -49,12 +51,13 @@ def serve_pages(
         reachable = not is_loopback(at)
         require_public_url(at, workspace.door.public_url)
         taken = free_port(at, workspace.serving_port if port is None else port)
-        server = server_of(create_app(workspace, reachable=reachable), at, taken)
+        application = create_app(workspace, reachable=reachable)
+        server = server_of(application, at, taken)
         if announce is not None:
             place = address_of(at, taken)
             link = first_link(workspace) if signs_in(workspace, reachable) else None
             announce(place, f"{workspace.door.public_url or place.rstrip('/')}/welcome/{link}" if link else "")
-        asyncio.run(run_server(server))
+        asyncio.run(run_server(server, application.state.streams.end))
     finally:
         workspace.close()
 
@@ -122,11 +125,24 @@ def _bare(host: str) -> str:
     return "127.0.0.1" if host.lower() == "localhost" else host.strip("[]")
 
 
-async def run_server(server: Server) -> None:
-    """Runs a server until SIGINT or SIGTERM, then lets it finish what it is answering."""
+async def run_server(server: Server, end_streams: Callable[[], None]) -> None:
+    """Runs a server until SIGINT or SIGTERM, then lets it finish what it is answering, for some seconds.
+
+    Args:
+        server: The server.
+        end_streams: Tells answers without an end of their own to end.
+    """
     loop = asyncio.get_running_loop()
+    serving = asyncio.ensure_future(server.serve())
+
+    def stop() -> None:
+        end_streams()
+        server.stop()  # type: ignore[no-untyped-call]
+        loop.call_later(LAST_ANSWERS_S, serving.cancel)
+
     with contextlib.ExitStack() as undo:
         for one in _STOP_SIGNALS:
-            loop.add_signal_handler(one, server.stop)
+            loop.add_signal_handler(one, stop)
             undo.callback(loop.remove_signal_handler, one)
-        await server.serve()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving

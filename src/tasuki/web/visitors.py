@@ -79,6 +79,11 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
         await _require_mark(connection, known)
 
 
+def identify(connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor | None:
+    """Who asks, found out anew: for an answer that goes on for hours."""
+    return _identify(connection, connection.app.state.workspace, connection.app.state.reachable).visitor
+
+
 def _identify(connection: ASGIConnection[Any, Any, Any, Any], workspace: Workspace, reachable: bool) -> Known:
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":

@@ -10,6 +10,7 @@ from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
 from tasuki.web.problems import ForeignHost
+from tasuki.web.streams import PER_MEMBER, TooManyStreams
 from tasuki.web.visitors import SignInNeeded
 
 MEDIA_TYPE = "application/problem+json"
@@ -55,6 +56,7 @@ def described(*statuses: int) -> dict[int, ResponseSpec]:
         404: "What was named does not exist.",
         409: "A rule says no, or somebody was faster.",
         413: "The body is too large.",
+        429: "Too many streams are open.",
         503: "The ledger is busy or away; try again.",
     }
     always = (400, 401, 403, 413, 503)
@@ -78,6 +80,15 @@ def problem_of(error: Exception) -> ProblemDocument:
             )
         case ForeignHost():
             return ProblemDocument("host", "This address is not served", 400, "the request named another host")
+        case TooManyStreams():
+            return ProblemDocument(
+                "too_many_streams",
+                "Too many streams are open",
+                429,
+                "you, or everybody together, read as many streams as this server gives",
+                f"at most {PER_MEMBER} of one member",
+                "end one of them first",
+            )
         case TasukiError():
             return _told(error)
         case ValidationException():
@@ -90,6 +101,9 @@ def problem_of(error: Exception) -> ProblemDocument:
                 "mend every fault and send it again",
                 faults=_validation_faults(error),
             )
+        case RecursionError() if "deserializing" in str(error):
+            deep = "the body is nested so deeply that it is not read"
+            return ProblemDocument("invalid", "The request has faults", 400, deep, "a flat document")
         case HTTPException(status_code=status) if status < 500:
             return ProblemDocument("request", "The request cannot be answered", status, error.detail)
     _log.error("REST failed", exc_info=error)
@@ -104,7 +118,7 @@ def answer_problem(error: Exception) -> Response[Any]:
     headers = {}
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
-    if problem.status == 503:
+    if problem.status in (429, 503):
         headers["Retry-After"] = "1"
     if isinstance(error, HTTPException) and error.headers:
         headers |= dict(error.headers)

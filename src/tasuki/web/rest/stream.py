@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import Annotated
 
 import msgspec
@@ -11,16 +12,21 @@ from litestar.params import QueryParameter
 from litestar.response import ServerSentEvent
 from litestar.response.sse import ServerSentEventMessage
 
+from tasuki.accounts.visitor import Visitor
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import to_text
 from tasuki.flow.event import OWN_STREAMS, Event
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.streams import Streams
+from tasuki.web.visitors import identify, visitor_of
 
 POLL_S = 1.0
 QUIET_S = 15.0
 """A comment goes out when nothing has happened for so long, so that no proxy takes the line for dead."""
 BATCH = 200
+_STEP_S = 0.2
+_FARTHEST = 2**63 - 1
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -36,12 +42,14 @@ _SENT = ResponseSpec(
 )
 
 
-@get("/events", opt={"verb": "idea.list"}, tags=["events"], responses={200: _SENT, **described()})
+@get("/events", opt={"verb": "idea.list"}, tags=["events"], responses={200: _SENT, **described(429)})
 async def follow_events(
     request: AnyRequest,
     after: Annotated[
         int | None,
-        QueryParameter(name="after", ge=0, required=False, description="A position; what follows it is sent."),
+        QueryParameter(
+            name="after", ge=0, le=_FARTHEST, required=False, description="A position; what follows it is sent."
+        ),
     ] = None,
     once: Annotated[bool, QueryParameter(name="once", description="End when everything up to now is sent.")] = False,
 ) -> ServerSentEvent:
@@ -49,18 +57,48 @@ async def follow_events(
 
     A browser that was cut off goes on where it was (`Last-Event-ID`). Without a position only what is new is sent.
     """
-    workspace = workspace_of(request)
+    workspace, streams = workspace_of(request), request.app.state.streams
+    streams.require_room(visitor_of(request).member)
     last = request.headers.get("last-event-id", "")
-    start = int(last) if last.isdigit() else after
+    start = min(int(last), _FARTHEST) if last.isascii() and last.isdigit() and len(last) < 20 else after
     if start is None:
         start = (await asyncio.to_thread(workspace.ledger.size))[0]
-    return ServerSentEvent(_messages(workspace, start, once))
+    return ServerSentEvent(_counted(_Reader(request, workspace, streams, visitor_of(request)), start, once))
 
 
-async def _messages(workspace: Workspace, position: int, once: bool) -> AsyncIterator[ServerSentEventMessage]:
+@dataclass(frozen=True)
+class _Reader:
+    """Who reads a stream, and whether they still may."""
+
+    request: AnyRequest
+    workspace: Workspace
+    streams: Streams
+    visitor: Visitor
+
+    async def still_may(self) -> bool:
+        """False once a token was revoked, a session has ended or an account was disabled."""
+        known = await asyncio.to_thread(identify, self.request)
+        return known is not None and known.member == self.visitor.member
+
+    async def waited(self, seconds: float) -> bool:
+        """Waits; False when the server is about to stop."""
+        for _ in range(round(seconds / _STEP_S)):
+            if self.streams.are_ending:
+                return False
+            await asyncio.sleep(_STEP_S)
+        return not self.streams.are_ending
+
+
+async def _counted(reader: _Reader, position: int, once: bool) -> AsyncIterator[ServerSentEventMessage]:
+    with reader.streams.opened(reader.visitor.member):
+        async for message in _messages(reader, position, once):
+            yield message
+
+
+async def _messages(reader: _Reader, position: int, once: bool) -> AsyncIterator[ServerSentEventMessage]:
     quiet = 0.0
-    while True:
-        found = await asyncio.to_thread(workspace.ledger.feed, position, BATCH)
+    while not reader.streams.are_ending:
+        found = await asyncio.to_thread(reader.workspace.ledger.feed, position, BATCH)
         for at, event in found:
             position = at
             if event.idea not in OWN_STREAMS:
@@ -70,10 +108,13 @@ async def _messages(workspace: Workspace, position: int, once: bool) -> AsyncIte
             continue
         if once:
             return
-        await asyncio.sleep(POLL_S)
+        if not await reader.waited(POLL_S):
+            return
         quiet += POLL_S
         if quiet >= QUIET_S:
             quiet = 0.0
+            if not await reader.still_may():
+                return
             yield ServerSentEventMessage(comment="still here")
 
 
