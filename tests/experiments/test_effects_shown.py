@@ -35,6 +35,7 @@ def test_tables_fit_and_numbers_stay_whole(
 ) -> None:
     lines = _shown(log, width, monkeypatch, capsys)
     assert max(map(len, lines)) <= width
+    assert sum(LONG in line for line in lines) == 4  # a name is never broken
     assert sum("control" in line for line in lines) == 4  # two arms, each overall and by segment
     intervals = [line for line in lines if re.search(r"\[[+-][\d.]+%, [+-][\d.]+%\]", line)]
     assert len(intervals) == 2 * (2 + 2 * 3)

@@ -351,12 +351,19 @@ def _rule_lines(comparison: "Comparison") -> list[str]:
     lines, rule = [], comparison.monitoring
     if rule is not None and rule.rule == "always_valid":
         lines.append(
-            f"right at any look, narrowest at {rule.tuning:,} units; intervals span ±{rule.critical:.3g} errors"
+            f"always valid: right at any look; tuning {rule.tuning:,} units (where intervals are narrowest, chosen "
+            f"before the first look); intervals span ±{rule.critical:.3g} standard errors now"
         )
     elif rule is not None:
         lines.append(
             f"look {len(rule.looks)} at {rule.looks[-1]:.0%} of {rule.planned_units:,} planned units "
             f"({rule.spending}); intervals span ±{rule.critical:.3g} standard errors"
+        )
+    days = sorted({one.day for one in comparison.daily})
+    if days:
+        lines.append(
+            f"day by day: {len(days)} points from {days[0]} to {days[-1]}, always valid; "
+            "--out draws them, --json lists them"
         )
     for one in comparison.heterogeneity:
         if one.p_value is not None and one.p_value_adjusted is not None:

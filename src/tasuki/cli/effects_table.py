@@ -1,11 +1,11 @@
 """Effects on a terminal: a table for each treatment arm, with a small chart of intervals where there is room for it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import TYPE_CHECKING
 
-from rich.markup import escape
-from rich.table import Table
+from rich.cells import cell_len
+from rich.text import Text
 
 from tasuki.cli.output import console
 
@@ -16,48 +16,83 @@ CHART_CELLS = 25
 _ROOM_CELLS = 84
 """Names and numbers need about so much; a chart stands beside them in wider terminals."""
 
+_LEAST_NAME = 8
+_GAP = "  "
 _FAR = 2.5
+_LARGE = 9.995
+"""Shares from ten times on are written out, not as powers of ten."""
+
 _COLOURS = {"gain": "green", "holds": "green", "harm": "red", "broken": "red", "open": "yellow"}
 
 
 def show_effects(results: Sequence["Result"], alpha: float) -> None:
-    """All effects, then those by segment, of one treatment arm after the other."""
-    arms = dict.fromkeys(one.treatment_arm for one in results)
-    for arm in arms:
-        for is_segment in (False, True):
-            rows = [one for one in results if one.treatment_arm == arm and (one.segment is not None) is is_segment]
-            if rows:
-                title = f"{arm} against {rows[0].control_arm}" + (", by segment" if is_segment else "")
-                console.print(_table(rows, alpha, title))
-                console.print()
+    """All effects of one treatment arm after the other; below them, by each segment column, metric by metric."""
+    for arm in dict.fromkeys(one.treatment_arm for one in results):
+        mine = [one for one in results if one.treatment_arm == arm]
+        place = {metric: at for at, metric in enumerate(dict.fromkeys(one.metric for one in mine))}
+        for column in dict.fromkeys(_column_of(one) for one in mine):
+            rows = sorted((one for one in mine if _column_of(one) == column), key=lambda one: place[one.metric])
+            by = "" if column is None else f", by {column}"
+            _print(rows, alpha, f"{arm} against {rows[0].control_arm}{by}")
 
 
-def _table(results: Sequence["Result"], alpha: float, title: str) -> Table:
+def _column_of(one: "Result") -> str | None:
+    return None if one.segment is None else one.segment.split("=", 1)[0]
+
+
+def _print(results: Sequence["Result"], alpha: float, title: str) -> None:
+    """Numbers stand in columns; a name that has no room before them stands whole on a line of its own."""
     from tasuki.reports.voice import state_of
 
-    by_segment = results[0].segment is not None
+    heads = ["control", "treatment", "relative", f"{100 * (1 - alpha):g} % interval", "adj. p"]
+    numbers = [_numbers(one) for one in results]
+    widths = [max(cell_len(one[at]) for one in (heads, *numbers)) for at in range(len(heads))]
     has_chart = console.width >= _ROOM_CELLS + CHART_CELLS
-    table = Table(title=escape(title), title_justify="left", title_style="bold", header_style="bold", box=None)
-    table.pad_edge = False
-    for name in ("metric", *(["segment"] if by_segment else [])):
-        table.add_column(name, overflow="fold", min_width=8)
-    for name in ("control", "treatment", "relative", f"{100 * (1 - alpha):g} % interval", "adj. p"):
-        table.add_column(name, justify="right", no_wrap=True)
-    if has_chart:
-        table.add_column("", no_wrap=True)
+    chart = len(_GAP) + CHART_CELLS if has_chart else 0
+    room = max(_LEAST_NAME, console.width - sum(widths) - len(_GAP) * len(widths) - chart)
+    labels = list(_labels(results))
+    fitting = [cell_len(name) for _, name in labels if cell_len(name) <= room]
+    width = max([_LEAST_NAME, *fitting])
     reach = _reach(results)
-    for one in results:
+    first = "metric" if results[0].segment is None else ""
+    _line(Text(title, style="bold"))
+    _line(Text(_row(first, width, heads, widths), style="bold"))
+    for one, cells, (heading, name) in zip(results, numbers, labels, strict=True):
         colour = _COLOURS.get(state_of(one, alpha), "")
-        cells = [*_cells(one), *([_strip(one, reach)] if has_chart else [])]
-        table.add_row(*(escape(cell) for cell in cells), style=colour)
-    return table
+        if heading:
+            _line(Text(heading))
+        has_room = cell_len(name) <= width
+        if not has_room:
+            _line(Text(name, style=colour))
+        strip = _GAP + _strip(one, reach) if has_chart else ""
+        _line(Text(_row(name if has_room else "", width, cells, widths) + strip, style=colour))
+    console.print()
 
 
-def _cells(one: "Result") -> list[str]:
+def _line(text: Text) -> None:
+    text.rstrip()
+    console.print(text, overflow="fold" if cell_len(text.plain) > console.width else None)
+
+
+def _labels(results: Sequence["Result"]) -> "Iterator[tuple[str, str]]":
+    """Before each row: a metric's name on a line of its own where its segments begin, and the name of the row."""
+    before = None
+    for one in results:
+        name = one.metric + (" (guardrail)" if one.margin is not None else "")
+        if one.segment is None:
+            yield "", name
+        else:
+            yield ("" if name == before else name), "  " + one.segment.split("=", 1)[1]
+        before = name
+
+
+def _row(name: str, width: int, cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [" " * (size - cell_len(cell)) + cell for cell, size in zip(cells, widths, strict=True)]
+    return _GAP.join([name + " " * (width - cell_len(name)), *padded])
+
+
+def _numbers(one: "Result") -> list[str]:
     shown = _percent if one.kind == "proportion" else _number
-    names = [one.metric + (" (guardrail)" if one.margin is not None else "")]
-    if one.segment is not None:
-        names.append(one.segment)
     p = one.p_value if one.p_value_adjusted is None else one.p_value_adjusted
     if one.relative_low is None and one.relative_high is None and one.effect_low is not None:
         # Without a relative interval the effect in its own unit stands there.
@@ -66,7 +101,7 @@ def _cells(one: "Result") -> list[str]:
         low, high = (_change(bound) for bound in (one.relative_low, one.relative_high))
         known = not (one.relative_low is None and one.relative_high is None)
         effect = [_change(one.relative), f"[{low}, {high}]" if known else "–"]
-    return [*names, shown(one.control), shown(one.treatment), *effect, "–" if p is None else f"{p:.2g}"]
+    return [shown(one.control), shown(one.treatment), *effect, "–" if p is None else f"{p:.2g}"]
 
 
 def _number(value: float | None) -> str:
@@ -82,7 +117,9 @@ def _percent(share: float | None) -> str:
 
 
 def _change(share: float | None) -> str:
-    return "–" if share is None else f"{100 * share:+.3g}%"
+    if share is None:
+        return "–"
+    return f"{100 * share:+.3g}%" if abs(share) < _LARGE else f"{100 * share:+,.0f}%"
 
 
 def _reach(results: Sequence["Result"]) -> float:

@@ -15,8 +15,9 @@ from tasuki.errors import Invalid, Missing, Refused, Stale, TasukiError, Unavail
 EXIT_CODES: dict[type[TasukiError], int] = {Invalid: 3, Refused: 4, Missing: 5, Stale: 6, Unavailable: 7}
 INTERRUPTED = 130
 
-console = Console(highlight=False)
-progress_console = Console(stderr=True, highlight=False)
+# Texts are names and sentences of people: no `:word:` of them is an emoji.
+console = Console(highlight=False, emoji=False)
+progress_console = Console(stderr=True, highlight=False, emoji=False)
 
 
 def emit(schema: str, payload: Mapping[str, Any], *, as_json: bool, for_people: Callable[[], None]) -> None:
