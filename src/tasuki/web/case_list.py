@@ -7,8 +7,10 @@ from tasuki.cases.search import Prepared, prepare, search_prepared
 from tasuki.flow.state import IdeaState
 from tasuki.store.shelf import Pile
 from tasuki.web.board import Ended, ended_of
+from tasuki.web.case_choice import CaseChoice, Choices, choices_among, facts_of
 
 SHOWN = 50
+ALL = CaseChoice()
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class CaseList:
         page: Which part of these is shown, from 1.
         pages: How many parts they make.
         lines: The cases of this part.
+        choices: What can be asked for.
     """
 
     total: int
@@ -38,22 +41,31 @@ class CaseList:
     page: int
     pages: int
     lines: tuple[CaseLine, ...]
+    choices: Choices
 
 
-def list_cases(ended: Pile, query: str, page: int = 1, shown: int = SHOWN) -> CaseList:
-    """All cases, newest first; with a query those that hold its words, best first.
+def list_cases(ended: Pile, query: str, page: int = 1, shown: int = SHOWN, choice: CaseChoice = ALL) -> CaseList:
+    """All cases, newest first; with a query those that hold its words, best first; of these the chosen ones.
 
     Args:
         ended: The ideas that are over.
         query: Words to search for; empty for all.
         page: Which part, from 1. Beyond the last one the last is shown.
         shown: How many make a part.
+        choice: What they must be.
     """
     found = ended.answered(_found, query) if query else ended.states
+    if not choice.is_open:
+        facts = {state.idea: one for state, one in zip(ended.states, ended.made(facts_of), strict=True)}
+        found = tuple(state for state in found if choice.fits(facts[state.idea]))
     pages = max(1, -(-len(found) // shown))
     page = min(max(1, page), pages)
     lines = tuple(_line(state) for state in found[(page - 1) * shown : page * shown])
-    return CaseList(len(ended.states), len(found), page, pages, lines)
+    return CaseList(len(ended.states), len(found), page, pages, lines, ended.whole(_choices))
+
+
+def _choices(states: tuple[IdeaState, ...]) -> Choices:
+    return choices_among(facts_of(state) for state in states)
 
 
 def _found(ended: Pile, query: str) -> tuple[IdeaState, ...]:

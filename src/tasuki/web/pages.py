@@ -1,6 +1,7 @@
 """The pages: each reads the ledger, builds its view and hands it to its template. Nothing here changes anything."""
 
 import json
+from dataclasses import fields
 from typing import Any
 
 from litestar import Response, get
@@ -12,6 +13,7 @@ from tasuki.errors import Missing
 from tasuki.flow.plan import ROLES
 from tasuki.flow.state import IdeaState
 from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
+from tasuki.web.case_choice import CaseChoice
 from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
 from tasuki.web.my_work import work_of
@@ -98,9 +100,12 @@ def show_cases(request: AnyRequest) -> Response[str]:
     """Every idea that has ended, with a search."""
     workspace = workspace_of(request)
     query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
+    asked = {one.name: (request.query_params.get(one.name) or "")[:_QUERY_LENGTH] for one in fields(CaseChoice)}
+    choice = CaseChoice(**asked)
     part = (request.query_params.get("page") or "1")[:_LONGEST_NUMBER]
-    found = list_cases(workspace.ledger.shelf().ended, query, int(part) if part.isdecimal() else 1)
-    context = {"found": found, "cases": found.lines, "query": query, "place": "cases"}
+    number = int(part) if part.isdecimal() else 1
+    found = list_cases(workspace.ledger.shelf().ended, query, number, choice=choice)
+    context = {"found": found, "cases": found.lines, "query": query, "choice": choice, "place": "cases"}
     return page(request, workspace, "cases.html", context)
 
 

@@ -54,6 +54,7 @@ class Problem:
     next_step: str
     faults: tuple[str, ...] = ()
     rule: str = ""
+    own_expected: str = ""
     own_next_step: str = ""
 
 
@@ -84,7 +85,7 @@ def _told(problem: Problem, error: TasukiError) -> Problem:
     """The error's own faults, rule and way out, where it knows better than the general words."""
     faults = tuple(str(one) for one in getattr(error, "faults", ()))
     rule = getattr(error, "rule", "")
-    return replace(problem, faults=faults, rule=rule, own_next_step=error.next_step)
+    return replace(problem, faults=faults, rule=rule, own_expected=error.expected, own_next_step=error.next_step)
 
 
 def _problem(t: Texts, status: int, subject: str, what: str) -> Problem:
