@@ -3,6 +3,7 @@
 import ast
 import re
 import string
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from shown_comparison import EVIL, ORIGIN, shown
 
 from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.prior import prior_of
 from tasuki.reports.comparison import comparison_document
 from tasuki.reports.concerns import concern_text
 from tasuki.reports.markdown import to_markdown
@@ -94,6 +96,20 @@ def test_a_report_in_one_language_has_no_words_of_the_other(language: str, their
 
 def _plain() -> Comparison:
     return shown()
+
+
+@pytest.mark.parametrize(
+    ("won", "believed", "said"),
+    [
+        ([True] * 5 + [False] * 20, None, "自チームの比較 25 件中 5 件の改善から推定"),
+        ([], 0.3, "仮説で事前に見込んだ値"),
+        ([], None, "業界で一般的な値"),
+    ],
+)
+def test_where_the_prior_comes_from_is_told_in_japanese(won: list[bool], believed: float | None, said: str) -> None:
+    prior = prior_of(won, believed)
+    told = replace(shown(), prior=prior.value, prior_source=prior.source)
+    assert said in to_markdown(comparison_document(told, ORIGIN, "ja"))
 
 
 def test_markdown_shows_names_as_text_and_keeps_its_tables_whole() -> None:

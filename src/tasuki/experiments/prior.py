@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from tasuki.experiments.design import TYPICAL_SOURCE
 from tasuki.stats.false_win import LEAST_IDEAS, TYPICAL_PRIOR, learnt_prior
 
+BELIEVED_SOURCE = "believed beforehand, in the hypothesis"
+LEARNT_SOURCE = "learnt from {won} wins in {ended} of your comparisons"
+
 
 @dataclass(frozen=True)
 class Prior:
@@ -23,7 +26,7 @@ def prior_of(won: Sequence[bool], believed: float | None = None) -> Prior:
         believed: The probability that the hypothesis gave, in (0, 1).
     """
     if len(won) >= LEAST_IDEAS:
-        return Prior(learnt_prior(sum(won), len(won)), f"learnt from {sum(won)} wins in {len(won)} of your comparisons")
+        return Prior(learnt_prior(sum(won), len(won)), LEARNT_SOURCE.format(won=sum(won), ended=len(won)))
     if believed is not None and 0 < believed < 1:
-        return Prior(believed, "believed beforehand, in the hypothesis")
+        return Prior(believed, BELIEVED_SOURCE)
     return Prior(TYPICAL_PRIOR, TYPICAL_SOURCE)

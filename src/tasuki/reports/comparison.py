@@ -1,10 +1,12 @@
 """A comparison of arms as a document: the answer first, then what it rests on, then how it was computed."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from tasuki.charts.counts import Count, counts
 from tasuki.experiments.comparison import Comparison, Result
 from tasuki.experiments.design import TYPICAL_SOURCE
+from tasuki.experiments.prior import BELIEVED_SOURCE, LEARNT_SOURCE
 from tasuki.experiments.reasons import reason_text
 from tasuki.language import NOTHING, Language
 from tasuki.reports.concerns import concern_text, notice_of
@@ -118,8 +120,12 @@ def _risk(comparison: Comparison, voice: Voice) -> str:
 
 
 def _prior_source(comparison: Comparison, voice: Voice) -> str:
-    is_typical = comparison.prior_source == TYPICAL_SOURCE
-    return voice.t("answer.prior_typical") if is_typical else comparison.prior_source
+    source = comparison.prior_source
+    if source in (TYPICAL_SOURCE, BELIEVED_SOURCE):
+        return voice.t("answer.prior_typical" if source == TYPICAL_SOURCE else "answer.prior_believed")
+    # The ledger keeps the sentence in English, so its figures are read back out of it.
+    learnt = re.fullmatch(LEARNT_SOURCE.format(won=r"(?P<won>\d+)", ended=r"(?P<ended>\d+)"), source)
+    return voice.t("answer.prior_learnt", **learnt.groupdict()) if learnt else source
 
 
 def _notices(comparison: Comparison, voice: Voice, severities: set[str]) -> Iterator[Notice]:
