@@ -262,3 +262,15 @@ def test_the_command_takes_a_number_of_looks_and_a_prior_in_percent(tmp_path: Pa
     shown = CliRunner().invoke(app, words).stdout
     assert "look 2 at 50% of 12,000 planned units" in shown
     assert "30% of ideas work (given)" in shown
+
+
+@pytest.mark.parametrize(("values", "control"), [([0, 1], 0), ([False, True], False), ([7, 3], 7)])
+def test_control_may_be_named_by_the_columns_own_value(values: list[int], control: int) -> None:
+    told = tasuki.compare(
+        pl.DataFrame({"arm": values * 100, "spend": [float(i % 7) for i in range(200)]}),
+        variant="arm",
+        control=control,
+        means=["spend"],
+    )
+    assert told.arms[0].name == str(control).lower()
+    assert "control_guessed" not in [one.code for one in told.concerns]

@@ -28,7 +28,7 @@ def compare(
     data: Any,
     *,
     variant: str,
-    control: str | None = None,
+    control: str | bool | int | None = None,
     unit: str | None = None,
     means: Sequence[str] = (),
     proportions: Sequence[str] = (),
@@ -115,7 +115,7 @@ def compare(
         Unavailable: The engine is not installed or does not answer.
     """
     design = Design(
-        control=control,
+        control=_as_arm(control),
         shares=split,
         alpha=alpha,
         adjust=adjust,
@@ -186,3 +186,8 @@ def _require_values(statistics: Statistics, design: Design) -> None:
             expected=f"at most {MOST_UNITS:,}; with more, Student's t is as good",
             next_step="leave the method to tasuki (auto)",
         )
+
+
+def _as_arm(control: str | bool | int | None) -> str | None:
+    """An arm's name as the engine writes the column's value: a notebook says `control=0` of a column of 0 and 1."""
+    return str(control).lower() if isinstance(control, bool) else None if control is None else str(control)
