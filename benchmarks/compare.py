@@ -257,7 +257,7 @@ def events_table(events: str, chosen: argparse.Namespace, programs: tuple[list[s
         "tasuki compare (shell)": shell,
         "tasuki compare --memory 300 (shell)": [*shell, "--memory", "300"],
     }
-    needed_mib = 250 * chosen.events // 1_000_000
+    needed_mib = 120 * chosen.events // 1_000_000
     if free_mib() < needed_mib:
         del systems["tea-tasting on a Polars scan"]
         print(f"\ntea-tasting is left out: {free_mib():,} MiB are free, it may take {needed_mib:,} for these events")

@@ -171,6 +171,30 @@ def _used(asked: Asked, time: str | None, metrics: Sequence[BoundMetric]) -> lis
     return [*named, *(name for one in metrics for name in one.columns)]
 
 
+def asked_of(
+    given: Named, columns: tuple[str, str | None, tuple[str, ...], str | None], window: tuple[str | None, float | None]
+) -> Asked:
+    """The question that the options of a comparison ask.
+
+    Args:
+        given: The metrics.
+        columns: Of the arm, the unit, the segments and the cluster.
+        window: The column of time, and hours.
+
+    Raises:
+        Invalid: With every fault at once.
+    """
+    faults: list[Fault] = []
+    metrics, (time, hours) = metrics_named(given, faults), window
+    if time is None and hours is not None:
+        faults.append(Fault("time", "missing: a window counts from moments", "the column of the moment"))
+    if faults:
+        raise Invalid("the comparison cannot be made", faults)
+    variant, unit, segments, cluster = columns
+    counted = None if time is None or hours is None else Window(time, hours)
+    return Asked(variant, unit, segments, metrics, cluster=cluster, window=counted)
+
+
 def _most_values(design: Design) -> int:
     """Up to how many units their values are fetched; they are of no use under a rule for looks or within strata."""
     if design.sequential or design.looks or design.stratum:

@@ -98,6 +98,10 @@ def compare(
         int | None, typer.Option("--memory", metavar="MB", help="What it may use: events are counted in passes.")
     ] = None,
     engine: EngineOption = "duckdb",
+    sql: Annotated[
+        Literal["duckdb", "spark", "bigquery", "snowflake", "trino", "clickhouse", "postgres"] | None,
+        typer.Option("--sql", help="Print the queries instead, in this engine's words."),
+    ] = None,
     out: OutOption = None,
     language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
@@ -121,6 +125,18 @@ def compare(
 
         require_report_path(out)
     tables = tables_for(file, workspace)
+    if sql is not None:
+        from tasuki.actions.compare import asked_of
+        from tasuki.actions.queries import comparison_sql
+        from tasuki.experiments.options import Named
+
+        named = Named(
+            mean or (), proportion or (), ratios, quantiles, covariates, margins, decrease or (), ends, filters
+        )
+        columns = (variant, unit, tuple(dict.fromkeys([*(segment or ()), *([stratum] if stratum else [])])), cluster)
+        text = comparison_sql(file, sql, asked_of(named, columns, (time, window_hours)), alpha, tables)
+        emit("compare_sql/1", {"dialect": sql, "sql": text}, as_json=as_json, for_people=lambda: print(text))
+        return
     comparison = compare_arms(
         file,
         variant=variant,

@@ -45,8 +45,8 @@ def require_engine(engine: str) -> None:
     raise Invalid(
         f"no engine is known as {engine!r}",
         expected="duckdb, spark, or a Spark master: spark://HOST:PORT, local[N], local-cluster[N,CORES,MB], yarn, k8s://…",
-        next_step="BigQuery, Snowflake, Trino and ClickHouse are not asked by tasuki; the SQL can be written in their "
-        "dialects (docs/engines.md)",
+        next_step="BigQuery, Snowflake, Trino, ClickHouse and PostgreSQL are not asked: tasuki compare FILE … "
+        "--sql DIALECT prints the query in their words (docs/engines.md)",
     )
 
 
