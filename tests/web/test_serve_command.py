@@ -43,11 +43,17 @@ def command(folder: Path, *options: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_serve_tells_its_address_answers_and_stops_when_asked(folder: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("how", "workers"), [(signal.SIGTERM, "1"), (signal.SIGINT, "1"), (signal.SIGTERM, "2"), (signal.SIGINT, "2")]
+)
+def test_serve_tells_its_address_answers_and_stops_when_asked(folder: Path, how: signal.Signals, workers: str) -> None:
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     with subprocess.Popen(
-        command(folder, "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command(folder, "--port", "0", "--workers", workers),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
     ) as server:
         assert server.stdout is not None
         try:

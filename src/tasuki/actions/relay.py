@@ -9,7 +9,7 @@ from tasuki.actions.checks import RUNNERS, Runner, run_checks
 from tasuki.actions.transaction import Request, append, change_idea, done_before, preview
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.case import Case, case_from_body, case_of, case_to_body
-from tasuki.cases.search import Prepared, prepare, search_prepared
+from tasuki.cases.search import Hit, Prepared, prepare, search_prepared
 from tasuki.flow import decide, relay
 from tasuki.flow.decide import NewIdea
 from tasuki.flow.event import NewEvent
@@ -17,7 +17,7 @@ from tasuki.flow.plan import CASE
 from tasuki.flow.relay import Acceptance, NewDebt, OfferTerms, ReturnReason
 from tasuki.flow.rights import Act, require_member
 from tasuki.flow.state import IdeaState
-from tasuki.store.shelf import Shelf
+from tasuki.store.shelf import Pile, Shelf
 from tasuki.team.work import WorkItem
 from tasuki.team.work import my_work as work_of
 
@@ -209,6 +209,16 @@ def cases(workspace: Workspace) -> list[Case]:
 def searched_cases(workspace: Workspace) -> tuple[Prepared, ...]:
     """The filed cases, ready to be searched, the newest first; without their stages and lists of evidence."""
     return workspace.ledger.shelf().ended.whole(_prepared_cases)
+
+
+def found_cases(workspace: Workspace, query: str) -> tuple[Hit, ...]:
+    """The filed cases that hold the query, best first; all of them, the newest first, when it is empty."""
+    return workspace.ledger.shelf().ended.answered(_found_cases, query.strip())
+
+
+def _found_cases(ended: Pile, query: str) -> tuple[Hit, ...]:
+    cases = ended.whole(_prepared_cases)
+    return search_prepared(cases, query, len(cases)) if query else tuple(Hit(one.case, 0.0) for one in cases)
 
 
 def _prepared_cases(ended: tuple[IdeaState, ...]) -> tuple[Prepared, ...]:

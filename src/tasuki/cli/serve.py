@@ -19,6 +19,9 @@ def serve(
     port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="The port; 0 takes any free one. 8765 by default.")
     ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=1, max=32, help="How many processes answer; more for many readers.")
+    ] = 1,
 ) -> None:
     """Serve the board, the ideas' stories and the cases as web pages, until Ctrl-C."""
     from tasuki.web.run import serve_pages
@@ -29,4 +32,4 @@ def serve(
             console.print("Nobody can sign in yet. The first administrator opens this link (once, within a day):")
             console.print(first_link, markup=False, soft_wrap=True)
 
-    serve_pages(workspace, host, port, announce=announce)
+    serve_pages(workspace, host, port, workers=workers, announce=announce)

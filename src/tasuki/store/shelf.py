@@ -122,8 +122,8 @@ def _grown(connection: Connection, shelf: Shelf) -> Shelf:
     if newest < shelf.position or shelf.position == 0:  # another ledger was put in its place, or this is the first look
         states = {state.idea: state for state in read_outlines(connection)}
         return _sorted(newest, states, Shelf(), None, _members(connection))
-    since = select(events.c.idea).where(events.c.position > shelf.position).distinct()
-    changed = set(connection.execute(since).scalars())
+    # Not DISTINCT: SQLite would walk the index of all streams for it, not the few rows behind the position.
+    changed = set(connection.execute(select(events.c.idea).where(events.c.position > shelf.position)).scalars())
     fresh = {state.idea: state for state in read_outlines(connection, sorted(changed - OWN_STREAMS))}
     members = _members(connection) if TEAM_STREAM in changed else shelf.members
     return _sorted(newest, {**shelf.ideas, **fresh}, shelf, fresh, members)

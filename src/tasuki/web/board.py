@@ -137,10 +137,23 @@ def _is_asked_for(state: IdeaState, choice: BoardChoice, playbook: Playbook) -> 
 
 def _recently_ended(shelf: Shelf, choice: BoardChoice, playbook: Playbook) -> tuple[tuple[Ended, ...], int]:
     """The lines of those that ended last, and how many have ended: all of them, unless the reader chose."""
-    over = shelf.ended.states
-    if choice.person is not None or choice.role is not None:
-        over = tuple(state for state in over if _is_asked_for(state, choice, playbook))
+    over = shelf.ended.states if choice.person is None else shelf.ended.whole(_by_person).get(choice.person, ())
+    if choice.role is not None:
+        owned: dict[tuple[str, str, str], bool] = {}  # the same few answers for thousands of ideas
+        for state in over:
+            place = (state.formation, state.flow, state.stage)
+            if place not in owned:
+                owned[place] = choice.role in _roles_now(state, playbook)
+        over = tuple(state for state in over if owned[state.formation, state.flow, state.stage])
     return tuple(ended_of(state) for state in over[:RECENT]), len(over)
+
+
+def _by_person(states: tuple[IdeaState, ...]) -> dict[str, tuple[IdeaState, ...]]:
+    found: dict[str, list[IdeaState]] = {}
+    for state in states:
+        for person in people_of(state):
+            found.setdefault(person, []).append(state)
+    return {person: tuple(theirs) for person, theirs in found.items()}
 
 
 def _all_people(states: tuple[IdeaState, ...]) -> frozenset[str]:

@@ -2,23 +2,30 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
+import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from granian.constants import Interfaces
 from granian.log import LogLevels
 from granian.server.embed import Server
+from litestar import Litestar
 
 from tasuki.actions.accounts import first_link
-from tasuki.errors import Invalid, Unavailable
+from tasuki.actions.workspace import Workspace
+from tasuki.errors import Invalid, TasukiError, Unavailable
 from tasuki.settings.workspace import open_workspace
 from tasuki.web.app import create_app
 from tasuki.web.guard import is_loopback
 from tasuki.web.visitors import signs_in
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+WORKERS_END_S = 5
+"""How long workers may finish what they are answering."""
 LAST_ANSWERS_S = 5.0
 """After the signal to stop, whoever has not got their answer by then gets none."""
 
@@ -28,6 +35,7 @@ def serve_pages(
     host: str | None = None,
     port: int | None = None,
     *,
+    workers: int = 1,
     announce: Callable[[str, str], None] | None = None,
 ) -> None:
     """Serves the pages of the workspace in a folder; returns after Ctrl-C or SIGTERM, when the last answer is out.
@@ -39,6 +47,7 @@ def serve_pages(
         workspace_folder: The workspace; the current folder when None.
         host: Where to listen; the workspace's own when None.
         port: 0 takes any free one; the workspace's own when None.
+        workers: How many processes answer; each keeps its own shelf of ideas, and one that dies is started again.
         announce: Called with the address, and the first administrator's link, once the server is about to listen.
 
     Raises:
@@ -51,15 +60,53 @@ def serve_pages(
         reachable = not is_loopback(at)
         require_public_url(at, workspace.door.public_url)
         taken = free_port(at, workspace.serving_port if port is None else port)
-        application = create_app(workspace, reachable=reachable)
-        server = server_of(application, at, taken)
         if announce is not None:
             place = address_of(at, taken)
             link = first_link(workspace) if signs_in(workspace, reachable) else None
             announce(place, f"{workspace.door.public_url or place.rstrip('/')}/welcome/{link}" if link else "")
-        asyncio.run(run_server(server, application.state.streams.end))
+        if workers == 1:
+            settle(workspace)
+            application = create_app(workspace, reachable=reachable)
+            server = server_of(application, at, taken)
+            asyncio.run(run_server(server, application.state.streams.end))
     finally:
         workspace.close()
+    if workers > 1:  # they are forked: no connection of this process may be open
+        _serve_by_workers(workspace.folder, (at, taken), workers, reachable=reachable)
+
+
+def settle(workspace: Workspace) -> None:
+    """Reads the shelf before the first reader waits for it, and keeps the collector from looking through it again."""
+    with contextlib.suppress(TasukiError):  # each page says for itself what is wrong with the ledger
+        workspace.ledger.shelf()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 10, 10)
+
+
+def _serve_by_workers(folder: Path, place: tuple[str, int], workers: int, *, reachable: bool) -> None:
+    """Serves by several processes on one port until SIGINT or SIGTERM."""
+    from granian import Granian
+
+    sys.stdout.flush()
+    host, port = place
+    Granian(
+        str(folder),
+        address=_bare(host),
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=workers,
+        websockets=False,
+        log_level=LogLevels.error,
+        respawn_failed_workers=True,
+        workers_kill_timeout=WORKERS_END_S,  # a live board's stream would keep a worker for ever
+    ).serve(target_loader=partial(_pages_in_worker, reachable=reachable))
+
+
+def _pages_in_worker(folder: str, *, reachable: bool) -> Litestar:
+    workspace = open_workspace(Path(folder))
+    settle(workspace)
+    return create_app(workspace, reachable=reachable)
 
 
 def server_of(application: object, host: str, port: int) -> Server:

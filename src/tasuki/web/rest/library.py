@@ -8,14 +8,12 @@ from litestar.params import FromPath, QueryParameter
 from tasuki.actions import relay
 from tasuki.actions.documents import case_found, find_case
 from tasuki.cases.case import case_to_body
-from tasuki.cases.search import Hit, search_prepared
 from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.visitors import visitor_of
 
 _TAG = ["library"]
-_FOUND_AT_MOST = 10_000
 
 
 @get("/my-work", sync_to_thread=True, opt={"verb": "my_work.show"}, tags=_TAG, responses=described(404))
@@ -34,9 +32,7 @@ def search_cases(
     cursor: Cursor = None,
 ) -> Document:
     """Past cases, the best match first; without words all of them, the newest first."""
-    cases = relay.searched_cases(workspace_of(request))
-    asked = bool(q.strip())
-    found = search_prepared(cases, q, _FOUND_AT_MOST) if asked else tuple(Hit(one.case, 0.0) for one in cases)
+    found = relay.found_cases(workspace_of(request), q)
     page = page_of(found, lambda hit: hit.case.idea, limit, cursor)
     shown = [case_found(hit.case, hit.score) for hit in page.items]
     return document("cases/1", {"query": q, "idea": None, "cases": shown, "next_cursor": page.next_cursor})
