@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tasuki.actions import increments
 from tasuki.actions.exposed import Increments, Question, Seen, measure_experiment
 from tasuki.errors import Invalid
-from tasuki.metrics.metric import Covariate, Metric
+from tasuki.metrics.metric import Cap, Covariate, Metric, Winsor
 from tasuki.store.increments import MANIFEST, read_kept
 from tasuki.warehouse import Warehouse
 
@@ -46,6 +46,7 @@ def metrics(link: str) -> tuple[Metric, ...]:
         Metric("bought", "proportion", "bought", filter="x > 0 or x is null", **every),
         Metric("middle", "quantile", "x", quantile=0.5, **every),
         Metric("adjusted", "mean", "x", covariates=(Covariate("age"),), **every),
+        Metric("held", "mean", "x", winsor=Winsor(Cap(0.2, is_quantile=True), Cap(20.0)), **every),
     )
 
 
@@ -85,7 +86,7 @@ def assert_same(found: Seen, right: Seen) -> None:
         assert getattr(found.statistics, name) == getattr(right.statistics, name)
     for one, other in zip(found.statistics.cells, right.statistics.cells, strict=True):
         for mine, judge in zip(one.samples, other.samples, strict=True):
-            assert (mine.moments.n, mine.lost) == (judge.moments.n, judge.lost)
+            assert (mine.moments.n, mine.lost, mine.held) == (judge.moments.n, judge.lost, judge.held)
             np.testing.assert_allclose(mine.moments.means, judge.moments.means, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(mine.moments.covariances, judge.moments.covariances, rtol=1e-9, atol=1e-7)
             if judge.quantiles is not None:
@@ -141,6 +142,9 @@ def test_days_added_up_are_the_same_as_all_days_at_once(
     folder = Path(tempfile.mkdtemp(prefix="tasuki-increments-"))
     try:
         logs = Logs(folder, link)
+        if link == "unit":
+            windowed = {"table": "events", "time": "at", "unit": "user", "window_hours": 30}
+            logs.metrics = (*logs.metrics, Metric("early", "mean", "x", winsor=Winsor(None, Cap(9.0)), **windowed))
         logs.segments = ("age",) if is_noon else ()
         for run in range(DAYS + 3):
             delivered(logs, exposed, happened, run)

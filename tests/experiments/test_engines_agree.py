@@ -97,7 +97,7 @@ def assert_agree(
 
 
 RUNS = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-FEW = settings(RUNS, max_examples=25)
+FEW = settings(RUNS, max_examples=10)
 
 
 @RUNS

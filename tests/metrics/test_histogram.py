@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlglot import exp
 
+from tasuki.actions.compare import compare
 from tasuki.actions.spread import histograms_of
 from tasuki.metrics.bins import Scale
 from tasuki.metrics.bound import bind_all
@@ -112,3 +113,27 @@ def test_a_range_that_is_not_there_makes_no_scale() -> None:
         f"r0_{name}": None for name in ("low", "high", "least", "first", "middle", "last", "known", "zeros", "parted")
     }
     assert scales_of((0,), row) == {}
+
+
+@pytest.mark.parametrize("asked", [{}, {"unit": "user"}, {"cluster": "team"}, {"unit": "user", "cluster": "team"}])
+def test_a_winsorised_metric_is_drawn_as_it_is_compared(asked: dict[str, str]) -> None:
+    rows = pa.table(
+        {"arm": ["a", "b"] * 500, "user": range(1000), "team": [k // 10 * 2 + k % 2 for k in range(1000)],
+         "x": [float(k * k % 997) for k in range(1000)]}
+    )  # fmt: skip
+    found = compare(rows, variant="arm", control="a", means=["x"], winsor={"x": "100:500"}, distributions=True, **asked)
+    (histogram,) = found.distributions
+    assert histogram.edges[0] == 100
+    assert 500 <= histogram.edges[-1] < 510
+    assert [(one.units, one.below, one.above) for one in histogram.arms] == [(500, 0, 0)] * 2
+
+
+def test_spark_draws_every_unit_once(spark: str) -> None:
+    rows = pa.table({"arm": ["a", "b"] * 500, "x": [float(k * k % 997) / 4 for k in range(1000)]})
+    found = compare(rows, variant="arm", control="a", means=["x"], distributions=True, engine=spark)
+    (histogram,) = found.distributions
+    for one in histogram.arms:
+        mine = [x for arm, x in zip(*rows.to_pydict().values(), strict=True) if arm == one.arm]
+        counts = Counter(_place(x, histogram.edges, apart=one.zeros > 0) for x in mine)
+        assert one.counts == tuple(counts[k] for k in range(len(histogram.edges) - 1))
+        assert one.units == len(mine)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tasuki.actions.daily import NO_PATH, measure_path
-from tasuki.actions.measure import Asked, moment_faults, read
+from tasuki.actions.measure import Asked, limited, moment_faults, read
 from tasuki.actions.passes import engine_share, measure_within, parts_of
 from tasuki.actions.spread import histograms_of
 from tasuki.errors import Fault, Invalid
@@ -13,6 +13,7 @@ from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
+from tasuki.metrics.bins import Histogram
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Statistics
 from tasuki.metrics.window import Window
@@ -157,7 +158,9 @@ def compare(
         warehouse.require_everywhere(source, _used(asked, time, bound))
         parts = parts_of(warehouse, table, asked, memory) if time is not None else []
         path = measure_path(warehouse, parts, columns, (asked, time), (statistics, bound)) if time else NO_PATH
-        spread = histograms_of(warehouse, read(warehouse, table, columns, asked)) if distributions else ()
+        spread: tuple[Histogram, ...] = ()
+        if distributions:
+            spread = histograms_of(warehouse, limited(warehouse, read(warehouse, table, columns, asked)))
     finally:
         warehouse.close()
     _require_values(statistics, design)

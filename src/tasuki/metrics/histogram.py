@@ -29,11 +29,11 @@ _ZERO, _BELOW = -2, -1
 
 def drawn_metrics(reading: Reading) -> tuple[int, ...]:
     """The metrics whose values have a spread worth drawing, each set of values once; proportions are only 0 and 1."""
-    found: dict[tuple[str, ...], int] = {}
+    found: dict[tuple[object, ...], int] = {}
     for i, bound in enumerate(reading.metrics):
         metric = bound.metric
         if metric.kind != "proportion":
-            found.setdefault((metric.numerator, metric.denominator or "", metric.filter or ""), i)
+            found.setdefault((metric.numerator, metric.denominator, metric.filter, metric.winsor), i)
     return tuple(found.values())
 
 

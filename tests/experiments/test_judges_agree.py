@@ -1,0 +1,148 @@
+"""tea-tasting and scipy on drawn tables: where they have the same method, the numbers are the same to nine digits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+import tea_tasting as tt
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+import tasuki
+from tasuki.experiments.comparison import Comparison, Result
+
+SAME = 1e-9
+RUNS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a table looks like: its size, arms, shares, and how large and how far from zero its values are."""
+
+    seed: int
+    units: int
+    arms: int
+    scale: float
+    away: float
+    rate: float
+
+    def table(self) -> pl.DataFrame:
+        """Values are spread evenly, so that Student's t is the method at any size."""
+        random = np.random.default_rng(self.seed)
+        arm = np.concatenate([np.repeat(np.arange(self.arms), 4), random.integers(0, self.arms, self.units)])
+        n = len(arm)
+        before = random.uniform(-1, 1, n)
+        views = random.integers(4, 12, n)
+        return pl.DataFrame(
+            {
+                "arm": arm,
+                "before": (before + self.away) * self.scale,
+                "y": (before * 0.7 + random.uniform(-1, 1, n) + 0.2 * arm + self.away) * self.scale,
+                "views": views,
+                "clicks": random.binomial(views, 0.2 + 0.5 * self.rate),
+                "won": (random.random(n) < self.rate).astype(int),
+            }
+        )
+
+
+SHAPES = st.builds(
+    Shape, st.integers(0, 2**32 - 1), st.integers(0, 400), st.integers(2, 4), st.sampled_from([1e-9, 1.0, 3.7, 1e12]),
+    st.sampled_from([2.0, -5.0, 100.0]), st.sampled_from([0.02, 0.2, 0.5, 0.9]),
+)  # fmt: skip
+
+
+def compared(table: pl.DataFrame, **asked: Any) -> Comparison:
+    return tasuki.compare(table, variant="arm", control="0", **asked)
+
+
+def assert_judged(found: Result, judge: Any) -> None:
+    size = max(abs(judge.effect_size_ci_lower), abs(judge.effect_size_ci_upper))
+    assert found.control == pytest.approx(judge.control, rel=SAME, abs=0)
+    assert found.treatment == pytest.approx(judge.treatment, rel=SAME, abs=0)
+    # An effect or a bound may lie near 0, where it has only the digits of the interval that it belongs to.
+    assert found.effect == pytest.approx(judge.effect_size, rel=SAME, abs=SAME * size)
+    assert found.effect_low == pytest.approx(judge.effect_size_ci_lower, rel=SAME, abs=SAME * size)
+    assert found.effect_high == pytest.approx(judge.effect_size_ci_upper, rel=SAME, abs=SAME * size)
+    assert found.p_value == pytest.approx(judge.pvalue, rel=SAME, abs=0)
+
+
+JUDGES = {
+    "mean": (tt.Mean("y"), {"means": ["y"]}),
+    "adjusted": (tt.Mean("y", "before"), {"means": ["y"], "covariates": {"y": ["before"]}}),
+    "ratio": (tt.RatioOfMeans("clicks", "views"), {"ratios": [("clicks", "views")]}),
+}
+
+
+@pytest.mark.parametrize("name", JUDGES)
+@RUNS
+@given(SHAPES)
+def test_tea_tasting_agrees_on_any_table(name: str, shape: Shape) -> None:
+    judge, asked = JUDGES[name]
+    table = shape.table()
+    judged = tt.Experiment({name: judge}, variant="arm").analyze(table, control=0, all_variants=True)
+    for result in compared(table, **asked).results:
+        if not result.method.endswith("bootstrap"):
+            assert_judged(result, judged[0, int(result.treatment_arm)][name])
+
+
+@RUNS
+@given(SHAPES)
+def test_the_split_is_tea_tastings_and_scipys(shape: Shape) -> None:
+    table = shape.table()
+    shares = dict(enumerate(np.arange(1, shape.arms + 1) / sum(range(1, shape.arms + 1))))
+    found = compared(table, means=["y"], split={str(arm): share for arm, share in shares.items()})
+    counts = table["arm"].value_counts(sort=False).sort("arm")["count"].to_numpy()
+    right = stats.chisquare(counts, np.array(list(shares.values())) * counts.sum()).pvalue
+    assert found.srm.p_value == pytest.approx(right, rel=SAME, abs=0)
+    if shape.arms == 2:
+        judge = tt.SampleRatio(shares, method="norm", correction=False)
+        judged = tt.Experiment({"split": judge}, variant="arm").analyze(table, control=0)
+        assert found.srm.p_value == pytest.approx(judged["split"].pvalue, rel=SAME, abs=0)
+
+
+@RUNS
+@given(SHAPES)
+def test_welch_is_scipys(shape: Shape) -> None:
+    table = shape.table()
+    arms = {str(arm): table.filter(pl.col("arm") == arm)["y"].to_numpy() for arm in range(shape.arms)}
+    for result in compared(table, means=["y"]).results:
+        if result.method.endswith("bootstrap"):
+            continue
+        judge = stats.ttest_ind(arms[result.treatment_arm], arms["0"], equal_var=False)
+        bounds = judge.confidence_interval(0.95)
+        assert result.p_value == pytest.approx(judge.pvalue, rel=SAME, abs=0)
+        half = (bounds.high - bounds.low) / 2
+        assert (result.effect_low, result.effect_high) == pytest.approx((bounds.low, bounds.high), abs=SAME * half)
+
+
+@RUNS
+@given(SHAPES)
+def test_proportions_are_fishers_or_welchs(shape: Shape) -> None:
+    table = shape.table()
+    arms = {str(arm): table.filter(pl.col("arm") == arm)["won"].to_numpy() for arm in range(shape.arms)}
+    for result in compared(table, proportions=["won"]).results:
+        mine, control = arms[result.treatment_arm], arms["0"]
+        counts = [[int(one.sum()), int(len(one) - one.sum())] for one in (mine, control)]
+        if min(map(min, counts)) < 10:
+            right = stats.fisher_exact(counts).pvalue
+            assert result.method == "newcombe"
+        else:
+            right = stats.ttest_ind(mine, control, equal_var=False).pvalue
+            assert result.method == "welch"
+        if mine.sum() + control.sum():
+            assert result.p_value == pytest.approx(right, rel=SAME, abs=0)
+
+
+@RUNS
+@given(SHAPES, st.sampled_from([0.1, 0.5, 0.9, 0.99]))
+def test_quantiles_are_scipys_and_numpys(shape: Shape, q: float) -> None:
+    table = shape.table()
+    found = compared(table, quantiles=[("y", q)])
+    for result in found.results:
+        for arm, value in ((result.control_arm, result.control), (result.treatment_arm, result.treatment)):
+            values = table.filter(pl.col("arm") == int(arm))["y"].to_numpy()
+            assert value == pytest.approx(np.quantile(values, q), rel=SAME, abs=0)
+            assert value == pytest.approx(stats.mstats.mquantiles(values, [q], 1, 1)[0], rel=SAME, abs=0)
