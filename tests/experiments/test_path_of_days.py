@@ -161,6 +161,18 @@ def test_a_window_without_a_time_is_refused() -> None:
         compare(events(7), **ASKED, unit="user", window_hours=24)
 
 
+def test_units_whose_window_is_not_over_are_a_concern() -> None:
+    first = {"user": [1, 2, 3, 4], "arm": ["c", "t", "c", "t"], "x": [1.0, 2, 3, 4]}
+    data = pl.DataFrame({**first, "at": [FIRST + timedelta(hours=one) for one in (0, 1, 40, 50)]})
+    asked = {"variant": "arm", "control": "c", "unit": "user", "means": ["x"], "time": "at"}
+    (concern,) = [one for one in compare(data, **asked, window_hours=24).concerns if one.code == "window_open"]
+    assert concern.values == {"open": 2, "units": 4, "hours": 24}
+    assert concern.severity == "warning"
+    later = pl.DataFrame({"user": [1], "arm": ["c"], "x": [1.0], "at": [FIRST + timedelta(hours=99)]})
+    over = compare(pl.concat([data, later]), **asked, window_hours=24)
+    assert "window_open" not in {one.code for one in over.concerns}
+
+
 @given(st.lists(st.tuples(st.floats(-1e6, 1e6), st.floats(-9, 9)), min_size=2, max_size=30), st.data())
 def test_moments_of_a_part_can_be_taken_away(rows: list[tuple[float, float]], data: st.DataObject) -> None:
     at = data.draw(st.integers(1, len(rows)))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from tasuki.actions.daily import NO_PATH, measure_path
+from tasuki.actions.daily import NO_PATH, doubts_about_window, measure_path
 from tasuki.actions.measure import Asked, limited, moment_faults, read
 from tasuki.actions.passes import engine_share, measure_within, parts_of
 from tasuki.actions.spread import histograms_of
@@ -158,13 +158,14 @@ def compare(
         warehouse.require_everywhere(source, _used(asked, time, bound))
         parts = parts_of(warehouse, table, asked, memory) if time is not None else []
         path = measure_path(warehouse, parts, columns, (asked, time), (statistics, bound)) if time else NO_PATH
+        late = doubts_about_window(warehouse, table, asked)
         spread: tuple[Histogram, ...] = ()
         if distributions:
             spread = histograms_of(warehouse, limited(warehouse, read(warehouse, table, columns, asked)))
     finally:
         warehouse.close()
     _require_values(statistics, design)
-    comparison = compare_arms(statistics, bound, design, path.concerns)
+    comparison = compare_arms(statistics, bound, design, (*path.concerns, *late))
     return replace(path.on(comparison, design), distributions=spread)
 
 

@@ -23,11 +23,15 @@ from tasuki.metrics.compile import statistics_tree
 from tasuki.metrics.path import DAY, path_question, with_day
 from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
-from tasuki.stats.concern import Concern
+from tasuki.metrics.window import open_units_tree
+from tasuki.stats.concern import Concern, Severity
 from tasuki.warehouse import Engine
 
 if TYPE_CHECKING:
     from sqlglot import exp
+
+_FEW_OPEN = 0.01
+"""The share of units that may still be within their window without a warning."""
 
 Days = tuple[tuple[date, Statistics], ...]
 
@@ -91,6 +95,24 @@ def measure_path(
         everything = Statistics(tuple(_without_values(cell, kept) for cell in cells))
         points = (*points[:-1], (points[-1][0], everything))
     return Path(points, metrics, (*doubts_about_days(seen), *doubts_about_step(seen, step)))
+
+
+def doubts_about_window(engine: Engine, table: "exp.Expr", asked: Asked) -> tuple[Concern, ...]:
+    """That the window of some units is not over at the last row: what they will still do is not counted."""
+    key, window = asked.cluster or asked.unit, asked.window
+    if window is None or key is None:
+        return ()
+    row = engine.rows(open_units_tree(table, key, window))[0]
+    units, still_open = int(row["units"]), int(row["open"] or 0)
+    if not still_open:
+        return ()
+    message = (
+        f"For {still_open:,} of {units:,} units the window of {window.hours:g} hours is not over at the last row: what "
+        "they will still do is not counted, in any arm. Wait, or leave out who came last."
+    )
+    # Whoever came just now is always there; a few of them carry no result.
+    severity: Severity = "warning" if still_open > _FEW_OPEN * units else "info"
+    return (Concern("window_open", severity, message, {"open": still_open, "units": units, "hours": window.hours}),)
 
 
 def _at_once(engine: Engine, readings: Sequence[Reading]) -> Days:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from tasuki.metrics.trees import column, named, when
+from tasuki.metrics.trees import column, flag, is_known, named, when
 
 IN_WINDOW = "tasuki in window"
 """The column of the windowed table that is null where an event came too late."""
@@ -38,3 +38,17 @@ def moment_later(moment: exp.Expr, hours: float) -> exp.Expr:
     """The moment so many hours later."""
     seconds = exp.Literal.string(str(round(hours * 3600)))
     return exp.Add(this=moment, expression=exp.Interval(this=seconds, unit=exp.Var(this="SECOND")))
+
+
+def open_units_tree(table: exp.Expr, unit: str, window: Window) -> exp.Select:
+    """One row: `units` in all, and those whose window ends after the last row, `open`: more may still come."""
+    firsts = exp.select(
+        named(exp.Min(this=column(window.time)), "first"), named(exp.Max(this=column(window.time)), "last")
+    )
+    by_unit = firsts.from_(table.copy()).where(is_known(column(unit))).group_by(column(unit)).subquery("u")
+    ends = moment_later(column("first"), window.hours)
+    newest = exp.Window(this=exp.Max(this=column("last")))
+    dated = exp.select(named(ends, "ends"), named(newest, "newest")).from_(by_unit).subquery("w")
+    is_open = flag(exp.GT(this=column("ends"), expression=column("newest")))
+    counts = [named(exp.Count(this=exp.Star()), "units"), named(exp.Sum(this=is_open), "open")]
+    return exp.select(*counts).from_(dated)
