@@ -39,7 +39,8 @@ class Verb:
 def _verbs() -> tuple[Verb, ...]:
     anyone = Titles("any member", "メンバー全員")
     holder = Titles("who has the sash, or a role that owns the stage", "襷を持つ人、または工程を担う役割")
-    owner = Titles("the idea's owner", "施策のオーナー")
+    sash = Titles("who has the sash", "襷を持つ人")
+    stage = Titles("a role that owns the stage", "工程を担う役割")
     owner_or_holder = Titles("the idea's owner or who has the sash", "施策のオーナー、または襷を持つ人")
     receiver = Titles("the one who picked it up", "確認を始めた人")
     publisher = Titles("a data scientist or an ML engineer", "データサイエンティストか ML エンジニア")
@@ -58,14 +59,14 @@ def _verbs() -> tuple[Verb, ...]:
         Verb("idea.rule", "relay", "rule", holder),
         Verb("idea.skip", "relay", "rule", owner_or_holder),
         Verb("idea.kill", "relay", "rule", owner_or_holder),
-        Verb("idea.reopen", "relay", "rule", owner),
+        Verb("idea.reopen", "relay", "rule", stage),
         Verb(
             "idea.settle_debt",
             "relay",
             "rule",
             Titles("who owes it, or who has the sash", "負債の担当者、または襷を持つ人"),
         ),
-        Verb("idea.file_case", "relay", "rule", owner),
+        Verb("idea.file_case", "relay", "anyone", anyone),
         Verb(
             "contribution.state",
             "relay",
@@ -81,17 +82,26 @@ def _verbs() -> tuple[Verb, ...]:
         Verb("evidence.list", "read", "anyone", anyone),
         Verb("evidence.show", "read", "anyone", anyone),
         Verb("evidence.attach", "relay", "rule", holder),
-        Verb("handoff.offer", "relay", "rule", holder),
+        Verb("handoff.offer", "relay", "rule", sash),
         Verb(
             "handoff.pick_up",
             "relay",
             "rule",
             Titles(
-                "the one it is offered to, or a role that owns the next stage", "渡された本人、または次の工程を担う役割"
+                "a role that owns the next stage; where it is offered to one of them, that one",
+                "次の工程を担う役割（相手が指名されていれば本人のみ）",
             ),
         ),
         Verb("handoff.accept", "relay", "rule", receiver),
-        Verb("handoff.return", "relay", "rule", receiver),
+        Verb(
+            "handoff.return",
+            "relay",
+            "rule",
+            Titles(
+                "the one who picked it up; the idea's owner, what another offered",
+                "確認を始めた人。ほかの人が渡したものは施策のオーナーも可",
+            ),
+        ),
         Verb("my_work.show", "read", "anyone", anyone),
         Verb("case.search", "read", "anyone", anyone),
         Verb("case.show", "read", "anyone", anyone),

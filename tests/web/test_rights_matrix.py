@@ -1,0 +1,254 @@
+"""Who may do what where the relay's own rules decide: each role and part × each verb, by REST and by command alike.
+
+`docs/rights.md` is what comes out; write it anew with `TASUKI_WRITE_RIGHTS=1`.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from litestar.testing import TestClient
+from told_ideas import START, Telling
+
+from tasuki.accounts.door import Door
+from tasuki.accounts.rights import SCOPES, VERBS
+from tasuki.actions import accounts
+from tasuki.actions.workspace import Workspace
+from tasuki.cli.main import main
+from tasuki.flow.event import TEAM_STREAM, NewEvent
+from tasuki.flow.plan import ROLES
+from tasuki.settings.workspace import Choices, init_workspace
+from tasuki.web.app import create_app
+
+API = "/api/v1"
+PAGE = Path(__file__).parents[2] / "docs" / "rights.md"
+PARTS = {"owner": (), "holder": (), "receiver": ("data_scientist",), "debtor": (), "outsider": ()}
+"""Who has a part in the told idea, and the roles they have: none where the part alone shall count."""
+PERSONS = {**{role: (role,) for role in ROLES}, **PARTS}
+LINK = {"title": "run", "url": "https://example.org/run", "tool": "MLflow", "summary": "a run"}
+BRIEF = {"kind": "external_link", "record": LINK}
+
+
+INTRODUCTION = (
+    "# Rights",
+    "",
+    "A token needs the scope; a sign-in has all. The table is `src/tasuki/accounts/rights.py`; below it is what",
+    "the relay allowed when it was asked (`tests/web/test_rights_matrix.py`). Whoever can write the workspace's folder",
+    "says with `--as` who they are: commands ask the relay's rules, and leave the rest to the machine.",
+)
+TRIED = (
+    "Tried with the formation `planner_maker_evaluator` on an idea in `investigation`, by somebody with that role and",
+    "no part in the idea, or with that part and no role; who picked the offer up is a data scientist. Planning,",
+    "starting, checking, comparing and deciding an experiment follow the rule of booking one, once data and models",
+    "were found.",
+)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One verb: the situation it needs, and how it is asked for over REST and as a command."""
+
+    situation: str
+    path: str
+    body: dict[str, Any]
+    words: tuple[str, ...] = ()
+
+
+ASKED = {
+    "idea.open": Asked("none", "ideas", {"title": "夜の入札"}, ("idea", "open", "夜の入札")),
+    "idea.rule": Asked("working", "ideas/{}/rules", {"text": "go"}, ("idea", "rule", "{}", "go")),
+    "idea.skip": Asked(
+        "working",
+        "ideas/{}/skip",
+        {"stage": "offline_validation", "reason": "known"},
+        ("idea", "skip", "{}", "--stage", "offline_validation", "--reason", "known"),
+    ),
+    "idea.kill": Asked("working", "ideas/{}/kill", {"reason": "no"}, ("idea", "kill", "{}", "--reason", "no")),
+    "idea.reopen": Asked("killed", "ideas/{}/reopen", {"reason": "new"}, ("idea", "reopen", "{}", "--reason", "new")),
+    "idea.settle_debt": Asked("in debt", "ideas/{}/debts/1/settle", {}, ("idea", "settle", "{}", "1")),
+    "contribution.confirm": Asked(
+        "stated", "ideas/{}/contributions/confirm", {"stage": "hypothesis", "member": "owner"}
+    ),
+    "evidence.attach": Asked("working", "ideas/{}/evidence", BRIEF),
+    "handoff.offer": Asked("working", "ideas/{}/hand-off/offer", {}, ("handoff", "offer", "{}")),
+    "handoff.pick_up": Asked("offered", "ideas/{}/hand-off/pick-up", {}, ("handoff", "pick-up", "{}")),
+    "handoff.accept": Asked(
+        "picked up",
+        "ideas/{}/hand-off/accept",
+        {"answer": "yes", "estimate_days": 2},
+        ("handoff", "accept", "{}", "--answer", "yes", "--estimate", "2"),
+    ),
+    "handoff.return": Asked(
+        "picked up",
+        "ideas/{}/hand-off/return",
+        {"code": "other", "reason": "which app?"},
+        ("handoff", "return", "{}", "--code", "other", "--reason", "which app?"),
+    ),
+    "experiment.book": Asked(
+        "working",
+        "ideas/{}/experiments/e-{}/book",
+        {"kind": "check", "days": 1, "queue": True},
+        ("experiment", "book", "e-{}", "--idea", "{}", "--kind", "check", "--days", "1", "--queue"),
+    ),
+    "experiment.ramp": Asked("running", "ideas/{}/experiments/e-{}/ramp", {"expose": 1.0}),
+    "experiment.stop": Asked("running", "ideas/{}/experiments/e-{}/stop", {}),
+    "model.publish": Asked("none", "models/ctr/publish", {"version": "v1"}),
+    "model.rollback": Asked("none", "models/ctr/rollback", {}),
+}
+ASKED_LATER = {"experiment.plan", "experiment.start", "experiment.check", "experiment.compare", "experiment.decide"}
+"""Their right is asked after data or models were found: `tests/actions` proves them where there are some."""
+PERSONAL = ("a contribution is confirmed by a peer", "who picks up an offer accepts or returns it")
+"""Rules that keep one person out without a word of what they may."""
+
+
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
+    made = init_workspace(tmp_path_factory.mktemp("rights") / "w", Choices(formation="planner_maker_evaluator"))
+    for sequence, (name, roles) in enumerate(PERSONS.items()):
+        body = {"name": name, "roles": list(roles), "language": "en", "display_name": ""}
+        made.ledger.append(TEAM_STREAM, sequence, [NewEvent("member_added", name, START, body)])
+    yield replace(made, door=Door("on"))
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(team: Workspace) -> Iterator[TestClient]:
+    with TestClient(create_app(team), base_url="http://127.0.0.1", raise_server_exceptions=False) as one:
+        yield one
+
+
+def tell(team: Workspace, idea: str, situation: str) -> None:
+    """An idea in a situation: owned by the owner, the sash with the holder, in the stage of investigation."""
+    if situation == "none":
+        return
+    told = Telling(team.ledger, idea).opened("夜の入札", owner="owner")
+    debts = ({"what": "alarm", "owner": "debtor", "due": "2027-01-01"},) if situation == "in debt" else ()
+    told.offers("owner", ("hypothesis", "investigation")).accepts("holder", "yes", debts=debts)
+    match situation:
+        case "offered" | "picked up":
+            told.offers("holder", ("investigation", "modeling"))
+            if situation == "picked up":
+                told.then("handoff_picked_up", "receiver")
+        case "killed":
+            told.then("idea_killed", "owner", reason="no effect")
+        case "stated":
+            told.then("contribution_stated", "owner", stage="hypothesis", member="owner", text="all of it")
+        case "running":
+            arms = [{"name": "control", "share": 0.9}, {"name": "treatment", "share": 0.1}]
+            said = {"model": "ctr", "salt": "s", "arms": arms, "treatment_location": "artifacts", "layer": "ctr"}
+            told.then("experiment_started", "holder", name=f"e-{idea}", kind="check", lane="ab1", **said)
+
+
+def by_rest(client: TestClient, token: str, asked: Asked, idea: str) -> bool:
+    path = asked.path.replace("{}", idea)
+    answer = client.post(f"{API}/{path}", json=asked.body, headers={"authorization": f"Bearer {token}"})
+    assert answer.status_code in (200, 201, 403, 404, 409), answer.text
+    return answer.status_code != 403 and answer.json().get("rule") not in PERSONAL
+
+
+def by_command(team: Workspace, person: str, asked: Asked, idea: str, capsys: pytest.CaptureFixture[str]) -> bool:
+    words = [one.replace("{}", idea) for one in asked.words]
+    code = main([*words, "--as", person, "--workspace", str(team.folder), "--json"])
+    err = capsys.readouterr().err
+    assert code in (0, 4), err
+    return code == 0 or not any(words in err for words in (" may not ", *PERSONAL))
+
+
+@pytest.fixture(scope="module")
+def found(client: TestClient, team: Workspace) -> dict[str, dict[str, bool]]:
+    """By verb and person, whether REST lets them."""
+    tokens = {
+        person: accounts.make_token(
+            team, person, actor=person, label="all", scopes=[s for s in SCOPES if s != "admin"]
+        )[0]
+        for person in PERSONS
+    }
+    matrix: dict[str, dict[str, bool]] = {}
+    for verb, asked in ASKED.items():
+        matrix[verb] = {}
+        for n, person in enumerate(PERSONS):
+            idea = f"{verb.replace('.', '-').replace('_', '-')}-{n}"
+            tell(team, idea, asked.situation)
+            matrix[verb][person] = by_rest(client, tokens[person], asked, idea)
+    return matrix
+
+
+def test_every_verb_that_a_rule_decides_is_in_the_matrix() -> None:
+    assert {name for name, verb in VERBS.items() if verb.who == "rule"} == set(ASKED) | ASKED_LATER
+
+
+def test_each_right_is_what_the_table_says_in_words(found: dict[str, dict[str, bool]], team: Workspace) -> None:
+    owns = partial(roles_for, team)
+    expected = {
+        "who has the sash, or a role that owns the stage": {"holder", *owns("investigation")},
+        "who has the sash": {"holder"},
+        "a role that owns the stage": owns("investigation"),
+        "the idea's owner or who has the sash": {"owner", "holder"},
+        "who owes it, or who has the sash": {"debtor", "holder"},
+        "a role that owns the flow's first stage": owns("hypothesis"),
+        "a role that owns the next stage; where it is offered to one of them, that one": owns("modeling"),
+        "the one who picked it up": {"receiver"},
+        "the one who picked it up; the idea's owner, what another offered": {"receiver", "owner"},
+        "a member other than the one who stated it": set(PERSONS) - {"owner"},
+        "a data scientist or an ML engineer": {"data_scientist", "ml_engineer", "receiver"},
+    }
+    for verb, persons in found.items():
+        allowed = {person for person, may in persons.items() if may}
+        assert allowed == expected[VERBS[verb].rule.en], verb
+
+
+def roles_for(team: Workspace, stage: str) -> set[str]:
+    owning = set(team.playbook.formations["planner_maker_evaluator"].roles_for("model", stage))
+    return {person for person, roles in PERSONS.items() if owning & set(roles)}
+
+
+@pytest.mark.parametrize("verb", [verb for verb, asked in ASKED.items() if asked.words])
+def test_the_command_gives_the_same_answer(
+    verb: str, found: dict[str, dict[str, bool]], team: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ASKED[verb]
+    allowed = [person for person, may in found[verb].items() if may]
+    refused = [person for person, may in found[verb].items() if not may]
+    for person in (allowed[0], refused[0], refused[-1]):
+        idea = f"command-{verb.replace('.', '-').replace('_', '-')}-{person.replace('_', '-')}"
+        tell(team, idea, asked.situation)
+        assert by_command(team, person, asked, idea, capsys) == (person in allowed), person
+
+
+def test_the_page_of_rights_is_fresh(found: dict[str, dict[str, bool]]) -> None:
+    text = page_of(found)
+    if os.environ.get("TASUKI_WRITE_RIGHTS"):
+        PAGE.write_text(text, encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == text
+
+
+def page_of(found: dict[str, dict[str, bool]]) -> str:
+    """`docs/rights.md`."""
+    names = {
+        **{role: role.replace("_", " ") for role in ROLES},
+        "receiver": "who picked it up",
+        "holder": "has the sash",
+    }
+    people = [person for person in PERSONS if person != "receiver"] + ["receiver"]
+    lines = [
+        *INTRODUCTION,
+        "",
+        "| verb | scope | who |",
+        "|---|---|---|",
+        *(f"| `{one.name}` | `{one.scope}` | {one.rule.en} / {one.rule.ja} |" for one in VERBS.values()),
+        "",
+        "## Where the relay's rules decide",
+        "",
+        *TRIED,
+        "",
+        f"| verb | {' | '.join(names.get(person, person) for person in people)} |",
+        f"|---|{'---|' * len(people)}",
+    ]
+    for verb, persons in found.items():
+        cells = " | ".join("yes" if persons[person] else "–" for person in people)
+        lines.append(f"| `{verb}` | {cells} |")
+    return "\n".join(lines) + "\n"
