@@ -160,6 +160,29 @@ def test_an_expression_is_arithmetic_and_nothing_of_the_engines_own(
         assert "root:" not in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("calculations/plan", {"kind": "mean", "baseline": 0, "variance": 0, "mde": 0}),
+        ("calculations/plan", {"kind": "proportion", "baseline": 0.5, "mde": 1e-12, "units_per_day": 1e-300}),
+        ("calculations/plan", {"kind": "proportion", "baseline": 0.1, "units": 2, "split": [0, 0]}),
+        ("calculations/plan", {"kind": "mean", "baseline": 1, "mde": 0.1, "looks": [0], "looking": "group_sequential"}),
+        ("calculations/assign", {"units": ["a"], "salt": "x", "arms": {"a": 1}, "range": [1, 0]}),
+        ("ideas/idea-2/experiments/e/book", {"kind": "check", "days": 1000, "first_day": "9999-12-31"}),
+        ("ideas/idea-2/experiments/e/book", {"kind": "check", "first_day": "0001-01-01"}),
+        ("members", {"name": "..", "roles": ["analyst"]}),
+        ("members", {"name": "../x", "roles": ["analyst"]}),
+        ("tokens", {"label": "x", "scopes": ["root"]}),
+    ],
+)
+def test_what_cannot_be_is_a_fault_of_the_request(
+    client: TestClient, aoi: dict[str, str], path: str, body: dict[str, Any]
+) -> None:
+    answer = client.post(f"{API}/{path}", json=body, headers=aoi)
+    assert answer.status_code == 400, answer.text
+    assert client.get(f"{API}/audit?after={10**20}", headers=aoi).status_code == 400
+
+
 def test_one_calculation_too_many_is_told_to_come_back(client: TestClient, aoi: dict[str, str]) -> None:
     body = {"table": "units", "variant": "arm", "means": ["revenue"]}
     with calculations.one_of_few(), calculations.one_of_few():

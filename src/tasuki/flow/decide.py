@@ -364,7 +364,7 @@ def change_roles(act: Act, name: str, roles: Sequence[str]) -> NewEvent:
 def member_faults(member: Member) -> list[Fault]:
     """Everything that keeps a member from being added."""
     faults = []
-    if not member.name or not all(letter.isalnum() or letter in "-_." for letter in member.name):
+    if not member.name.strip("-_.") or not all(letter.isalnum() or letter in "-_." for letter in member.name):
         faults.append(Fault("name", f"{member.name!r} cannot be typed as one word", "letters, digits, - _ ."))
     if not member.roles:
         faults.append(Fault("role", "missing", ", ".join(ROLES)))

@@ -14,7 +14,7 @@ from tasuki.actions.documents import member_document
 from tasuki.actions.members import add_member, change_roles
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.flow.plan import Member
-from tasuki.web.rest.answers import Document, Key, Limit, document
+from tasuki.web.rest.answers import FARTHEST, Document, Key, Limit, document
 from tasuki.web.rest.ideas import Body, Line
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
@@ -176,7 +176,9 @@ def revoke_token(request: AnyRequest, token: FromPath[str]) -> Document:
 @get("/audit", sync_to_thread=True, opt={"verb": "audit.show"}, tags=_TAG, responses=described())
 def show_audit(
     request: AnyRequest,
-    after: Annotated[int, QueryParameter(name="after", ge=0, description="A position; what follows it is told.")] = 0,
+    after: Annotated[
+        int, QueryParameter(name="after", ge=0, le=FARTHEST, description="A position; what follows it is told.")
+    ] = 0,
     limit: Limit = 50,
 ) -> Document:
     """What happened, to ideas, the team and accounts: the ledger itself, the oldest first."""

@@ -24,6 +24,8 @@ Key = Annotated[
         description="The same key with the same request is done once, however often it is sent.",
     ),
 ]
+FARTHEST = 2**63 - 1
+"""The last position that a ledger can have."""
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many at the most.")]
 Cursor = Annotated[
     str | None,

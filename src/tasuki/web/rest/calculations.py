@@ -106,7 +106,7 @@ class SizeBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arms: Annotated[int, msgspec.Meta(ge=2, le=20)] = 2
     split: Annotated[list[Share], msgspec.Meta(max_length=20)] = []
     units: Whole | None = None
-    units_per_day: Annotated[float, msgspec.Meta(gt=0, le=1e12)] | None = None
+    units_per_day: Annotated[float, msgspec.Meta(ge=1e-3, le=1e12)] | None = None
     allocation: Share = 1.0
     looking: Literal["none", "always_valid", "group_sequential"] = "none"
     looks: Annotated[list[Share], msgspec.Meta(max_length=20)] = []

@@ -44,7 +44,7 @@ class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     power: Level = 0.8
     alpha: Level = 0.05
     days: Days | None = None
-    units_per_day: Annotated[float, msgspec.Meta(gt=0, le=1e12)] | None = None
+    units_per_day: Annotated[float, msgspec.Meta(ge=1e-3, le=1e12)] | None = None
     salt: Annotated[str, msgspec.Meta(max_length=200)] = ""
     adjust: Literal["none", "holm", "bh"] = "holm"
     sequential: Literal["none", "always_valid", "group_sequential"] = "none"

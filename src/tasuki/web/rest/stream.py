@@ -16,6 +16,7 @@ from tasuki.accounts.visitor import Visitor
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import to_text
 from tasuki.flow.event import OWN_STREAMS, Event
+from tasuki.web.rest.answers import FARTHEST
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.streams import Streams
@@ -26,7 +27,6 @@ QUIET_S = 15.0
 """A comment goes out when nothing has happened for so long, so that no proxy takes the line for dead."""
 BATCH = 200
 _STEP_S = 0.2
-_FARTHEST = 2**63 - 1
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -48,7 +48,7 @@ async def follow_events(
     after: Annotated[
         int | None,
         QueryParameter(
-            name="after", ge=0, le=_FARTHEST, required=False, description="A position; what follows it is sent."
+            name="after", ge=0, le=FARTHEST, required=False, description="A position; what follows it is sent."
         ),
     ] = None,
     once: Annotated[bool, QueryParameter(name="once", description="End when everything up to now is sent.")] = False,
@@ -60,7 +60,7 @@ async def follow_events(
     workspace, streams = workspace_of(request), request.app.state.streams
     streams.require_room(visitor_of(request).member)
     last = request.headers.get("last-event-id", "")
-    start = min(int(last), _FARTHEST) if last.isascii() and last.isdigit() and len(last) < 20 else after
+    start = min(int(last), FARTHEST) if last.isascii() and last.isdigit() and len(last) < 20 else after
     if start is None:
         start = (await asyncio.to_thread(workspace.ledger.size))[0]
     return ServerSentEvent(_counted(_Reader(request, workspace, streams, visitor_of(request)), start, once))
