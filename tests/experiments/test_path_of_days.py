@@ -122,6 +122,18 @@ def test_passes_over_the_units_tell_the_same_path(monkeypatch: pytest.MonkeyPatc
             assert is_same(getattr(one, name), getattr(other, name)), (one.day, name)
 
 
+def test_spark_tells_the_same_path(spark: str) -> None:
+    data = events(11).to_pandas()
+    asked = {**ASKED, "unit": "user", "time": "at", "window_hours": 30}
+    found, right = compare(data, **asked, engine=spark), compare(data, **asked)
+    assert len(found.daily) == len(right.daily) == 3 * 6
+    for one, other in zip(found.daily, right.daily, strict=True):
+        assert (one.day, one.metric) == (other.day, other.metric)
+        for name in SAME:
+            assert is_same(getattr(one, name), getattr(other, name)), (one.day, one.metric, name)
+    assert [one.code for one in found.concerns] == [one.code for one in right.concerns]
+
+
 def test_a_day_without_rows_is_a_concern() -> None:
     data = events(5).filter(pl.col("at").dt.day() != 3)
     found = compare(data, **ASKED, unit="user", time="at")
