@@ -24,8 +24,6 @@ from tasuki.web.guard import is_loopback
 from tasuki.web.visitors import signs_in
 
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-WORKERS_END_S = 5
-"""How long workers may finish what they are answering."""
 LAST_ANSWERS_S = 5.0
 """After the signal to stop, whoever has not got their answer by then gets none."""
 
@@ -99,7 +97,7 @@ def _serve_by_workers(folder: Path, place: tuple[str, int], workers: int, *, rea
         websockets=False,
         log_level=LogLevels.error,
         respawn_failed_workers=True,
-        workers_kill_timeout=WORKERS_END_S,  # a live board's stream would keep a worker for ever
+        workers_kill_timeout=round(LAST_ANSWERS_S),  # a live board's stream would keep a worker for ever
     ).serve(target_loader=partial(_pages_in_worker, reachable=reachable))
 
 
