@@ -188,9 +188,9 @@ def model(ren: Walker, ground: Ground) -> None:
 def validate(ren: Walker, sota: Walker, ground: Ground) -> None:
     """A rule first, then the report; the engineer returns the hand-off with a reason, and it is mended."""
     ren.to_idea()
-    ren.open("do.rule")
-    ren.page.locator("form[action$='/rule'] textarea").fill("log loss の差の区間が 0 より下なら進む")
-    ren.page.locator("form[action$='/rule'] button").click()
+    asked = ren.page.locator("section[aria-labelledby='needs'] form[action$='/rule']")
+    asked.get_by_label(ren.t("do.rule_text")).fill("log loss の差の区間が 0 より下なら進む")
+    asked.get_by_role("button").click()
     version = ground.card["record"]["version"]
     report = RECORDS["offline_report"] | {"champion": ground.champion, "challenger": version}
     ren.paste("offline_report", report)
