@@ -218,3 +218,23 @@ def test_rows_without_a_column_or_with_a_wrong_value_are_refused_by_name(linear:
     with pytest.raises(Invalid) as wrong:
         score_rows(artifact, {"app": ["a"], "slot": [1], "age": ["old"]})
     assert [fault.where for fault in wrong.value.faults] == ["age"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("weights.npy", b""),
+        (
+            "weights.npy",
+            b"\x93NUMPY\x01\x00\x46\x00"
+            + b"{'descr': '<f8', 'fortran_order': False, 'shape': (10000000000000,)}\n\n\n",
+        ),
+        ("golden.json", b"[" * 100_000 + b"]" * 100_000),
+        ("golden.json", b'{"examples": [{"row": [1], "score": 0.5}]}'),
+    ],
+)
+def test_files_that_no_training_writes_are_refused_in_words(
+    linear: dict[str, bytes], name: str, content: bytes
+) -> None:
+    with pytest.raises(Invalid):
+        prove(read_artifact("ctr", "x", {**linear, name: content}))

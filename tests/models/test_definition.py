@@ -66,6 +66,11 @@ def test_a_count_asks_the_table_for_what_it_counts_and_the_request_for_the_numbe
         ({"training_days": 0}, "training_days"),
         ({"target": "clicked"}, "target"),
         ({"target": Target("clicked", delay_hours=-1)}, "target.delay_hours"),
+        ({"target": Target("clicked", delay_hours="24")}, "target.delay_hours"),  # type: ignore[arg-type]
+        ({"target": Target(3)}, "target.column"),  # type: ignore[arg-type]
+        ({"segments": (3,)}, "segments"),
+        ({"features": (number("minutes", bins=(1, "2")),)}, "features.minutes"),  # type: ignore[arg-type]
+        ({"features": (hour_of_day("at", utc_offset_hours="9"),)}, "features.hour_of_day(at)"),  # type: ignore[arg-type]
         ({"intended_use": ""}, "intended_use"),
         ({"max_size_mb": 0}, "max_size_mb"),
     ],

@@ -120,8 +120,8 @@ def train_model(
     except MemoryError as error:
         raise _out_of_memory(model_file.name) from error
     except Exception as error:
-        # LightGBM's library says it in an error of its own.
-        if "bad_alloc" in str(error):
+        # Libraries say it in errors of their own: LightGBM's, the engine's, the loader of shared libraries.
+        if any(word in str(error) for word in ("bad_alloc", "ran out of memory", "Cannot allocate memory")):
             raise _out_of_memory(model_file.name) from error
         raise
 

@@ -18,6 +18,8 @@ from tasuki.errors import Fault, Invalid, Refused, Unavailable
 PASSED_ON = (0, 2, 3, 4, 5)
 """Exit codes that another attempt would give again: done, or a fault of question, input or rule."""
 
+_LEAST_MEMORY_MB = 256
+"""With less, OpenBLAS asks for its buffers again and again while it is loaded, and never ends."""
 _GRACE_S = 5.0
 _LONGEST_WAIT_S = 300.0
 _BOOT = """
@@ -157,7 +159,8 @@ def _check(limits: Limits) -> None:
         faults.append(Fault("--timeout", f"{limits.timeout_s:g} s is no time", "more than 0"))
     if not 0 <= limits.retries <= 100:
         faults.append(Fault("--retries", f"{limits.retries} is out of range", "0 to 100"))
-    if limits.memory_mb is not None and limits.memory_mb < 128:
-        faults.append(Fault("--memory", f"{limits.memory_mb} MB hold not even the program", "128 or more"))
+    if limits.memory_mb is not None and limits.memory_mb < _LEAST_MEMORY_MB:
+        what = f"{limits.memory_mb} MB hold not even the program"
+        faults.append(Fault("--memory", what, f"{_LEAST_MEMORY_MB} or more"))
     if faults:
         raise Invalid("the training cannot be limited so", faults)

@@ -12,7 +12,7 @@ from tasuki.actions.model_table import Asked, Columns, read_newest, table_column
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, TasukiError
 from tasuki.models.artifact import Artifact
-from tasuki.models.definition import Model
+from tasuki.models.definition import Model, is_readable, is_sound
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null
 from tasuki.models.features import Feature, HourOfDay, TimePart
 from tasuki.models.file import ModelFile, load_model_file, model_file_faults, placed_fault
@@ -43,13 +43,14 @@ def validate_model(workspace: Workspace, model_file: Path) -> Validated:
     """
     file = load_model_file(model_file)
     model = file.model
-    if any(fault.where.endswith((" table", " features")) for fault in model_file_faults(file)):
-        raise _refused(file, model_file_faults(file))
+    faults = model_file_faults(file)
+    if not is_readable(model) or any(fault.where.endswith((" table", " features")) for fault in faults):
+        raise _refused(file, faults)
     there = table_columns(workspace, model.table)
     faults = model_file_faults(file, there)
-    readable = tuple(one for one in model.features if _sources(one) <= set(there))
+    readable = tuple(one for one in model.features if is_sound(one) and _sources(one) <= set(there))
     needed = {model.time, model.target.column, *([model.target.time] if model.target.time else [])}
-    if not needed <= set(there):
+    if not needed <= set(there) or not model.target.delay_hours >= 0:
         raise _refused(file, faults)
     asked = Asked(model.table, model.time, readable, tuple(name for name in model.columns if name in there))
     try:

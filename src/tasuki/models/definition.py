@@ -143,7 +143,20 @@ def definition_faults(model: Model) -> list[Fault]:
 
 def is_readable(model: Model) -> bool:
     """Whether every part has the type it should, so that the columns a model reads can be named."""
-    return not any(_type_faults(model)) and not any(fault for one in model.features for fault in _feature_faults(one))
+    if any(_type_faults(model)):
+        return False
+    return all(isinstance(name, str) for one in model.features for name in _names(one))
+
+
+def is_sound(feature: Feature) -> bool:
+    """Whether a feature can be computed, from what is seen of it without data."""
+    return not any(_feature_faults(feature))
+
+
+def _names(feature: Feature) -> tuple[object, ...]:
+    if isinstance(feature, CountOver):
+        return (feature.by, *([feature.event] if feature.event else []))
+    return tuple(name for name, _ in feature.inputs)
 
 
 def _type_faults(model: Model) -> Iterator[Fault]:
@@ -151,11 +164,33 @@ def _type_faults(model: Model) -> Iterator[Fault]:
         value = getattr(model, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield Fault(name, f"{value!r} is a {type(value).__name__}", expected)
+    if isinstance(model.target, Target):
+        yield from _target_type_faults(model.target)
+    for name in model.segments if isinstance(model.segments, tuple | list) else ():
+        if not _is_text(name):
+            yield Fault("segments", f"{name!r} is no column name", "a tuple of column names")
     features: object = model.features
     if isinstance(features, tuple | list):
         for place, feature in enumerate(features):
             if not isinstance(feature, Feature):
                 yield Fault(f"features.{place}", f"{feature!r} is no feature", FEATURE_WORDS)
+
+
+def _target_type_faults(target: Target) -> Iterator[Fault]:
+    if not _is_text(target.column):
+        yield Fault("target.column", f"{target.column!r} is no column name", "a text")
+    if not _is_number(target.delay_hours):
+        yield Fault("target.delay_hours", f"{target.delay_hours!r} is no number", "a number of hours")
+    if not (target.time is None or _is_text(target.time)):
+        yield Fault("target.time", f"{target.time!r} is no column name", "a text, or None")
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _own_faults(model: Model) -> Iterator[Fault]:
@@ -185,6 +220,10 @@ def _feature_faults(feature: Feature) -> Iterator[Fault]:
         if not isinstance(column, str) or not column:
             yield Fault("features", f"{column!r} is no column name", "a text")
     match feature:
+        case Number(bins=bins) if not all(map(_is_number, bins)):
+            yield Fault(f"features.{feature.name}", f"bins {bins!r} are no numbers", "ascending numbers")
+        case HourOfDay(utc_offset_hours=offset) | TimePart(utc_offset_hours=offset) if not _is_number(offset):
+            yield Fault(f"features.{feature.name}", f"utc_offset_hours {offset!r} is no number", "-14 to 14")
         case Cross(columns=columns) if len(columns) < 2 or len(set(columns)) < len(columns):
             yield Fault(f"features.{feature.name}", "does not combine anything", "two or more different columns")
         case Number(bins=bins) if list(bins) != sorted(set(bins)) or len(bins) > LARGEST_BINS:

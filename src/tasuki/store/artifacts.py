@@ -188,7 +188,7 @@ class ArtifactStore:
             history = tuple(_pointer(one) for one in document["history"])
             if history[-1].version != document["version"]:
                 raise ValueError("version and history disagree")
-        except (ValueError, KeyError, TypeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             where = self._place.label(*path)
             raise Invalid(
                 f"{where} is no channel pointer",
@@ -247,7 +247,7 @@ def _listed(path: str, manifest: bytes, model: str) -> dict[str, tuple[str, int]
         document = json.loads(manifest)
         listed = {str(name): (str(one["sha256"]), int(one["bytes"])) for name, one in document["files"].items()}
         said = (document["format"], document["model"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise Invalid(f"{path} is no manifest", [Fault(path, str(error))]) from error
     faults = [
         Fault(path, f"names {name!r}", "a plain file name inside the folder")
