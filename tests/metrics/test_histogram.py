@@ -128,12 +128,17 @@ def test_a_winsorised_metric_is_drawn_as_it_is_compared(asked: dict[str, str]) -
     assert [(one.units, one.below, one.above) for one in histogram.arms] == [(500, 0, 0)] * 2
 
 
-def test_spark_draws_every_unit_once(spark: str) -> None:
-    rows = pa.table({"arm": ["a", "b"] * 500, "x": [float(k * k % 997) / 4 for k in range(1000)]})
+@pytest.mark.parametrize("power", [1, 6])
+def test_spark_draws_every_unit_once(spark: str, power: int) -> None:
+    """On a linear and on a logarithmic scale."""
+    rows = pa.table({"arm": ["a", "b"] * 500, "x": [(k * k % 997 / 40) ** power for k in range(1000)]})
     found = compare(rows, variant="arm", control="a", means=["x"], distributions=True, engine=spark)
     (histogram,) = found.distributions
+    assert histogram.is_log == (power > 1)
     for one in histogram.arms:
         mine = [x for arm, x in zip(*rows.to_pydict().values(), strict=True) if arm == one.arm]
         counts = Counter(_place(x, histogram.edges, apart=one.zeros > 0) for x in mine)
-        assert one.counts == tuple(counts[k] for k in range(len(histogram.edges) - 1))
+        # The last bin holds its end too, up to the last bit of it: what is in it follows from the sum.
+        assert one.counts[:-1] == tuple(counts[k] for k in range(len(histogram.edges) - 2))
+        assert (one.below, one.zeros) == (counts[-1], counts[-2])
         assert one.units == len(mine)

@@ -138,7 +138,7 @@ def _arm(arm: str, counts: Mapping[int, int], scale: Scale) -> ArmBins:
 
 
 def _bin(value: sql.Expr, scale: Scale) -> sql.Expr:
-    """The number of a value's bin; no value has none. An end belongs to the last bin."""
+    """The number of a value's bin, whole but kept as a fraction; no value has none. An end belongs to the last bin."""
     distance: sql.Expr = sql.Sub(this=value.copy(), expression=_number(scale.low))
     top = scale.edges[-1]
     if scale.is_log:
@@ -151,7 +151,7 @@ def _bin(value: sql.Expr, scale: Scale) -> sql.Expr:
     case = case.when(sql.LT(this=value.copy(), expression=_number(scale.low)), _number(_BELOW))
     case = case.when(sql.GT(this=value.copy(), expression=_number(top)), _number(scale.count))
     inner = sql.Greatest(this=held, expressions=[_number(0)])
-    return sql.cast(case.else_(inner), sql.DType.BIGINT)
+    return case.else_(inner)
 
 
 def _value(reading: Reading, i: int) -> sql.Expr:
