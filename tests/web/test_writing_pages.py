@@ -201,3 +201,13 @@ def test_every_form_can_be_opened(client: TestClient, kind: str) -> None:
 
 def test_a_kind_that_is_none_has_no_form(client: TestClient) -> None:
     assert client.get("/ideas/idea-4/attach/nonsense").status_code == 404
+
+
+def test_what_a_check_has_seen_is_told_in_japanese_where_its_cause_is_known(client: TestClient) -> None:
+    idea = opened(client)
+    page = f"/ideas/{idea}"
+    send(client, page, f"{page}/attach/hypothesis_brief", **{**BRIEF, "direction": "decrease"})
+    told = client.get(f"{page}?lang=ja").text
+    assert "過去の事例を検索した人がまだいません" in told
+    assert "disagree" not in told
+    assert 'id="needs-look-up"' in told

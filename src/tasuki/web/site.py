@@ -17,6 +17,7 @@ from tasuki.accounts.secret import form_mark
 from tasuki.actions.workspace import Workspace
 from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
+from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
 from tasuki.titles import Titles
@@ -84,6 +85,7 @@ def environment() -> Environment:
         "fault_titles": fault_titles,
         "moment": from_text,
         "concern_in": concern_in,
+        "lint_brief": lint_brief,
         "offline_verdict": offline_verdict,
         "reasons_in": reasons_in,
         "reach": reach_of,
