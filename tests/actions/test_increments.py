@@ -65,10 +65,12 @@ class Logs:
         pl.DataFrame(rows, schema=EXPOSURES if table == "exposures" else EVENTS).write_parquet(path)
         return path
 
-    def seen(self, today: date, use: Increments = "use") -> Seen:
+    def seen(
+        self, today: date, use: Increments = "use", ran: tuple[datetime, datetime, datetime] | None = None
+    ) -> Seen:
         warehouse = Warehouse(self.tables)
         try:
-            question = Question("ab2", self.metrics, 0.05, today, self.segments, use)
+            question = Question("ab2", self.metrics, 0.05, today, self.segments, use, ran)
             return measure_experiment(warehouse, self.folder / "increments", self.tables, question)
         finally:
             warehouse.close()
@@ -328,6 +330,35 @@ def test_days_without_rows_are_a_concern(tmp_path: Path) -> None:
     (concern,) = logs.seen(after(5)).concerns
     assert concern.code == "missing_days"
     assert concern.values["days"] == ["2026-04-03", "2026-04-04"]
+
+
+def test_days_lost_at_the_beginning_and_the_end_of_an_experiment_are_a_concern(tmp_path: Path) -> None:
+    logs = week(tmp_path, days=3)  # rows from April 1 to 3
+    ran = (moment("03-31T09:00"), moment("04-05T18:00"), moment("04-09T00:00"))
+    (concern,) = logs.seen(after(8), ran=ran).concerns
+    assert concern.code == "missing_days"
+    assert concern.values["days"] == ["2026-03-31", "2026-04-04", "2026-04-05"]
+
+
+def test_an_experiment_that_runs_need_not_have_rows_of_today_nor_of_the_minutes_around_midnight(tmp_path: Path) -> None:
+    logs = week(tmp_path, days=3)
+    for ran in (
+        (moment("03-31T23:40"), moment("04-04T12:00"), moment("04-04T12:00")),
+        (moment("04-01T00:00"), moment("04-04T00:10"), moment("04-09T00:00")),
+    ):
+        assert logs.seen(after(8), ran=ran).concerns == ()
+
+
+def test_exposures_on_other_days_than_the_experiments_are_a_concern(tmp_path: Path) -> None:
+    logs = week(tmp_path, days=3)
+    ran = (moment("04-02T06:00"), moment("04-04T00:00"), moment("04-09T00:00"))
+    (concern,) = logs.seen(after(8), ran=ran).concerns
+    assert concern.code == "exposures_outside_days"
+    assert concern.values["days"] == ["2026-04-01"]
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(f"2026-{text}+00:00")
 
 
 def _die_before_the_pointer(folder: str, before: Any) -> None:

@@ -137,7 +137,9 @@ def compare_experiment(
     metrics = [_as_planned(workspace, one.name, one.role, one.margin) for one in plan.metrics]
     segments = tuple(dict.fromkeys((*plan.segments, *question.segments)))
     design = replace(design, segments=segments or None)
-    counted = Question(experiment, tuple(metrics), design.alpha, workspace.clock().date(), segments, increments)
+    now = workspace.clock()
+    ran = (started, ended, now)
+    counted = Question(experiment, tuple(metrics), design.alpha, now.date(), segments, increments, ran)
     with closing(open_engine(engine or workspace.engine, _tables(workspace))) as warehouse:
         found = measure_experiment(warehouse, workspace.folder / "increments", _tables(workspace), counted)
     seen = Circumstances(

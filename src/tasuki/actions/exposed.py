@@ -2,9 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from tasuki.actions.increments import Asking, Grown, can_grow, grow, require_seg
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.comparison import Comparison
-from tasuki.experiments.daily_path import daily_effects, doubts_about_days
+from tasuki.experiments.daily_path import daily_effects, doubts_about_days, doubts_about_outside, whole_days
 from tasuki.experiments.design import Design
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
@@ -37,6 +37,7 @@ class Question:
         today: The day (UTC) whose rows are not complete yet.
         segments: Columns of the metrics' tables by whose values they are compared as well.
         increments: Whether what is kept of earlier days is used, made anew or ignored.
+        ran: When it started, when it stopped (or now), and the present moment; None where that is not known.
     """
 
     experiment: str
@@ -45,6 +46,7 @@ class Question:
     today: date
     segments: tuple[str, ...] = ()
     increments: Increments = "use"
+    ran: tuple[datetime, datetime, datetime] | None = None
 
 
 @dataclass(frozen=True)
@@ -114,13 +116,23 @@ def measure_experiment(engine: Engine, folder: Path, tables: Mapping[str, str], 
         for cell in first.cells
     )
     doubts = {one: None for grown in paths for one in grown.concerns}
-    days = {day for grown in paths for day in grown.seen}
     return Seen(
         replace(first, cells=cells),
         tuple(bound for _, _, bound in chosen),
         tuple(paths),
-        (*doubts, *doubts_about_days(sorted(days))),
+        (*doubts, *_doubts_about_days(paths, question)),
     )
+
+
+def _doubts_about_days(paths: Sequence[Grown], question: Question) -> tuple[Concern, ...]:
+    days = sorted({day for grown in paths for day in grown.seen})
+    if question.ran is None:
+        return doubts_about_days(days)
+    started, ended, now = question.ran
+    exposed = sorted({day for grown in paths for day in grown.exposed})
+    outside = doubts_about_outside(exposed, started, ended)
+    span = whole_days(started, ended, now)
+    return outside if span is None else (*doubts_about_days(days, span), *outside)
 
 
 def with_path(comparison: Comparison, seen: Seen, design: Design) -> Comparison:

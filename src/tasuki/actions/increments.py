@@ -67,13 +67,14 @@ class Asking:
 
 @dataclass(frozen=True)
 class Grown:
-    """What is known now, what was known at the end of each day, and the days that have rows."""
+    """What is known now, what was known at the end of each day, and the days that have rows or exposures."""
 
     statistics: Statistics
     metrics: tuple[BoundMetric, ...]
     days: tuple[tuple[date, Statistics], ...]
     seen: tuple[date, ...]
     concerns: tuple[Concern, ...]
+    exposed: tuple[date, ...] = ()
 
 
 def can_grow(metric: Metric, tables: Mapping[str, str]) -> bool:
@@ -150,7 +151,8 @@ class _Growth:
         earlier = kept.days if kept else ()
         path = [(date.fromisoformat(one["day"]), statistics_from(one["statistics"])) for one in earlier]
         path += days
-        seen = {*[day for day, _ in path], *step.days_of_exposures(), *step.days_of_rows(open_files)}
+        exposed = tuple(step.days_of_exposures())
+        seen = {*[day for day, _ in path], *exposed, *step.days_of_rows(open_files)}
         is_open = bool(open_files) or len(folded[EXPOSURES]) < len(pending[EXPOSURES])
         # Late rows belong to days whose point stays as it was; the last point is always what is known now.
         path = (
@@ -159,7 +161,7 @@ class _Growth:
             else [*path[:-1], (path[-1][0], statistics)]
         )
         days_seen = tuple(sorted(one for one in seen if one > _NO_DAY))
-        return Grown(statistics, step.reading.metrics, tuple(path), days_seen, tuple(concerns))
+        return Grown(statistics, step.reading.metrics, tuple(path), days_seen, tuple(concerns), exposed)
 
     def _usable(self) -> tuple[Kept | None, str]:
         """What is kept, if it can be used, and else why everything is read anew."""

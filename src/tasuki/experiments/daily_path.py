@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 from tasuki.experiments.daily import DayEffect
 from tasuki.experiments.design import Design
@@ -19,6 +19,9 @@ DAYS_NAMED = 5
 
 MOST_DAYS = 92
 """A longer path is told week by week: nobody reads a table of a thousand rows."""
+
+SLACK = timedelta(hours=1)
+"""What a start, a stop or a clock may be beside midnight before its day counts."""
 
 _EPOCH = date(1970, 1, 1)
 
@@ -128,12 +131,17 @@ def daily_effects(
     return tuple(found)
 
 
-def doubts_about_days(days: Sequence[date]) -> tuple[Concern, ...]:
-    """The doubt that days between the first and the last have no row."""
+def doubts_about_days(days: Sequence[date], ran: tuple[date, date] | None = None) -> tuple[Concern, ...]:
+    """The doubt that days between the first and the last have no row.
+
+    Args:
+        days: The days that have rows.
+        ran: The first and the last day that must have some, where that is known; else those of the rows themselves.
+    """
     there = set(days)
-    if len(there) < 2:
-        return ()
-    first, last = min(there), max(there)
+    if not there or (ran is None and len(there) < 2):
+        return ()  # nothing at all is told by concerns of its own
+    first, last = ran or (min(there), max(there))
     span = [first + timedelta(days=one) for one in range((last - first).days + 1)]
     missing = [one.isoformat() for one in span if one not in there]
     if not missing:
@@ -145,6 +153,42 @@ def doubts_about_days(days: Sequence[date]) -> tuple[Concern, ...]:
     )
     values = {"days": missing[:MOST_DAYS], "first": first.isoformat(), "last": last.isoformat()}
     return (Concern("missing_days", "warning", message, values),)
+
+
+def doubts_about_outside(days: Sequence[date], started: datetime, ended: datetime) -> tuple[Concern, ...]:
+    """The doubt that exposures carry the days of another time than the experiment's.
+
+    Args:
+        days: The days that have exposures of it.
+        started: When it started.
+        ended: When it stopped, or now.
+    """
+    first, last = (started - SLACK).date(), (ended + SLACK).date()
+    outside = [one.isoformat() for one in sorted(set(days)) if not first <= one <= last]
+    if not outside:
+        return ()
+    more = f" and {len(outside) - DAYS_NAMED:,} more" if len(outside) > DAYS_NAMED else ""
+    message = (
+        f"The experiment ran from {started.date()} to {ended.date()}, but exposures of it lie on "
+        f"{', '.join(outside[:DAYS_NAMED])}{more}. Whose clock is wrong, or whose exposures are they?"
+    )
+    values = {
+        "days": outside[:MOST_DAYS], "first": started.date().isoformat(), "last": ended.date().isoformat(),
+    }  # fmt: skip
+    return (Concern("exposures_outside_days", "warning", message, values),)
+
+
+def whole_days(started: datetime, ended: datetime, now: datetime) -> tuple[date, date] | None:
+    """The first and the last day that must have rows: those that it ran an hour or more in, but for today.
+
+    Args:
+        started: When it started.
+        ended: When it stopped, or now.
+        now: The present moment.
+    """
+    first = (started + SLACK).date()
+    last = min((ended - SLACK).date(), now.date() - timedelta(days=1))
+    return (first, last) if first <= last else None
 
 
 def _nobody(arm: str, metrics: Sequence[BoundMetric]) -> Cell:
