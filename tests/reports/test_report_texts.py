@@ -54,7 +54,9 @@ def _concerns_in_code() -> list[tuple[str, set[str] | None]]:
     return found
 
 
-@pytest.mark.parametrize(("code", "names"), _concerns_in_code(), ids=str)
+@pytest.mark.parametrize(
+    ("code", "names"), _concerns_in_code(), ids=lambda one: one if isinstance(one, str) else "-".join(sorted(one or ()))
+)
 def test_every_concern_of_a_comparison_can_be_told_in_japanese(code: str, names: set[str] | None) -> None:
     told = [key for key in CATALOGUE if key == f"concern.{code}" or key.startswith(f"concern.{code}_")]
     assert told, f"{code} has no text in reports/texts.toml"
