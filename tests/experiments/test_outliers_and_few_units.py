@@ -110,3 +110,46 @@ def test_a_quantile_among_equal_values_has_no_interval_and_says_so() -> None:
     found = tasuki.compare(data, variant="arm", quantiles=[("x", 0.5)])
     assert "quantile_tied" in codes(found)
     assert (found.results[0].effect_low, found.results[0].effect_high, found.results[0].p_value) == (None, None, None)
+
+
+def test_one_unit_that_makes_an_effect_without_making_it_significant_is_named() -> None:
+    rng = np.random.default_rng(5)
+    values = rng.normal(1, 1, 1_000)
+    values[1] = 100_000.0
+    found = tasuki.compare(pl.DataFrame({"arm": ["a", "b"] * 500, "x": values}), variant="arm", means=["x"])
+    assert found.results[0].p_value > 0.05
+    said = [one for one in found.concerns if one.code == "outlier_carries_effect"]
+    assert [one.values["value"] for one in said] == [100_000.0]
+
+
+def test_units_without_any_spread_have_no_interval_rather_than_one_of_width_0() -> None:
+    data = pl.DataFrame({"arm": ["a", "b"] * 600, "none": [0] * 1_200, "same": [7] * 1_200, "one": [1] * 1_200})
+    asked = {"means": ["none", "same"], "ratios": [("same", "one")]}
+    found = tasuki.compare(data, variant="arm", control="a", margins={}, **asked)
+    bounds = {(one.effect_low, one.effect_high, one.relative_low, one.relative_high) for one in found.results}
+    assert bounds == {(None, None, None, None)}
+    assert [one.effect for one in found.results] == [None, 0, 0]
+    assert found.recommendation.decision == "cannot_tell"
+    alone = tasuki.compare(data, variant="arm", control="a", means=["same"])
+    assert alone.recommendation.decision == "cannot_tell"
+
+
+def test_nothing_to_count_within_segments_is_no_data_rather_than_no_effect() -> None:
+    rng = np.random.default_rng(8)
+    kind = np.array(["buy", "view", "read", "skip"] * 1_000)
+    data = pl.DataFrame(
+        {
+            "arm": np.repeat(["a", "b"], 2_000),
+            "kind": kind,
+            "amount": np.where(kind == "buy", rng.gamma(2, 5, 4_000), 0),
+            "bought": (kind == "buy").astype(int),
+            "rare": (rng.random(4_000) < 0.001).astype(int),
+        }
+    )
+    asked = {"means": ["amount"], "proportions": ["bought", "rare"]}
+    found = tasuki.compare(data, variant="arm", control="a", segments=["kind"], **asked)
+    said = {one.values["metric"]: one for one in found.concerns if one.code == "no_data_in_segments"}
+    assert set(said) == {"amount", "bought"}
+    assert (said["amount"].values["count"], said["amount"].values["segments"]) == (3, 4)
+    effects = {one.segment: one.effect for one in found.results if one.metric == "amount" and one.segment}
+    assert [name for name, effect in effects.items() if effect is not None] == ["kind=buy"]

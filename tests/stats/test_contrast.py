@@ -73,10 +73,11 @@ def test_relative_is_open_when_control_may_be_zero() -> None:
     assert (found.relative_low, found.relative_high) == (-inf, inf)
 
 
-def test_no_variance_gives_no_p_value() -> None:
+def test_no_variance_gives_no_p_value_and_no_interval() -> None:
     found = welch(Estimate(1.0, 0.0, 50), Estimate(2.0, 0.0, 60))
     assert isnan(found.p_value)
-    assert (found.effect, found.low, found.high) == (1, 1, 1)
+    assert (found.effect, found.low, found.high) == (1, -inf, inf)
+    assert (found.relative, found.relative_low, found.relative_high) == (1, -inf, inf)
 
 
 @given(COUNTS)

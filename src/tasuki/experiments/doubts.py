@@ -20,6 +20,10 @@ COVARIATE_THRESHOLD = 0.001
 """Over all covariates together; as for the split, chance may stop one comparison in a thousand."""
 CARRIES = 0.2
 """A unit that moves the effect by more than this share of its standard error is more than one of many."""
+MAKES = 2.0
+"""A unit that moves the effect by more than so many standard errors of the other units makes it, significant or not."""
+TURNS = 1.0
+"""The same, where the effect has the opposite sign without the unit."""
 TOO_GOOD = 0.95
 """Covariates known before the start rarely explain more of a metric's variance than this."""
 MIXED_SHARE = 0.01
@@ -248,7 +252,10 @@ def _carried(
     moved = abs(after.effect - before.effect) > CARRIES * standard_error(whole[0], whole[1])
     significant = (before.p_value < alpha, after.p_value < alpha)
     turned = all(significant) and before.effect * after.effect < 0
-    if moved and (significant[0] != significant[1] or turned):
+    error = standard_error(rest[0], rest[1])
+    far = abs(after.effect - before.effect) / error if error > 0 else 0.0
+    makes = far > MAKES or (far > TURNS and before.effect * after.effect < 0)
+    if makes or (moved and (significant[0] != significant[1] or turned)):
         arm, value = dropped
         yield Concern(
             "outlier_carries_effect",

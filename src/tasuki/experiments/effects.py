@@ -54,12 +54,14 @@ class _Measured:
 
 
 def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
-    """The effect on metric `i`. Without a unit in either arm its numbers are None."""
+    """The effect on metric `i`. Without a unit in either arm, or with nothing but zeros, its numbers are None."""
     metric = bound.metric
     samples = (pair.control.samples[i], pair.treatment.samples[i])
     measured = _measured(pair, i, bound, design.alpha)
     contrast, method, p_margin = _contrast(metric, measured, design, _seen(pair))
-    segment = pair.control.segment
+    segment, error = pair.control.segment, standard_error(measured.control, measured.treatment, measured.covariance)
+    if _is_nothing(metric, measured, error):
+        contrast = Contrast(nan, nan, nan, nan, nan, nan, nan)
     return Result(
         metric=metric.name,
         kind=metric.kind,
@@ -83,8 +85,13 @@ def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
         direction=metric.direction,
         margin=_margin(metric, measured),
         p_value_margin=p_margin,
-        standard_error=_known(standard_error(measured.control, measured.treatment, measured.covariance)),
+        standard_error=_known(error),
     )
+
+
+def _is_nothing(metric: Metric, measured: _Measured, error: float) -> bool:
+    """Whether every unit of both arms is 0: no data rather than no effect. Of shares, none of n is an answer."""
+    return metric.kind != "proportion" and measured.control.value == measured.treatment.value == error == 0
 
 
 def _seen(pair: Pair) -> int:

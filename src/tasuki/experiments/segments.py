@@ -1,6 +1,6 @@
 """Where the effect differs: by each segment column, tested against chance, and Simpson's paradox named."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf, sqrt
 
@@ -13,6 +13,10 @@ from tasuki.stats.heterogeneity import heterogeneity
 from tasuki.stats.multiple import benjamini_hochberg, holm
 from tasuki.stats.split import SRM_THRESHOLD
 
+NAMED = 5
+"""So many segments without data are named; the others are counted."""
+SURELY = 10
+"""Where so many units of a share are expected, none at all is no chance."""
 LEAST_UNITS = 30
 """A segment with fewer units in either arm is not tested: its standard error is too uncertain for a chi-squared."""
 
@@ -71,6 +75,7 @@ def doubts_about_segments(
 ) -> Iterator[Concern]:
     """Effects that differ, a total that says the opposite of its parts, and arms that hold different people."""
     overall = {(one.metric, one.treatment_arm): one for one in results if one.segment is None}
+    yield from _without_data(results, overall)
     groups = {(one.metric, one.column, one.arm): one for one in _groups(results)}
     for test in tests:
         group = groups[test.metric, test.column, test.treatment_arm]
@@ -79,6 +84,36 @@ def doubts_about_segments(
         yield from _contradiction(overall.get((group.metric, group.arm)), group, design)
     for column in dict.fromkeys(cell.segment[0] for cell in cells if cell.segment is not None):
         yield from _imbalance(column, [cell for cell in cells if cell.segment and cell.segment[0] == column])
+
+
+def _without_data(results: Sequence[Result], overall: Mapping[tuple[str, str], Result]) -> Iterator[Concern]:
+    """Segments in which a metric has no value, or nothing but 0, although it has some over all units."""
+    for metric in dict.fromkeys(one.metric for one in results):
+        total = [one for (name, _), one in overall.items() if name == metric]
+        if all(_is_empty(one, None) for one in total):
+            continue
+        mine = [one for one in results if one.metric == metric and one.segment is not None]
+        rate = max((max(one.control or 0.0, one.treatment or 0.0) for one in total), default=0.0)
+        empty = list(dict.fromkeys(one.segment or "" for one in mine if _is_empty(one, rate)))
+        if empty:
+            named = ", ".join(empty[:NAMED]) + (", …" if len(empty) > NAMED else "")
+            segments = len({one.segment for one in mine})
+            yield Concern(
+                "no_data_in_segments",
+                "warning",
+                f"{metric}: in {len(empty):,} of {segments:,} segments ({named}) an arm has no unit with a value, or "
+                "every unit is 0. That is no data, not no effect.",
+                {"metric": metric, "named": named, "count": len(empty), "segments": segments},
+            )
+
+
+def _is_empty(one: Result, rate: float | None) -> bool:
+    if min(one.n_control, one.n_treatment) == 0:
+        return True
+    if one.kind == "proportion":
+        units = one.n_control + one.n_treatment
+        return one.control == one.treatment == 0 and (rate is None or rate * units >= SURELY)
+    return one.kind != "quantile" and one.effect is None and one.control == one.treatment == 0
 
 
 def _effects_differ(test: Heterogeneity, group: _Group) -> Concern:

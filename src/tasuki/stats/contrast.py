@@ -87,10 +87,9 @@ def spanned(control: Estimate, treatment: Estimate, yardstick: Yardstick, covari
     """The difference and the share with intervals as wide as a yardstick says; the two agree on whether 0 is inside."""
     effect, error = treatment.value - control.value, standard_error(control, treatment, covariance)
     known = share(control.value, treatment.value)
-    if not (isfinite(effect) and isfinite(error)):
+    if not (isfinite(effect) and isfinite(error)) or error == 0:
+        # No spread was seen, so nothing says how far the effect may be off: no interval, not one of width 0.
         return Contrast(effect, -inf, inf, known, -inf, inf, nan)
-    if error == 0:
-        return Contrast(effect, effect, effect, known, known, known, nan)
     half = yardstick.critical * error
     low, high = fieller(control, treatment, yardstick.critical, covariance)
     return Contrast(effect, effect - half, effect + half, known, low, high, yardstick.p_value(effect / error))
