@@ -202,6 +202,84 @@ def test_every_faulty_field_is_named_at_once(at: Desk) -> None:
     assert where == {"features.app", "features.at", "features.colour", "features.slot"}
 
 
+REFUSED_UNREAD = ["null", "NaN", "Infinity", "1e999", "-1e999", "[1]", "{}", '{"a": NaN}', '"' + "é" * 513 + '"']
+
+
+@pytest.mark.parametrize("value", REFUSED_UNREAD)
+def test_value_that_no_feature_can_be_is_refused_where_no_model_reads_it(at: Desk, value: str) -> None:
+    read = json.dumps({name: one for name, one in FEATURES.items() if name != "os"})[1:-1]
+    row = '{"unit": "u", "features": {%s, "os": %s}}' % (read, value)  # noqa: UP031  # braces are JSON's
+    columns = json.dumps({name: [one] for name, one in FEATURES.items() if name != "os"})[1:-1]
+    asked = {
+        row: "features.os",
+        '{"rows": [%s]}' % row: "rows.0.features.os",  # noqa: UP031
+        '{"units": ["u"], "columns": {%s, "os": [%s]}}' % (columns, value): "columns.os.0",  # noqa: UP031
+    }
+    for body, field in asked.items():
+        status, answer = at.service.score(body.encode())
+        assert (status, [fault["where"] for fault in answer["error"]["faults"]]) == (400, [field])
+
+
+@pytest.mark.parametrize("value", ["ios", "", 3, -2.5, True, 10**25, "é" * 512])
+def test_value_that_some_feature_can_be_is_answered_where_no_model_reads_it(at: Desk, value: Any) -> None:
+    features = {**FEATURES, "os": value}
+    bodies = ({"unit": "u", "features": features}, {"rows": [{"unit": "u", "features": features}]})
+    for body in (*bodies, as_columns([{"unit": "u", "features": features}])):
+        assert at.service.score(body)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (
+            {"unit": None, "features": {"app": None, "zzz": 3}, "arm": "a"},
+            {"unit", "features.app", "features.zzz", "features.slot", "features.at", "arm"},
+        ),
+        (
+            {"rows": [{"unit": "", "features": {**FEATURES, "zzz": 3}}, 7], "more": 1},
+            {"more", "rows.0.unit", "rows.0.features.zzz", "rows.1"},
+        ),
+        (
+            {"units": ["u", None], "columns": {"app": ["a", [1]], "slot": ["s"], "zzz": [1, 2]}, "more": 1},
+            {"more", "units.1", "columns.app.1", "columns.slot", "columns.zzz", "columns.at"},
+        ),
+        ({"columns": {"zzz": 3}}, {"units", "columns.zzz", "columns.app", "columns.slot", "columns.at"}),
+        ({"units": [], "columns": []}, {"units", "columns"}),
+        (
+            {"unit": "u" * 1025, "features": {**FEATURES, "app": "é" * 513}},
+            {"unit", "features.app"},
+        ),
+        (
+            {"units": ["u" * 1025], "columns": {**{name: [one] for name, one in FEATURES.items()}, "app": ["é" * 513]}},
+            {"units.0", "columns.app.0"},
+        ),
+    ],
+)
+def test_fault_of_one_place_hides_none_of_another(at: Desk, body: Any, fields: set[str]) -> None:
+    status, answer = at.service.score(body)
+    said = {fault["where"] for fault in answer["error"]["faults"]}
+    assert (status, said >= fields) == (400, True), (said, fields)
+
+
+def test_texts_of_exactly_the_longest_length_are_answered(at: Desk) -> None:
+    features = {**FEATURES, "app": "é" * 512}
+    assert at.service.score({"unit": "u" * 1024, "features": features})[1]["unit"] == "u" * 1024
+    assert at.service.score(as_columns([{"unit": "u" * 1024, "features": features}]))[0] == 200
+
+
+def test_more_faults_than_are_named_are_counted(at: Desk) -> None:
+    _, answer = at.service.score({"rows": [{"features": {}} for _ in range(30)]})
+    assert "120 faults" in answer["error"]["what"]
+    assert len(answer["error"]["faults"]) == 20
+
+
+def test_unknown_model_is_not_echoed_at_full_length(at: Desk) -> None:
+    status, answer = at.service.score({"unit": "u", "features": FEATURES}, "m" * 5_000)
+    assert status == 400
+    assert "m" * 80 in answer["error"]["what"]
+    assert "m" * 81 not in json.dumps(answer)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

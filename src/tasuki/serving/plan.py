@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 from tasuki.experiments.assignment import Split
@@ -61,6 +62,11 @@ class ServingPlan:
     error: str = ""
     typed: tuple[TypedRows, Mapping[str, ArmScorer]] | None = field(default=None, compare=False)
 
+    @cached_property
+    def read(self) -> frozenset[str]:
+        """The names that any loaded arm reads."""
+        return frozenset(one.name for one in self.inputs)
+
 
 def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> ServingPlan:
     """The plan that belongs to a routing and the state of its arms."""
@@ -71,19 +77,20 @@ def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> Ser
         # Null is refused only where no arm takes it; an arm that does not falls back and says so.
         inputs[one.name, one.type] = one if known is None or one.nullable else known
     complete = len(loaded) == len(slots)
-    accepts = frozenset().union(*(one.accepts for one in loaded)) if complete else None
+    names = frozenset[str]().union(*(one.accepts for one in loaded))
+    accepts = names if complete else None
     control = slots[routing.control.name]
-    typed = _typed(slots, control, tuple(inputs.values()), accepts)
+    typed = _typed(slots, control, tuple(inputs.values()), names)
     return ServingPlan(routing, routing.split, slots, control, tuple(inputs.values()), accepts, error, typed)
 
 
 def _typed(
-    slots: Mapping[str, Slot], control: Slot, inputs: tuple[Input, ...], accepts: frozenset[str] | None
+    slots: Mapping[str, Slot], control: Slot, inputs: tuple[Input, ...], known: frozenset[str]
 ) -> tuple[TypedRows, Mapping[str, ArmScorer]] | None:
     if control.artifact is None or not control.artifact.inputs:
         return None
     try:
-        rows = TypedRows(inputs, control.artifact.inputs, accepts)
+        rows = TypedRows(inputs, control.artifact.inputs, known)
     except ValueError:
         return None
     scorers = {}

@@ -13,7 +13,7 @@ from tasuki.errors import Missing, Unavailable
 from tasuki.serving.answer import Answer, answer_columns, answer_row
 from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan
-from tasuki.serving.request import Asked, AskedColumns, check_row, checked_columns, read_body, refuse_rows
+from tasuki.serving.request import Asked, AskedColumns, read_body
 from tasuki.serving.segments import Exposure
 from tasuki.serving.tally import Tally
 from tasuki.serving.watch import Watcher
@@ -65,7 +65,9 @@ class Scoring:
         began = time.perf_counter_ns()
         plan = self._watcher.plans.get(model)
         if plan is None:
-            raise Missing(f"no model {model!r} is served here", expected=", ".join(self._watcher.plans) or "none yet")
+            raise Missing(
+                f"no model {model[:80]!r} is served here", expected=", ".join(self._watcher.plans) or "none yet"
+            )
         if plan.typed is not None and self._log.has_room(1):
             try:
                 return self._short(plan, body, began)
@@ -106,19 +108,14 @@ class Scoring:
         return _encode(Said(exposure, unit, placed.arm, arm.version, score, arm.fallback, arm.reason))
 
     def _long(self, plan: ServingPlan, body: bytes, began: int) -> bytes:
-        asked = read_body(body)
+        asked = read_body(plan, body)
         rows = 1 if isinstance(asked, Asked) else len(asked.units if isinstance(asked, AskedColumns) else asked)
         if not self._log.has_room(rows):
             raise Unavailable("the exposure log is behind", expected="wait for the disk, then ask again")
         if isinstance(asked, Asked):
-            refuse_rows(check_row(plan, asked.features))
             return _encode(self._rows(plan, [asked], began)[0])
         if isinstance(asked, AskedColumns):
             return _encode(self._columns(plan, asked))
-        faults = []
-        for place, one in enumerate(asked):
-            faults += check_row(plan, one.features, f"rows.{place}.features")
-        refuse_rows(faults)
         return _encode({"answers": self._rows(plan, asked, began)})
 
     def _rows(self, plan: ServingPlan, asked: list[Asked], began: int) -> list[Said]:
@@ -133,7 +130,7 @@ class Scoring:
         return said
 
     def _columns(self, plan: ServingPlan, asked: AskedColumns) -> dict[str, Any]:
-        answers = answer_columns(plan, asked, checked_columns(plan, asked))
+        answers = answer_columns(plan, asked, asked.checked)
         names = list(asked.columns)
         told = zip(
             answers.arms,

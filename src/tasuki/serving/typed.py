@@ -7,20 +7,23 @@ which answers it or names each faulty field. So this way never refuses anything,
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import astuple
 
 from tasuki.models.artifact import Artifact, Input
 from tasuki.models.encoding import moment_value
 
-_TYPES: Mapping[str, Any] = {"number": float, "category": str | int | float | bool, "time": str}
+# What has more characters may be too many bytes: the long way counts them.
+_Text = Annotated[str, Meta(max_length=256)]
+_Value = _Text | int | float | bool
+_TYPES: Mapping[str, Any] = {"number": float, "category": _Value, "time": str}
 
 
 class _Body(Struct, forbid_unknown_fields=True, gc=False):
-    unit: str | int
+    unit: _Text | int
     features: Raw
 
 
@@ -48,13 +51,13 @@ class TypedRows:
     Args:
         inputs: What any loaded arm reads; each name once.
         needed: The names that must be there, those of control.
-        accepts: Names that may be there; None when not all are known.
+        known: Further names that may be there. Nobody reads them, yet they must hold what a feature can be.
 
     Raises:
         ValueError: When two arms read one name as different types: there is no short way then.
     """
 
-    def __init__(self, inputs: Sequence[Input], needed: Mapping[str, Input], accepts: frozenset[str] | None) -> None:
+    def __init__(self, inputs: Sequence[Input], needed: Mapping[str, Input], known: frozenset[str]) -> None:
         # Control's inputs first and in its order: its values then need no sorting.
         by_name = {one.name: one for one in inputs}
         if len(by_name) < len(inputs):
@@ -64,17 +67,15 @@ class TypedRows:
         self._times = tuple(
             (place, by_name[name]) for place, name in enumerate(self.names) if by_name[name].type == "time"
         )
-        ignored = sorted((accepts or frozenset()) - by_name.keys())
+        ignored = sorted(known - by_name.keys())
         self._ignores = bool(ignored)
         fields: list[Any] = [(f"f{at}", _type_of(by_name[name], name in needed)) for at, name in enumerate(self.names)]
         # Fields with a default come last, as for any class.
         fields = [one if place not in self._optional else (*one, UNSET) for place, one in enumerate(fields)]
-        fields += [(f"more{at}", Raw | UnsetType, UNSET) for at in range(len(ignored))]
+        fields += [(f"more{at}", _Value | UnsetType, UNSET) for at in range(len(ignored))]
         renamed = {f"f{at}": name for at, name in enumerate(self.names)}
         renamed |= {f"more{at}": name for at, name in enumerate(ignored)}
-        kind = msgspec.defstruct(
-            "Features", fields, rename=renamed, forbid_unknown_fields=accepts is not None, gc=False
-        )
+        kind = msgspec.defstruct("Features", fields, rename=renamed, forbid_unknown_fields=True, gc=False)
         self._decode = msgspec.json.Decoder(kind).decode
 
     def read(self, body: bytes) -> tuple[str, Sequence[Any], str]:
