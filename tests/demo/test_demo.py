@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,15 @@ def test_ab_2_finds_the_effect_that_is_truly_there(story):
     primary = next(one for one in report.record["results"] if one["metric"] == decision.record["metric"])
     assert primary["effect_low"] > 0
     assert decision.record["decision"] == "ship"
+
+
+def test_ab_2_has_a_path_over_its_days_and_no_day_is_missing(story):
+    report = story.latest("comparison_report").record
+    run = next(one for one in story.experiments if one.name == report["experiment"])
+    days = sorted({one["day"] for one in report["daily"]})
+    assert days == [str(run.started_at.date() + timedelta(days=one)) for one in range(7)]
+    codes = {one["code"] for one in report["concerns"]}
+    assert not codes & {"missing_days", "exposures_outside_days"}
 
 
 def test_the_ledger_of_the_demo_is_healthy_and_a_second_run_changes_nothing(demo):

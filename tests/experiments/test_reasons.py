@@ -13,7 +13,16 @@ from tasuki.stats.concern import Concern
 
 DESIGN = Design(primary=("clicks",), mde=0.05, days=14.0)
 VALUES = {"arm": "treatment", "metric": "clicks", "relative": 0.031, "effect": 0.2, "p_value_adjusted": 0.012}
-EVERYTHING = {**VALUES, "mde": 0.05, "times": 3.2, "days": 14, "message": "m", "what": "alpha", "what_ja": "有意水準"}
+EVERYTHING = {
+    **VALUES,
+    "mde": 0.05,
+    "times": 3.2,
+    "days": 14,
+    "others": "b",
+    "message": "m",
+    "what": "alpha",
+    "what_ja": "有意水準",
+}
 
 
 def result(name: str = "clicks", low: float = 0.01, high: float = 0.05, p: float = 0.01, **more: Any) -> Result:
@@ -48,6 +57,32 @@ def test_every_reason_is_a_sentence_in_both_languages(code: str) -> None:
     assert english.endswith(".") or code == "concern"
     assert japanese.endswith("。") or code == "concern"
     assert code in ("concern",) or any(ord(letter) > 0x3000 for letter in japanese)
+
+
+def of_arm(arm: str, low: float, p: float = 0.001, **more: Any) -> Result:
+    return replace(result(low=low, high=low + 0.02, p=p, **more), treatment_arm=arm)
+
+
+def test_of_several_arms_that_gain_the_one_with_the_best_lower_bound_is_meant() -> None:
+    found = recommend([of_arm("b", 0.02), of_arm("c", 0.05), of_arm("d", 0.03)], [], DESIGN)
+    assert (found.decision, found.arm) == ("ship", "c")
+    assert "only_arm" not in {one.code for one in found.grounds}
+
+
+def test_where_less_is_better_the_lower_bound_of_the_gain_counts() -> None:
+    arms = [of_arm("b", -0.05, direction="decrease"), of_arm("c", -0.09, direction="decrease")]
+    assert recommend(arms, [], DESIGN).arm == "c"
+
+
+def test_one_arm_gains_while_another_harms() -> None:
+    found = recommend([of_arm("b", -0.08), of_arm("c", 0.05)], [], DESIGN)
+    assert (found.decision, found.arm) == ("ship", "c")
+    assert found.grounds[0] == Reason("only_arm", {"arm": "c", "others": "b"})
+    assert "c only" in found.reasons[0]
+
+
+def test_without_a_gain_no_arm_is_meant() -> None:
+    assert recommend([of_arm("b", -0.08), of_arm("c", -0.05)], [], DESIGN).arm is None
 
 
 def test_a_code_of_a_newer_version_is_shown_as_it_is() -> None:

@@ -3,10 +3,12 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -37,6 +39,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ScoringApp]:
     yield ScoringApp(watcher, ExposureLog(LogPlace.of(folder), system_clock), system_clock)
     workspace.close()
 
+
+FEATURES: dict[str, Any] = {"app": "a", "slot": "top", "at": "2026-03-01T00:00:00Z"}
 
 JSON = st.recursive(
     st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
@@ -145,6 +149,33 @@ def test_log_keeps_what_a_full_disk_refused_and_writes_it_later(
     [segment] = place.segments.iterdir()
     assert pq.read_table(segment)["exposure"].to_pylist() == ["e1", "e2"]
     assert json.loads(pq.read_table(segment)["features"][0].as_py()) == {"app": "猫"}
+
+
+def test_in_a_replay_exposures_carry_the_moment_that_is_replayed(tmp_path: Path, app: ScoringApp) -> None:
+    log = ExposureLog(replace(LogPlace.of(tmp_path), replay_time="at"), system_clock)
+    replaying = ScoringApp(app._watcher, log, system_clock)
+    rows = [{"unit": f"u{day}", "features": FEATURES | {"at": f"2026-03-0{day}T08:00:00.5Z"}} for day in (1, 2, 3)]
+    log.start()
+    for body in (
+        rows[0],
+        {"rows": [rows[1]]},
+        {"units": ["u3"], "columns": {name: [value] for name, value in rows[2]["features"].items()}},
+    ):
+        assert replaying.score("ctr", json.dumps(body).encode())[0] == 200
+    log.stop()
+    kept = pa.concat_tables([pq.read_table(one) for one in log.place.segments.iterdir()]).sort_by("unit")
+    assert [one.isoformat() for one in kept["at"].to_pylist()] == [
+        f"2026-03-0{day}T08:00:00.500000+00:00" for day in (1, 2, 3)
+    ]
+
+
+def test_a_replay_refuses_rows_without_their_moment(tmp_path: Path, app: ScoringApp) -> None:
+    log = ExposureLog(replace(LogPlace.of(tmp_path), replay_time="when"), system_clock)
+    status, said = ScoringApp(app._watcher, log, system_clock).score(
+        "ctr", json.dumps({"unit": "u", "features": FEATURES}).encode()
+    )
+    assert status == 400
+    assert b"features.when" in said
 
 
 def test_log_writes_within_a_second_without_being_stopped(tmp_path: Path) -> None:

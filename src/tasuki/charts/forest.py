@@ -7,7 +7,7 @@ from typing import Any
 
 from tasuki.charts.frame import FONT_PX, Frame, Spec, Unit, Verdict, axis_format, data, decimals_of, framed, shortened
 
-LABEL_PX, VALUE_PX = 226, 186
+LABEL_PX, VALUE_PX = 256, 186
 _WIDE_STEP, _NARROW_STEP, _AXIS_PX = 34, 58, 34
 _FAR = 2.5
 """An interval that reaches so many times as far as a typical one is cut, so that the others can still be read."""
@@ -97,7 +97,7 @@ def _row(at: int, one: Interval, frame: Frame, unit: Unit, domain: tuple[float, 
     middle = at + (0.78 if frame.is_narrow else 0.5)
     known = one.point is not None and not (one.low is None and one.high is None)
     low, high = (one.low if one.low is not None else domain[0]), (one.high if one.high is not None else domain[1])
-    cells = 46 if frame.is_narrow else 34
+    cells = 46 if frame.is_narrow else 39
     row: dict[str, Any] = {
         "at": middle,
         "top": at + 0.2,

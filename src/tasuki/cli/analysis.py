@@ -350,7 +350,8 @@ def show_comparison(comparison: "Comparison") -> None:
     for one in comparison.concerns:
         console.print(f"{one.severity}: {one.message}", style=STYLES[one.severity], markup=False, soft_wrap=True)
     said = comparison.recommendation
-    console.print(f"\nrecommendation: {said.decision}", style="bold")
+    chosen = f" ({comparison.chosen_arm})" if comparison.chosen_arm else ""
+    console.print(f"\nrecommendation: {said.decision}{chosen}", style="bold", markup=False)
     for reason in said.reasons:
         console.print(f"  - {reason}", markup=False, soft_wrap=True)
     if said.false_win_risk is not None:

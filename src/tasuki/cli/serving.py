@@ -34,6 +34,10 @@ def serve(
     drain_s: Annotated[
         float, typer.Option("--drain-s", help="Seconds to go on, not ready, when told to stop.", min=0, max=3600)
     ] = 0.0,
+    replay_time: Annotated[
+        str | None,
+        typer.Option("--replay-time", help="For replays only: exposures carry this feature's moment instead of now."),
+    ] = None,
 ) -> None:
     """Serves the published versions over HTTP until it is stopped."""
     from tasuki.serving.run import Service, artifacts_of
@@ -52,6 +56,7 @@ def serve(
         anybody=anybody,
         workers=workers,
         drain_s=drain_s,
+        replay_time=replay_time,
     )
     _say(f"starting on http://{host}:{port}")
     run(service, _say)

@@ -1,11 +1,12 @@
 """The simulated exchange as the demo's ground: its log, its two models and its traffic."""
 
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from tasuki.clock import Clock
 from tasuki.demo.ground import Ground, Investigation, Phase, Played, Question
 from tasuki.demo.narrator import Narrator
 from tasuki.samples.client import ServiceAddress, ServiceClient
@@ -32,9 +33,13 @@ from impressions group by all order by grp"""
 
 @dataclass
 class _Traffic:
-    """Plays the days after the log one after the other; people keep the memory of the ads they saw."""
+    """Plays the days after the log one after the other; people keep the memory of the ads they saw.
+
+    The world's days go on without a gap; what is played carries the days that the story's clock stands at.
+    """
 
     world: World
+    clock: Clock
     memory: Memory
     folder: Path
     narrator: Narrator
@@ -46,7 +51,9 @@ class _Traffic:
             (CHECK_DAYS, CHECK_OPPORTUNITIES) if phase == "check" else (COMPARISON_DAYS, COMPARISON_OPPORTUNITIES)
         )
         self.plays += 1
-        stage = Stage(self.world, memory=self.memory, folder=self.folder, name=f"play-{self.plays}")
+        today = self.clock().replace(hour=0, minute=0, second=0, microsecond=0)
+        dated = replace(self.world, start=today - timedelta(days=self.next_day))
+        stage = Stage(dated, memory=self.memory, folder=self.folder, name=f"play-{self.plays}")
         which = range(self.next_day, self.next_day + days)
         host, port = address.removeprefix("http://").split(":")
         with (
@@ -63,8 +70,9 @@ class _Traffic:
         return Played({name: arm.answered for name, arm in summary.arms.items()}, days, service.failed)
 
 
-def exchange_ground(folder: Path, seed: int, start: datetime, texts: dict[str, Any], narrator: Narrator) -> Ground:
+def exchange_ground(folder: Path, seed: int, clock: Clock, texts: dict[str, Any], narrator: Narrator) -> Ground:
     """Draws the training log into the workspace's folder and says what the story stands on."""
+    start = clock()
     world = World(seed=seed, start=start)
     for name, place in _FILES.items():
         (folder / place).write_bytes(files("tasuki.samples").joinpath("files", name).read_bytes())
@@ -73,7 +81,7 @@ def exchange_ground(folder: Path, seed: int, start: datetime, texts: dict[str, A
         log = training_log(world, range(days), LEARNING_OPPORTUNITIES, folder / "logs" / "impressions")
     narrator.say(f"{log.opportunities:,} opportunities, {log.impressions:,} impressions, {log.clicks:,} clicks")
     said = texts["exchange"]
-    traffic = _Traffic(world, log.memory, folder / "logs" / "outcomes", narrator, days)
+    traffic = _Traffic(world, clock, log.memory, folder / "logs" / "outcomes", narrator, days)
     return Ground(
         name=said["name"],
         model="ctr",
@@ -95,4 +103,5 @@ def exchange_ground(folder: Path, seed: int, start: datetime, texts: dict[str, A
         comparison_days=COMPARISON_DAYS,
         play=traffic.play,
         honesty=tuple(said["honesty"]),
+        replay_time="at",
     )

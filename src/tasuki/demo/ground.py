@@ -68,6 +68,7 @@ class Ground:
         minimal_detectable_effect: Relative; what A/B 2 is planned for.
         comparison_days: How long A/B 2 is registered to run.
         play: Sends one phase's traffic through the service at an address and writes the outcomes.
+        replay_time: The feature that says when a played row happened, where that lies in the story's days.
         honesty: What this ground can and cannot show, one sentence a line; read when everything has been played.
     """
 
@@ -85,3 +86,4 @@ class Ground:
     comparison_days: int
     play: Callable[[Phase, str], Played]
     honesty: Sequence[str]
+    replay_time: str | None = None

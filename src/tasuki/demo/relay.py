@@ -1,6 +1,7 @@
 """What every leg of the demo works with, and the hand-offs between the legs."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from tasuki.actions.evidence import attach_evidence
@@ -46,6 +47,13 @@ class Relay:
         state = self.workspace.ledger.state(self.idea)
         with self.narrator.working(f"{by} offers {state.stage} to {to}: the contract's checks run"):
             offer_handoff(self.workspace, self.idea, actor=by, to_member=to)
+
+    def wait_for_midnight(self) -> None:
+        """Experiments of the story start with a day, so that the traffic of whole days is theirs."""
+        now = self.clock()
+        begun = now.replace(hour=0, minute=0, second=0, microsecond=0)
+        if begun < now:
+            self.clock.advance(seconds=(begun + timedelta(days=1) - now).total_seconds())
 
     def take(self, by: str, estimate_days: float, *, wait_days: float = 0.4, debts: tuple[NewDebt, ...] = ()) -> None:
         """The receiver picks it up, answers the contract's question, estimates and accepts."""

@@ -76,9 +76,8 @@ def run_demo(show: Show, narrator: Narrator) -> list[str]:
             seed_history(workspace, show.seed, clock())
     finally:
         workspace.close()
-    start = clock()
     if show.logs == "exchange":
-        ground = exchange_ground(folder, show.seed, start, texts, narrator)
+        ground = exchange_ground(folder, show.seed, clock, texts, narrator)
     # A folder of logs becomes a table when a workspace is opened: once for reading a real log, once with it.
     workspace = open_workspace(folder, clock)
     if show.logs != "exchange":
@@ -134,7 +133,7 @@ def _run_relay(
     challenger = run_modeling(relay)
     run_offline_validation(relay, champion, challenger)
     run_implementation(relay, champion, challenger)
-    with running_service(workspace.folder, ground.model) as address:
+    with running_service(workspace.folder, ground.model, ground.replay_time) as address:
         run_check(relay, address)
         report = run_comparison(relay, address)
     run_evaluation(relay, report, challenger)

@@ -82,6 +82,7 @@ def _check(relay: Relay, address: str, experiment: str, location: str) -> tuple[
     """Starts A/B 1, plays its traffic and checks it; gives the names of the probes that failed."""
     shares = {"control": 0.7, "treatment": 0.3}
     request = StartRequest(experiment, "check", relay.ground.model, shares, location)
+    relay.wait_for_midnight()
     start_experiment(relay.workspace, relay.idea, request, actor="yui")
     wait_for_health(address, "experiment", experiment)
     played = relay.ground.play("check", address)
@@ -116,6 +117,7 @@ def run_comparison(relay: Relay, address: str) -> ComparisonReport:
     start = StartRequest(
         request.experiment, "comparison", relay.ground.model, shares, relay.workspace.artifacts_location
     )
+    relay.wait_for_midnight()
     start_experiment(relay.workspace, relay.idea, start, actor="mio")
     wait_for_health(address, "experiment", request.experiment)
     played = relay.ground.play("comparison", address)

@@ -25,12 +25,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def running_service(workspace: Path, model: str) -> Iterator[str]:
-    """Runs `tasuki model serve` for a workspace and gives its address; stops it gracefully at the end."""
+def running_service(workspace: Path, model: str, replay_time: str | None = None) -> Iterator[str]:
+    """Runs `tasuki model serve` for a workspace and gives its address; stops it gracefully at the end.
+
+    Args:
+        workspace: Its folder.
+        model: What is served.
+        replay_time: The feature whose moment exposures carry, since the story's days pass in seconds.
+    """
     port = free_port()
     log = workspace / "serving" / "service.log"
     command = [sys.executable, "-m", "tasuki.cli", "model", "serve", "--workspace", str(workspace)]
     command += ["--model", model, "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--replay-time", replay_time] if replay_time else []
     with log.open("ab") as sink, subprocess.Popen(command, stdout=sink, stderr=sink) as process:
         try:
             _wait_until_ready(process, port, log)

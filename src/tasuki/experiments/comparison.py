@@ -113,6 +113,7 @@ class Recommendation:
         extend_days: How many more days would tell, in whole weeks, where the decision is `extend` and they are known.
         grounds: The reasons as codes with their names and figures, in the same order: `reason_text` says each in
             English or Japanese.
+        arm: The treatment arm that is meant by `ship` or `extend`; None with the other decisions.
     """
 
     decision: Decision
@@ -120,6 +121,7 @@ class Recommendation:
     false_win_risk: float | None
     extend_days: int | None = None
     grounds: tuple[Reason, ...] = ()
+    arm: str | None = None
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,11 @@ class Comparison:
     prior_source: str = TYPICAL_SOURCE
     distributions: tuple[Histogram, ...] = ()
 
+    @property
+    def chosen_arm(self) -> str | None:
+        """The arm that the recommendation means, where there are several to choose from."""
+        return self.recommendation.arm if len(self.arms) > 2 else None
+
     def to_dict(self) -> dict[str, Any]:
         """The comparison as JSON values, without the schema's name; what is not finite is None."""
         values: dict[str, Any] = _finite(asdict(self))
@@ -190,10 +197,11 @@ class Comparison:
         )
         arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in self.arms)
         said = self.recommendation
+        chosen = f" ({self.chosen_arm})" if self.chosen_arm else ""
         notes = [f"{one.severity}: {one.message}" for one in self.concerns]
         reasons, doubts = ("".join(f"<li>{escape(one)}</li>" for one in texts) for texts in (said.reasons, notes))
         return (
-            f"<p>{escape(arms)}</p><p><b>{escape(said.decision)}</b></p><ul>{reasons}</ul>{self._chart()}"
+            f"<p>{escape(arms)}</p><p><b>{escape(said.decision + chosen)}</b></p><ul>{reasons}</ul>{self._chart()}"
             f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><ul>{doubts}</ul>"
         )
 

@@ -64,6 +64,10 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
         "en": "{arm}: {size} may be chance{p}.",
         "ja": "{arm}: {size} は偶然の範囲かもしれません{p}。",
     },
+    "only_arm": {
+        "en": "This is about {arm} only: {others} does harm and must not be shipped.",
+        "ja": "対象は {arm} だけです。{others} には悪化が見られるため、リリースしないでください。",
+    },
     "holds": {
         "en": "{arm}: the guardrail {size} is not worse by its margin.",
         "ja": "{arm}: ガードレール指標 {size} は許容幅を超えて悪化していません。",

@@ -1,8 +1,8 @@
 """What the rule says: ship, do not ship, extend, or that nobody can tell. A person decides."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
+from math import ceil, inf
 from typing import Any
 
 from tasuki.experiments.comparison import Decision, Recommendation, Result
@@ -27,19 +27,25 @@ def recommend(results: Sequence[Result], concerns: Sequence[Concern], design: De
     means ship; with an open guardrail it means extend. Without a gain: do not ship when an effect worth finding is
     excluded or the planned power was reached, extend when at most as many days again would reach it, and otherwise
     nobody can tell. Significant is an adjusted p-value below alpha; with several treatment arms it is asked whether
-    there is an arm of which this is true.
+    there is an arm of which this is true. Of several such arms the one is meant whose primary metric has the best
+    lower bound.
     """
     errors = [one for one in concerns if one.severity == "error"]
     if errors:
         said = (Reason("concern", {"message": one.message, "code": one.code, **_named(one)}) for one in errors)
         return _recommendation("cannot_tell", (Reason("data_cannot_answer"), *said))
     arms = dict.fromkeys(one.treatment_arm for one in results)
-    each = [_of_arm(arm, [_verdict(one, design) for one in results if _counts(one, arm)], design) for arm in arms]
+    verdicts = {arm: [_verdict(one, design) for one in results if _counts(one, arm)] for arm in arms}
+    each = {arm: _of_arm(arm, found, design) for arm, found in verdicts.items()}
     order = ("ship", "extend", "cannot_tell", "do_not_ship")
-    best = min(each, key=lambda one: order.index(one.decision))
-    others = [reason for one in each if one is not best for reason in one.grounds]
+    chosen = min(each, key=lambda arm: (order.index(each[arm].decision), -_lower_bound(verdicts[arm], design)))
+    best = each[chosen]
+    arm = chosen if best.decision in ("ship", "extend") else None
+    others = [reason for name, one in each.items() if name != chosen for reason in one.grounds]
     outside = [Reason("outside_plan", one.values) for one in concerns if one.code == OUTSIDE]
-    return _recommendation(best.decision, (*best.grounds, *others, *outside), best.false_win_risk, best.extend_days)
+    grounds = (*_only(arm, verdicts, design), *best.grounds, *others, *outside)
+    found = _recommendation(best.decision, grounds, best.false_win_risk, best.extend_days)
+    return replace(found, arm=arm)
 
 
 OUTSIDE = "outside_the_plan"
@@ -55,6 +61,27 @@ def _recommendation(
     decision: Decision, grounds: Sequence[Reason], risk: float | None = None, extend_days: int | None = None
 ) -> Recommendation:
     return Recommendation(decision, tuple(map(reason_text, grounds)), risk, extend_days, tuple(grounds))
+
+
+def _deciding(verdicts: Sequence[_Verdict], design: Design) -> list[_Verdict]:
+    return [one for one in verdicts if one.result.margin is not None or design.decides(one.result.metric)]
+
+
+def _lower_bound(verdicts: Sequence[_Verdict], design: Design) -> float:
+    """The least gain of the first metric that decides: as a share of control, or in its unit where there is none."""
+    for one in (one.result for one in verdicts if one.result.margin is None and design.decides(one.result.metric)):
+        low, high = (one.effect_low, one.effect_high) if one.relative is None else (one.relative_low, one.relative_high)
+        least = low if one.direction == "increase" else None if high is None else -high
+        return -inf if least is None else least
+    return -inf
+
+
+def _only(arm: str | None, verdicts: Mapping[str, Sequence[_Verdict]], design: Design) -> tuple[Reason, ...]:
+    """That other arms do harm, so that nobody takes the recommendation for one of the whole idea."""
+    harmful = [
+        name for name, found in verdicts.items() if {one.state for one in _deciding(found, design)} & {"harm", "broken"}
+    ]
+    return (Reason("only_arm", {"arm": arm, "others": ", ".join(harmful)}),) if arm and harmful else ()
 
 
 def _counts(one: Result, arm: str) -> bool:
@@ -77,7 +104,7 @@ def _verdict(one: Result, design: Design) -> _Verdict:
 
 def _of_arm(arm: str, verdicts: Sequence[_Verdict], design: Design) -> Recommendation:
     reasons = tuple(_reason(one, arm) for one in verdicts)
-    deciding = [one for one in verdicts if one.result.margin is not None or design.decides(one.result.metric)]
+    deciding = _deciding(verdicts, design)
     states = {one.state for one in deciding}
     if states & {"harm", "broken"}:
         return _recommendation("do_not_ship", reasons)

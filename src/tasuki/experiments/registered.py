@@ -291,6 +291,7 @@ def comparison_of(report: ComparisonReport, alpha: float = 0.05) -> Comparison:
             said.false_win_risk,
             said.extend_days,
             tuple(Reason(one.code, one.values) for one in said.grounds),
+            said.arm,
         ),
         alpha=alpha,
         prior=TYPICAL_PRIOR if report.prior is None else report.prior,
@@ -316,6 +317,7 @@ def comparison_report(plan: ExperimentPlan, comparison: Comparison, days: float)
             comparison.recommendation.false_win_risk,
             comparison.recommendation.extend_days,
             tuple(Ground(one.code, dict(one.values)) for one in comparison.recommendation.grounds),
+            comparison.recommendation.arm,
         ),
         daily=tuple(EffectOfDay(**vars(one)) for one in comparison.daily),
     )

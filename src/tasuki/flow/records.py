@@ -385,6 +385,7 @@ class Recommendation:
     """What the rule says, why, and the risk that a win is false. A person decides.
 
     `grounds` are the reasons as codes with their names and figures, so that a page can say them in Japanese as well.
+    `arm` is the treatment arm that is meant by `ship` or `extend`.
     """
 
     decision: Literal["ship", "do_not_ship", "extend", "cannot_tell"]
@@ -392,6 +393,7 @@ class Recommendation:
     false_win_risk: float | None
     extend_days: int | None = None
     grounds: tuple[Ground, ...] = ()
+    arm: str | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -95,12 +95,17 @@ def _answer(comparison: Comparison, voice: Voice) -> Section:
     answer = Verdict(
         MOODS.get(said.decision, "open"),
         t("answer.label"),
-        t(f"answer.{said.decision}"),
+        _headline(comparison, voice),
         tuple(reasons),
         t("answer.person"),
     )
     notices = tuple(_notices(comparison, voice, {"error"}))
     return Section("answer", t("section.answer"), (answer, *notices))
+
+
+def _headline(comparison: Comparison, voice: Voice) -> str:
+    said, arm = voice.t(f"answer.{comparison.recommendation.decision}"), comparison.chosen_arm
+    return said if arm is None else voice.t("answer.of_arm", said=said, arm=arm)
 
 
 def _readings(results: Sequence[Result], voice: Voice) -> list[str]:

@@ -42,12 +42,14 @@ class LogPlace:
         write_ahead: The folder of write-ahead files and of the locks of the logs that are open.
         durable: Whether an answer waits until its exposure is on the disk.
         flush_s: Seconds after which waiting exposures become a segment.
+        replay_time: For replays: the feature whose moment an exposure carries; None for the present moment.
     """
 
     segments: Path
     write_ahead: Path
     durable: bool = False
     flush_s: float = FLUSH_S
+    replay_time: str | None = None
 
     @classmethod
     def of(cls, workspace: Path, *, durable: bool = False, flush_s: float = FLUSH_S) -> "LogPlace":

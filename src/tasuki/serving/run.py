@@ -8,7 +8,7 @@ import socket
 import sys
 import tomllib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,7 @@ class Service:
         tokens: The file of the clients' tokens; None lets everybody ask.
         anybody: Whether everybody on the network may ask, where there are no tokens.
         workers: How many processes share the port.
+        replay_time: For replays of an earlier time: the feature whose moment exposures carry instead of now.
         drain_s: Seconds between the wish to stop, when the service ceases to be ready, and its end.
     """
 
@@ -54,6 +55,7 @@ class Service:
     anybody: bool = False
     workers: int = 1
     drain_s: float = 0.0
+    replay_time: str | None = None
 
 
 def artifacts_of(folder: Path) -> str:
@@ -114,7 +116,8 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
     from tasuki.serving.segments import prepare_arrow
     from tasuki.serving.watch import Watcher
 
-    log = ExposureLog(LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s), system_clock)
+    place = LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s)
+    log = ExposureLog(replace(place, replay_time=service.replay_time), system_clock)
     prepare_arrow()
     watcher = Watcher(service.folder, service.artifacts, service.models, system_clock, say if number == 1 else None)
     try:

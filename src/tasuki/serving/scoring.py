@@ -4,12 +4,13 @@ import itertools
 import secrets
 import time
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from tasuki.clock import Clock
-from tasuki.errors import Missing, Unavailable
+from tasuki.clock import Clock, from_text
+from tasuki.errors import Fault, Invalid, Missing, Unavailable
 from tasuki.serving.answer import Answer, answer_columns, answer_row
 from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan
@@ -50,6 +51,7 @@ class Scoring:
         self._watcher = watcher
         self._log = log
         self._clock = clock
+        self._replay_time = log.place.replay_time
         self._tally = tally
         self._prefix = secrets.token_hex(6)
         self._numbers = itertools.count(1)
@@ -68,7 +70,7 @@ class Scoring:
             raise Missing(
                 f"no model {model[:80]!r} is served here", expected=", ".join(self._watcher.plans) or "none yet"
             )
-        if plan.typed is not None and self._log.has_room(1):
+        if plan.typed is not None and self._replay_time is None and self._log.has_room(1):
             try:
                 return self._short(plan, body, began)
             except Exception:  # noqa: S110  # whatever it is, the long way answers it or names the fault
@@ -167,8 +169,18 @@ class Scoring:
         name = f"{self._prefix}-{next(self._numbers):x}"
         routing, features = plan.routing, _encode(asked.features).decode()
         return Exposure(
-            name, self._clock(), answer.experiment, routing.model, asked.unit, *_told(answer), took_us, features
+            name, self._moment(asked), answer.experiment, routing.model, asked.unit, *_told(answer), took_us, features
         )
+
+    def _moment(self, asked: Asked) -> datetime:
+        """Now; in a replay, the moment that is replayed."""
+        if self._replay_time is None:
+            return self._clock()
+        try:
+            return from_text(asked.features[self._replay_time])
+        except (KeyError, TypeError, ValueError):
+            fault = Fault(f"features.{self._replay_time}", "is no moment", "ISO 8601 with a zone")
+            raise Invalid("the service replays an earlier time, which every row must name", [fault]) from None
 
 
 def _told(answer: Answer) -> tuple[str, str | None, float, bool, str | None]:
