@@ -1,5 +1,6 @@
 """Making a version the one that the inference service fetches, and taking that back."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tasuki.actions.artifacts import attach_once, read_version, store_of
@@ -70,30 +71,54 @@ def roll_back_model(
     *,
     channel: str = "champion",
     actor: str,
+    to: str | None = None,
     idea: str | None = None,
     key: str | None = None,
 ) -> Published:
-    """Points the channel back at the version it had before, after proving that version.
+    """Points the channel back at a version it had before, after proving that version.
+
+    Args:
+        to: The version; None for the newest before the present one that nobody went back from since.
 
     Raises:
-        Missing: When the channel never had another version.
+        Missing: When the channel has no version to go back to, or never had the one that is named.
     """
     _require_publisher(workspace, actor, f"roll back {model}")
     store = store_of(workspace)
-    history = store.history(model, channel)
-    current = history[-1].version if history else None
-    earlier = next((one.version for one in reversed(history) if one.version != current), None)
-    if earlier is None:
+    history = [one.version for one in store.history(model, channel)]
+    earlier = list(dict.fromkeys(one for one in reversed(history) if one != history[-1]))
+    if to is None:
+        to = next(iter(versions_behind(history)), None)
+    if to is None or to not in earlier:
+        never = f"there is nothing further back on the channel {channel} of {model}"
         raise Missing(
-            f"the channel {channel} of {model} never had another version",
-            expected="at least two published versions",
-            next_step="tasuki model list",
+            never if to is None else f"version {to} was not on the channel {channel} of {model} before the present one",
+            expected=f"one of {', '.join(earlier)}, the newest first" if earlier else "at least two published versions",
+            next_step=f"tasuki model rollback {model} --channel {channel} --to VERSION"
+            if earlier
+            else "tasuki model list",
         )
-    read_version(store, model, earlier)
-    published = _published(workspace, Publication(model, channel, earlier, workspace.artifacts_location), actor)
+    read_version(store, model, to)
+    published = _published(workspace, Publication(model, channel, to, workspace.artifacts_location), actor)
     if idea is not None:
         attach_once(workspace, idea, published.evidence, actor, key)
     return published
+
+
+def versions_behind(history: Sequence[str]) -> list[str]:
+    """What a channel can still go back to, the nearest first.
+
+    A version that comes again from further back is a way back: all that was published after it counts as given up, so
+    that going back twice does not return to what was bad.
+
+    Args:
+        history: The versions the channel pointed to, the oldest first.
+    """
+    way: list[str] = []
+    for version in history:
+        way = way[: way.index(version)] if version in way else way
+        way.append(version)
+    return way[-2::-1] if len(way) > 1 else []
 
 
 def _candidate(workspace: Workspace, model: str, version: str) -> Candidate:

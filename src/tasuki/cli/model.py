@@ -165,18 +165,21 @@ def publish(
 def rollback(
     model: ModelArgument,
     channel: ChannelOption = "champion",
+    to: Annotated[
+        str | None, typer.Option("--to", metavar="VERSION", help="A version that was on this channel before.")
+    ] = None,
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Points the channel back at the version it had before."""
+    """Points the channel back at the version it had before; once more goes one further back."""
     from tasuki.actions.models import roll_back_model
 
     with opened(workspace) as here:
         who = actor_of(here, member)
-        published = roll_back_model(here, model, channel=channel, actor=who, idea=idea, key=key)
+        published = roll_back_model(here, model, channel=channel, to=to, actor=who, idea=idea, key=key)
     _emit_published(published, as_json)
 
 

@@ -25,9 +25,10 @@ class PublishBody(Body, frozen=True):
 
 
 class RollbackBody(Body, frozen=True):
-    """The channel that points back, and the idea that is told of it."""
+    """The channel that points back, the version if it is not the one before, and the idea that is told of it."""
 
     channel: Name = "champion"
+    to: Name | None = None
     idea: str | None = None
 
 
@@ -79,11 +80,11 @@ def publish(request: AnyRequest, model: FromPath[str], data: JSONBody[PublishBod
     responses=described(404, 409),
 )
 def roll_back(request: AnyRequest, model: FromPath[str], data: JSONBody[RollbackBody], key: Key = None) -> Document:
-    """Points the channel back at the version it had before."""
+    """Points the channel back at the version it had before, or at one that is named."""
     from tasuki.actions.models import roll_back_model
 
     who, workspace = visitor_of(request).member, workspace_of(request)
-    done = roll_back_model(workspace, model, channel=data.channel, actor=who, idea=data.idea, key=key)
+    done = roll_back_model(workspace, model, channel=data.channel, to=data.to, actor=who, idea=data.idea, key=key)
     return document("model-publish/1", said.published_document(done))
 
 
