@@ -298,6 +298,17 @@ def test_other_paths_are_refused(at: Desk, method: str, path: str, status: int) 
     assert answer["error"]["faults"]
 
 
+@pytest.mark.parametrize("sent", [0, LARGEST_BODY + 1])
+def test_body_declared_too_large_is_refused_before_it_arrives(at: Desk, sent: int) -> None:
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", at.service.port), timeout=10) as connection:
+        head = f"POST /v1/models/ctr/score HTTP/1.1\r\nhost: x\r\ncontent-length: {LARGEST_BODY + 1}\r\n\r\n"
+        connection.sendall(head.encode() + b" " * sent)
+        assert connection.recv(100).startswith(b"HTTP/1.1 400")
+    assert time.monotonic() - began < 2
+    assert at.service.health()["status"] == "ok"
+
+
 def test_body_sent_in_chunks_is_read_and_limited(at: Desk) -> None:
     for size, wanted in ((1, 200), (LARGEST_BODY, 400)):
         body = json.dumps({"unit": "u", "features": FEATURES}).encode() + b" " * size

@@ -1,6 +1,7 @@
 """The inference service: an RSGI application, with nothing between it and Granian."""
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -35,6 +36,7 @@ _TEXT = [("content-type", "text/plain; version=0.0.4; charset=utf-8")]
 _START, _END = "/v1/models/", "/score"
 _SHORTEST = len(_START) + len(_END)
 _OWN = ("/health", "/ready", "/metrics", "/openapi.json")
+_TOO_LARGE = (400, "the body is too large", (Fault("body", "is too large", f"{LARGEST_BODY} bytes"),))
 _encode = msgspec.json.Encoder().encode
 
 
@@ -97,6 +99,9 @@ class ScoringApp:
             self._tally.answered(
                 model if status == 200 or model in self._watcher.plans else "", status, time.perf_counter_ns() - began
             )
+        elif size > LARGEST_BODY:
+            await self._too_large(model, protocol)
+            return
         else:
             status, answer = await self._large(model, protocol, size)
         _send(protocol, status, answer)
@@ -130,9 +135,18 @@ class ScoringApp:
         """From now on the service is not ready, so that a load balancer takes it out; it goes on to answer."""
         self._state = replace(self._state, draining=True)
 
+    async def _too_large(self, model: str, protocol: Any) -> None:
+        """Answers what says beforehand that it is too large, before any of it came; then takes in what comes."""
+        status, answer = _problem(*_TOO_LARGE)
+        _send(protocol, status, answer)
+        self._tally.answered(model if model in self._watcher.plans else "", status, 0)
+        with contextlib.suppress(Exception):  # the answer is out; whoever goes away now has it
+            async with asyncio.timeout(BODY_S):
+                await _read_parts(protocol)
+
     async def _large(self, model: str, protocol: Any, size: int) -> tuple[int, bytes]:
         """A request with a body that is large, or whose size is not said."""
-        expected = min(size, LARGEST_BODY) if size >= 0 else LARGEST_BODY
+        expected = size if size >= 0 else LARGEST_BODY
         if self._under_way + expected > LARGEST_UNDER_WAY:
             return _problem(503, "too many large bodies are on their way", [Fault("body", "come again in a second")])
         self._under_way += expected
@@ -142,8 +156,7 @@ class ScoringApp:
                 body = await _read_parts(protocol)
             began = time.perf_counter_ns()
             if body is None:
-                fault = Fault("body", "is too large", f"{LARGEST_BODY} bytes")
-                status, answer = _problem(400, "the body is too large", [fault])
+                status, answer = _problem(*_TOO_LARGE)
             else:
                 status, answer = await self._kept(*self.score(model, body))
         except TimeoutError:
