@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from tasuki.actions.compare import compare
+from tasuki.errors import Invalid
 from tasuki.experiments.comparison import Result
 from tasuki.experiments.design import Design
 from tasuki.experiments.reasons import TEXTS, Reason, reason_text
@@ -83,6 +85,19 @@ def test_one_arm_gains_while_another_harms() -> None:
 
 def test_without_a_gain_no_arm_is_meant() -> None:
     assert recommend([of_arm("b", -0.08), of_arm("c", -0.05)], [], DESIGN).arm is None
+
+
+def test_a_gain_that_a_share_would_round_away_is_told_in_the_metrics_unit() -> None:
+    values = {**VALUES, "relative": 2e-9, "effect": 2.1}
+    assert "clicks +2.1 is" in reason_text(Reason("gain", values))
+    assert "clicks +3.100% is" in reason_text(Reason("gain", VALUES))
+
+
+@pytest.mark.parametrize("name", ["means", "proportions", "segments", "decrease"])
+def test_a_single_text_is_not_taken_for_a_list_of_letters(name: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        compare("nowhere.csv", variant="arm", **{name: "rev"})
+    assert [(one.where, one.expected) for one in raised.value.faults] == [(name, "a list, as ['rev']")]
 
 
 def test_a_code_of_a_newer_version_is_shown_as_it_is() -> None:

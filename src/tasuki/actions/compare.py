@@ -115,6 +115,9 @@ def compare(
         Missing: There is no such file or table.
         Unavailable: The engine is not installed or does not answer.
     """
+    _require_lists({"means": means, "proportions": proportions, "ratios": ratios, "quantiles": quantiles,
+                    "decrease": decrease, "segments": segments, "looks": looks, **{
+                        f"covariates {name}": one for name, one in (covariates or {}).items()}})  # fmt: skip
     design = Design(
         control=_as_arm(control),
         shares=split,
@@ -167,6 +170,17 @@ def compare(
     _require_values(statistics, design)
     comparison = compare_arms(statistics, bound, design, (*path.concerns, *late))
     return replace(path.on(comparison, design), distributions=spread)
+
+
+def _require_lists(given: Mapping[str, object]) -> None:
+    """A text is a sequence too: of its letters, which nobody means."""
+    faults = [
+        Fault(name, f"is the text {one!r}", f"a list, as [{one!r}]")
+        for name, one in given.items()
+        if isinstance(one, str)
+    ]
+    if faults:
+        raise Invalid("the comparison cannot be made", faults)
 
 
 def _used(asked: Asked, time: str | None, metrics: Sequence[BoundMetric]) -> list[str]:

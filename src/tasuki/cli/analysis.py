@@ -35,7 +35,11 @@ def compare(
     ] = None,
     covariate: Annotated[
         list[str] | None,
-        typer.Option("--covariate", metavar="METRIC=COL", help="Known before the experiment; takes variance out."),
+        typer.Option(
+            "--covariate",
+            metavar="METRIC=COL",
+            help="Known before the experiment; takes variance out. A ratio of sums: in Python, as a tuple.",
+        ),
     ] = None,
     margin: Annotated[
         list[str] | None,

@@ -31,7 +31,8 @@ def reason_text(reason: Reason, language: Language = "en") -> str:
 
 def _size(values: Mapping[str, Any]) -> str:
     metric, relative, effect = (values.get(name) for name in ("metric", "relative", "effect"))
-    if relative is not None:
+    # A change that a share would round away is told in the metric's own unit.
+    if relative is not None and (effect is None or not effect or abs(relative) >= 0.000005):
         return f"{metric} {relative:+.3%}"
     return f"{metric} {effect:+.4g}" if effect is not None else f"{metric}"
 

@@ -83,6 +83,9 @@ def studentised(
         draws: How many.
         seed: Of the draws; made from the values when None, so that the same values give the same interval, in any
             order, and one unlucky seed does not lean all comparisons to the same side.
+
+    Formula: t* = (d* − d)/s*, with d* and s* of units drawn with replacement within each arm.
+    Source: Efron & Tibshirani (1993), "An Introduction to the Bootstrap", section 12.5.
     """
     import numpy as np
 
@@ -132,7 +135,11 @@ def bootstrapped(control: Estimate, treatment: Estimate, pivot: Pivot, alpha: fl
 
 
 def bootstrapped_non_inferiority(control: Estimate, treatment: Estimate, limit: Limit, pivot: Pivot) -> float:
-    """The one-sided p-value of "treatment is worse by the limit or more", as `non_inferiority`."""
+    """The one-sided p-value of "treatment is worse by the limit or more", as `non_inferiority`.
+
+    Formula: the share of draws t* at or beyond (t̄ − c̄ₗ)/√(v_cₗ + v_t), with control moved to the limit.
+    Source: the bootstrap-t of `bootstrapped`, turned into a test as there.
+    """
     worst, _ = limit.moved(control)
     error = sqrt(worst.variance + treatment.variance)
     statistic = (treatment.value - worst.value) / error if error else inf

@@ -78,7 +78,10 @@ def welch(control: Estimate, treatment: Estimate, alpha: float = 0.05, covarianc
 
 
 def by_student(control: Estimate, treatment: Estimate, alpha: float) -> Yardstick:
-    """The yardstick of a single look: Student's t with Welch's degrees of freedom."""
+    """The yardstick of a single look: Student's t with Welch's degrees of freedom.
+
+    Source: see `welch`.
+    """
     degrees = satterthwaite(control, treatment)
     return Yardstick(t_quantile(1 - alpha / 2, degrees), lambda statistic: t_two_sided(statistic, degrees))
 
@@ -102,7 +105,11 @@ def standard_error(control: Estimate, treatment: Estimate, covariance: float = 0
 
 
 def satterthwaite(control: Estimate, treatment: Estimate) -> float:
-    """Degrees of freedom of a difference (see `welch`); infinite where no variance has any."""
+    """Degrees of freedom of a difference; infinite where no variance has any.
+
+    Formula: (v_c + v_t)²/(v_c²/ν_c + v_t²/ν_t).
+    Source: Satterthwaite (1946), "An approximate distribution of estimates of variance components", eq. 17.
+    """
     together = control.variance + treatment.variance
     if not together > 0:
         return inf

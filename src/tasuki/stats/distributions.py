@@ -16,12 +16,22 @@ _MANY, _CLOSE = 20_000, 0.002
 
 
 def normal_cdf(z: float) -> float:
-    """P(Z ≤ z) of the standard normal."""
+    """P(Z ≤ z) of the standard normal.
+
+    Formula: erfc(−z/√2)/2.
+    Source: Abramowitz & Stegun (1964), 26.2.29 with 7.1.2.
+    Checked against: scipy.special.ndtr (1e-9).
+    """
     return 0.5 * erfc(-z / sqrt(2))
 
 
 def normal_quantile(p: float) -> float:
-    """The z with P(Z ≤ z) = p."""
+    """The z with P(Z ≤ z) = p.
+
+    Source: Wichura (1988), "Algorithm AS 241: the percentage points of the normal distribution", which Python's
+        `statistics.NormalDist.inv_cdf` is made by.
+    Checked against: scipy.special.ndtri (1e-9).
+    """
     return _NORMAL.inv_cdf(p)
 
 
@@ -44,7 +54,11 @@ def t_two_sided(statistic: float, degrees: float) -> float:
 
 
 def t_cdf(statistic: float, degrees: float) -> float:
-    """P(T ≤ statistic) of Student's t; the normal when the degrees are infinite."""
+    """P(T ≤ statistic) of Student's t; the normal when the degrees are infinite.
+
+    Formula: half of the two-sided tail below 0, and one less it above, since the density is symmetric.
+    Source: see `t_two_sided`.
+    """
     tail = t_two_sided(statistic, degrees) / 2
     return tail if statistic < 0 else 1 - tail
 
@@ -53,6 +67,7 @@ def t_quantile(p: float, degrees: float) -> float:
     """The t with P(T ≤ t) = p; the normal's when the degrees are infinite.
 
     Formula: the root of the cumulative distribution, by Newton steps from the normal quantile inside a bracket.
+    Source: see `t_two_sided`, whose root this is.
     Checked against: scipy.special.stdtrit (1e-9).
     """
     if isinf(degrees):

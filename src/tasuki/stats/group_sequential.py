@@ -76,6 +76,7 @@ def boundaries(
 def crossing_probability(criticals: Sequence[float], fractions: Sequence[float]) -> float:
     """The chance that a difference of nothing reaches any of the boundaries.
 
+    Source: Armitage, McPherson & Rowe (1969), "Repeated significance tests on accumulating data".
     Checked against: Jennison & Turnbull (2000), Tables 2.1 and 2.3: Pocock's 2.413 and O'Brien and Fleming's
         2.040·√(5/k) for five looks give 5 %.
     """
@@ -138,6 +139,7 @@ def by_look(look: Look, degrees: float = inf) -> Yardstick:
         return Yardstick(look.critical, look.p_value)
 
     def p_value(statistic: float) -> float:
+        """The repeated p-value of the normal statistic that is as unlikely (see `by_look`)."""
         tail = t_two_sided(statistic, degrees) / 2
         return look.p_value(-normal_quantile(tail)) if tail > _SMALLEST_P else _SMALLEST_P
 

@@ -26,7 +26,10 @@ class Sizing:
 
     @property
     def unit_variance(self) -> float:
-        """The variance of the difference times the units of both arms: σ_c²/s + σ_t²/(1 − s)."""
+        """The variance of the difference times the units of both arms: σ_c²/s + σ_t²/(1 − s).
+
+        Source: the variance of a difference of independent means, as in `units_needed`.
+        """
         return self.variance_control / self.share_control + self.variance_treatment / (1 - self.share_control)
 
 
@@ -45,12 +48,20 @@ def units_needed(sizing: Sizing, effect: float) -> int:
 
 
 def detectable_effect(sizing: Sizing, units: int) -> float:
-    """The smallest absolute difference that so many units of both arms find with the power asked for."""
+    """The smallest absolute difference that so many units of both arms find with the power asked for.
+
+    Formula: δ = (z₁₋α/₂ + z_power)·√((σ_c²/s + σ_t²/(1 − s))/n).
+    Source: `units_needed`, solved for the effect.
+    """
     return _reach(sizing) * sqrt(sizing.unit_variance / units)
 
 
 def power_of(sizing: Sizing, effect: float, units: int) -> float:
-    """The chance that so many units of both arms find the effect."""
+    """The chance that so many units of both arms find the effect.
+
+    Formula: Φ(|δ|/σ_d − z₁₋α/₂) + Φ(−|δ|/σ_d − z₁₋α/₂) with σ_d² = (σ_c²/s + σ_t²/(1 − s))/n.
+    Source: the power of the two-sided z-test, of which `units_needed` leaves out the far tail.
+    """
     critical = normal_quantile(1 - sizing.alpha / 2)
     signal = abs(effect) / sqrt(sizing.unit_variance / units)
     return normal_cdf(signal - critical) + normal_cdf(-signal - critical)

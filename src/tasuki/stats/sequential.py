@@ -45,6 +45,9 @@ class Boundary:
         """The always-valid p-value of a difference of so many standard errors: the alpha whose interval ends at 0.
 
         The tuning stays that of the experiment's alpha, as it must be fixed beforehand.
+
+        Formula: √(k + 1)·exp(−z²·k/(2(k + 1))): `critical` solved for alpha.
+        Source: see `critical`.
         """
         k = self.scale
         return min(1.0, sqrt(k + 1) * exp(-(statistic**2) * k / (2 * (k + 1))))
@@ -66,5 +69,8 @@ def always_valid(
 
 
 def by_boundary(boundary: Boundary) -> Yardstick:
-    """The yardstick of any number of looks."""
+    """The yardstick of any number of looks.
+
+    Source: see `Boundary.critical`.
+    """
     return Yardstick(boundary.critical if boundary.units else inf, boundary.p_value)
