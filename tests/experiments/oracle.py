@@ -103,9 +103,11 @@ def answer(
                 values = [row[segment] for row in mine if row[segment] is not None]
                 by_cell[arm, (segment, min(values) if values else "(none)")].append(mine)
     limits = [_limits(rows, bound, asked) for bound in metrics]
+    everyone = [mine for (_, at), several_rows in by_cell.items() if at is None for mine in several_rows]
+    fills = [_fills(everyone, bound, asked) for bound in metrics]
     cells = {}
     for (arm, at), mine in by_cell.items():
-        samples = [_sample(mine, bound, asked, ends) for bound, ends in zip(metrics, limits, strict=True)]
+        samples = [_sample(mine, *one[:1], asked, one[1:]) for one in zip(metrics, limits, fills, strict=True)]
         cells[arm, at] = Cell(arm, at, len(mine), tuple(samples))
     return cells, several, nameless
 
@@ -136,16 +138,23 @@ def _limits(rows: list[Row], bound: BoundMetric, asked: Question) -> tuple[float
     return ends[0], ends[1]
 
 
+def _fills(groups: list[list[Row]], bound: BoundMetric, asked: Question) -> list[float]:
+    """What stands for a missing covariate: the mean of those units of all arms that have it."""
+    units = [values for rows in groups for unit in _units_in(rows, asked) if (values := _unit(unit, bound, asked)[0])]
+    columns = [[row[j] for row in units if not math.isnan(row[j])] for j in range(len(bound.variables))]
+    return [float(sum(map(Fraction, one)) / len(one)) if one else 0.0 for one in columns]
+
+
 def _unit(rows: list[Row], bound: BoundMetric, asked: Question) -> tuple[list[float] | None, int]:
     """The numbers of one unit, None where one is missing, and how many were lost."""
     values, missing, lost = [], False, 0
     for variable in bound.variables:
         raw = [_counted(variable.tree, variable.role, bound, row) for row in rows if _is_there(row, asked)]
         finite = [one for one in raw if one is not None and math.isfinite(one)]
-        if variable.role != "covariate" or asked.unit is None:
+        if variable.role != "covariate":
             lost += sum(one is not None and not math.isfinite(one) for one in raw)
         if variable.role == "covariate":
-            values.append(max(finite) if finite else 0.0)
+            values.append(max(finite) if finite else math.nan)
         elif variable.role == "rows" and asked.unit is not None:
             values.append(1.0)
         elif asked.unit is not None:
@@ -161,9 +170,8 @@ def _is_there(row: Row, asked: Question) -> bool:
     return asked.present is None or row[asked.present] is not None
 
 
-def _sample(
-    groups: list[list[Row]], bound: BoundMetric, asked: Question, limits: tuple[float | None, float | None]
-) -> Sample:
+def _sample(groups: list[list[Row]], bound: BoundMetric, asked: Question, treated: tuple[Any, list[float]]) -> Sample:
+    limits, fills = treated
     kept, lost, held = [], 0, 0
     low, high = (-math.inf if limits[0] is None else limits[0]), (math.inf if limits[1] is None else limits[1])
     for rows in groups:
@@ -172,6 +180,7 @@ def _sample(
             values, gone = _unit(unit, bound, asked)
             lost += gone
             if values is not None:
+                values = [fills[j] if math.isnan(one) else one for j, one in enumerate(values)]
                 held += not low <= values[0] <= high
                 mine.append([low if values[0] < low else high if values[0] > high else values[0], *values[1:]])
         if mine:

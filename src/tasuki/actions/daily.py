@@ -20,6 +20,7 @@ from tasuki.experiments.daily_path import (
 from tasuki.experiments.design import MOST_ARMS, Design
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.compile import statistics_tree
+from tasuki.metrics.fills import fills_of
 from tasuki.metrics.path import DAY, path_question, with_day
 from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
@@ -85,7 +86,9 @@ def measure_path(
     ends = {at: cells[0].samples[i].limits for at, i in enumerate(kept)}
     limits = {at: one for at, one in ends.items() if one is not None}
     dated = {**columns, DAY: "BIGINT"}
-    readings = [read(engine, with_day(one, time), dated, plain).within(limits) for one in tables]
+    overall = fills_of(statistics, bound, is_filled=True)
+    fills = {(kept.index(i), j): fill for (i, j), fill in overall.items()}
+    readings = [read(engine, with_day(one, time), dated, plain).within(limits).filled(fills) for one in tables]
     known = _day_by_day(engine, readings) if question.cluster else _at_once(engine, readings)
     seen = [day for day, _ in known]
     step = step_days(seen)

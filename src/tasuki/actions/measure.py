@@ -9,9 +9,10 @@ from tasuki.errors import Fault, Invalid
 from tasuki.experiments.design import MOST_ARMS
 from tasuki.metrics.bound import BoundMetric, bind_all
 from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
+from tasuki.metrics.fills import fills_of
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.origins import origins_of
-from tasuki.metrics.statistics import Cell, Sample, Statistics, read_statistics
+from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
 from tasuki.metrics.window import IN_WINDOW, MOST_HOURS, Window, windowed_table
 from tasuki.metrics.winsor import limits_tree, read_limits
 from tasuki.stats.quantile import Levels, levels
@@ -79,7 +80,22 @@ def statistics_of(warehouse: Engine, reading: Reading, alpha: float, most_values
 
 
 def counted(warehouse: Engine, reading: Reading) -> Statistics:
-    """What the grouped query says; asked once more, around the mean, where averages would lose digits that matter."""
+    """What the grouped query says of one table (see `counted_over`)."""
+    return counted_over(warehouse, [reading])
+
+
+def counted_over(warehouse: Engine, readings: Sequence[Reading]) -> Statistics:
+    """What the grouped query says of a table's parts together.
+
+    Where units lack a covariate it is asked once more, with the covariate's mean over all parts in its place.
+    """
+    statistics = added([_asked(warehouse, one) for one in readings])
+    fills = fills_of(statistics, readings[0].metrics)
+    return added([_asked(warehouse, one.filled(fills)) for one in readings]) if fills else statistics
+
+
+def _asked(warehouse: Engine, reading: Reading) -> Statistics:
+    """The answer for one part; asked once more, around the mean, where averages would lose digits that matter."""
     statistics = read_statistics(reading, warehouse.rows(statistics_tree(reading)))
     origins = origins_of(statistics)
     if not origins:

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import TYPE_CHECKING
 
-from tasuki.actions.measure import Asked, counted, measure, read, require_sound
+from tasuki.actions.measure import Asked, counted_over, measure, read, require_sound
 from tasuki.errors import Fault, Invalid
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.statistics import Statistics, added
+from tasuki.metrics.statistics import Statistics
 from tasuki.metrics.winsor import read_limits
 from tasuki.warehouse import Engine
 
@@ -66,8 +66,8 @@ def measure_within(
     for one in tables:
         reading = read(engine, one, columns, asked)
         reading = reading.within(read_limits(reading, {}))
-        parts.append(counted(engine, reading))
-    statistics = added(parts)
+        parts.append(reading)
+    statistics = counted_over(engine, parts)
     require_sound(statistics, reading.metrics)
     return statistics, reading.metrics
 

@@ -10,6 +10,7 @@ from tasuki.experiments.design import MOST_STRATA, Design, arrange
 from tasuki.experiments.doubts import (
     doubts_about_covariates,
     doubts_about_metrics,
+    doubts_about_missing_covariates,
     doubts_about_outliers,
     doubts_about_results,
     doubts_about_strata,
@@ -66,6 +67,7 @@ def compare_arms(
     concerns = (
         *doubts_about_units(statistics, everyone, srm),
         *doubts_about_metrics(metrics, everyone),
+        *doubts_about_missing_covariates(metrics, everyone),
         *doubts_about_covariates(metrics, everyone),
         *doubts_about_strata(metrics, strata, names, design),
         *doubts_about_outliers(metrics, everyone, design),

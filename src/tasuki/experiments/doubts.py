@@ -188,6 +188,48 @@ def doubts_about_covariates(metrics: Sequence[BoundMetric], totals: Sequence[Cel
                     )
 
 
+def doubts_about_missing_covariates(metrics: Sequence[BoundMetric], totals: Sequence[Cell]) -> Iterator[Concern]:
+    """Covariates that units lack: said with the share, and an error where the arms lack them unequally."""
+    for i, bound in enumerate(metrics):
+        samples = [cell.samples[i] for cell in totals if cell.samples[i].lacking]
+        starts = [pair[0] for pair in bound.ratios[1:]]
+        for covariate, j in zip(bound.metric.covariates, starts, strict=True):
+            lacking = [one.lacking[j] for one in samples]
+            units = [one.lacking[j] + one.having[j] for one in samples]
+            if not sum(lacking):
+                continue
+            p = split_p_value(lacking, [one / sum(units) for one in units])
+            having = split_p_value(
+                [a - b for a, b in zip(units, lacking, strict=True)], [n / sum(units) for n in units]
+            )
+            p = min(p, having)
+            differs = p < SRM_THRESHOLD
+            name, share = covariate.numerator, sum(lacking) / sum(units)
+            message = (
+                f"{bound.metric.name}: {sum(lacking):,} of {sum(units):,} units ({share:.1%}) lack the covariate "
+                f"{name} (null, NaN or infinite); its mean over all arms stands for it."
+            )
+            if differs:
+                message += (
+                    f" They are more frequent in one arm than in another (p = {p:.2g}), which what was known before "
+                    "the start cannot be: adjusting for it is wrong."
+                )
+            yield Concern(
+                "covariate_missing",
+                "error" if differs else "warning",
+                message,
+                {
+                    "metric": bound.metric.name,
+                    "covariate": name,
+                    "missing": sum(lacking),
+                    "units": sum(units),
+                    "share": share,
+                    "p": p,
+                    "case": "differs" if differs else "alike",
+                },
+            )
+
+
 def _covariate_of(cell: Cell, i: int, k: int, bound: BoundMetric) -> Estimate:
     moments = cell.samples[i].moments.ratios(bound.ratios)
     return Estimate(moments.means[k], moments.covariances[k][k] / moments.n if moments.n else nan, moments.n)

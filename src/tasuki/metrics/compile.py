@@ -36,7 +36,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
     """The one grouped query for all metrics of a table.
 
     Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
-    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, means `m{i}_a{j}` and
+    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, units that lack a
+    covariate `m{i}_u{j}` (with clusters also those that have it, `m{i}_h{j}`), means `m{i}_a{j}` and
     covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`. Means are
     those of the values less the reading's origins.
     With clusters, "units" are clusters: what was randomised.
@@ -121,6 +122,9 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
         chosen += [named(kind(this=values[0].copy()), f"m{i}_{name}") for kind, name in _EXTREMES]
     if i in reading.limits:
         chosen.append(named(exp.Sum(this=column(f"k{i}")), f"m{i}_held"))
+    letters = "u" if reading.cluster is None else "uh"
+    for j in (j for j, variable in enumerate(bound.variables) if variable.role == "covariate"):
+        chosen += [named(exp.Sum(this=column(f"{one}{i}_{j}")), f"m{i}_{one}{j}") for one in letters]
     values = [_from_origin(reading, i, j, value) for j, value in enumerate(values)]
     chosen += [named(exp.Avg(this=value.copy()), f"m{i}_a{j}") for j, value in enumerate(values)]
     if is_binary and len(values) == 1:
@@ -143,11 +147,11 @@ def _from_origin(reading: Reading, i: int, j: int, value: exp.Expr) -> exp.Expr:
 
 
 def _lost(reading: Reading, i: int, bound: BoundMetric) -> exp.Expr:
-    """How many numbers were NaN or infinite."""
-    positions = [j for j in range(len(bound.variables)) if not reading.is_whole(i, j)]
+    """How many of the metric's own numbers were NaN or infinite."""
+    is_own = [variable.role != "covariate" for variable in bound.variables]
+    positions = [j for j in range(len(bound.variables)) if is_own[j] and not reading.is_whole(i, j)]
     if reading.is_grouped:
-        summed = [j for j in positions if bound.variables[j].role == "value" or reading.unit is None]
-        return total([exp.Sum(this=column(f"l{i}_{j}")) for j in summed])
+        return total([exp.Sum(this=column(f"l{i}_{j}")) for j in positions])
     return total(
         [
             exp.Sub(this=exp.Count(this=column(f"v{i}_{j}")), expression=exp.Count(this=finite(column(f"v{i}_{j}"))))

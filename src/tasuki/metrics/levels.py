@@ -156,7 +156,12 @@ def _clean(reading: Reading, level: exp.Select) -> exp.Select:
             value: exp.Expr = one
             if bound.variables[j].role == "covariate":
                 known = one if reading.is_whole(i, j) else finite(one)
-                value = exp.func("coalesce", known.copy(), exp.Literal.number(0))
+                fill = reading.fills.get((i, j))
+                zero = exp.Literal.number(0) if fill is None else exp.cast(number(fill), exp.DType.DOUBLE)
+                value = exp.func("coalesce", known.copy(), zero)
+                chosen.append(named(flag(exp.and_(*usable, is_null(known))), f"u{i}_{j}"))
+                if reading.cluster is not None:
+                    chosen.append(named(flag(exp.and_(*usable, is_known(known))), f"h{i}_{j}"))
             elif j == 0 and i in reading.limits:
                 value = _held(one, reading.limits[i])
                 chosen.append(named(flag(exp.and_(*usable, _is_beyond(one, reading.limits[i]))), f"k{i}"))
@@ -186,6 +191,8 @@ def _cluster_sums(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr
     chosen: list[exp.Expr] = []
     for j, variable in enumerate(bound.variables):
         chosen.append(named(exp.Sum(this=column(f"y{i}_{j}")), f"y{i}_{j}"))
+        if variable.role == "covariate":
+            chosen += [named(exp.Sum(this=column(f"{letter}{i}_{j}")), f"{letter}{i}_{j}") for letter in "uh"]
         if reading.unit is not None and variable.role != "rows":
             letter = "w" if variable.role == "covariate" else "l"
             chosen.append(named(exp.Sum(this=column(f"{letter}{i}_{j}")), f"{letter}{i}_{j}"))

@@ -34,6 +34,7 @@ class Reading:
         units: Events that were summed to units before, instead of rows (see `tasuki.metrics.increments`).
         origins: By metric and position, what values are counted from, where averages would lose digits otherwise
             (see `tasuki.metrics.origins`).
+        fills: By metric and position, what stands for a covariate that a unit lacks (see `tasuki.metrics.fills`).
     """
 
     table: exp.Expr
@@ -48,6 +49,7 @@ class Reading:
     limits: Mapping[int, Limits] = field(default_factory=dict)
     units: exp.Expr | None = None
     origins: Mapping[tuple[int, int], float] = field(default_factory=dict)
+    fills: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
     @property
     def is_grouped(self) -> bool:
@@ -61,6 +63,10 @@ class Reading:
     def around(self, origins: Mapping[tuple[int, int], float]) -> "Reading":
         """The same, its averages counted from these values."""
         return replace(self, origins=origins)
+
+    def filled(self, fills: Mapping[tuple[int, int], float]) -> "Reading":
+        """The same, these values standing for covariates that units lack."""
+        return replace(self, fills=fills)
 
     def of(self, table: exp.Expr) -> "Reading":
         """The same question about another table with these columns."""

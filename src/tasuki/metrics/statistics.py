@@ -24,6 +24,8 @@ class Sample:
         values: The variables of every unit, where there are so few that they were fetched.
         held: Units whose value lies beyond the limits and counts as these.
         limits: The ends of a winsorised metric, the same in every arm.
+        lacking: By variable, units with a value that lack this covariate; empty where it is not known.
+        having: By variable, units with a value that have it.
     """
 
     moments: Moments
@@ -35,6 +37,8 @@ class Sample:
     values: tuple[tuple[float, ...], ...] | None = None
     held: int = 0
     limits: Limits | None = None
+    lacking: tuple[int, ...] = ()
+    having: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,13 @@ def _joined(one: Sample, other: Sample) -> Sample:
     ends = [each.extremes for each in (one, other) if each.extremes is not None]
     extremes = (min(low for low, _ in ends), max(high for _, high in ends)) if ends else None
     counts = {name: getattr(one, name) + getattr(other, name) for name in ("lost", "off", "varying", "held")}
-    return Sample(one.moments + other.moments, **counts, extremes=extremes, limits=one.limits or other.limits)
+    lacking, having = (_both(getattr(one, name), getattr(other, name)) for name in ("lacking", "having"))
+    joined = Sample(one.moments + other.moments, **counts, extremes=extremes, limits=one.limits or other.limits)
+    return replace(joined, lacking=lacking, having=having)
+
+
+def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(a + b for a, b in zip(one, other, strict=True)) if one and other else one or other
 
 
 def _place(cell: Cell) -> tuple[bool, tuple[str, str], str]:
@@ -137,7 +147,8 @@ def _sample_from(document: Mapping[str, Any]) -> Sample:
     told = {
         name: None if document[name] is None else tuple(document[name]) for name in ("quantiles", "extremes", "limits")
     }
-    return Sample(**{**document, "moments": moments, **told, "values": None})
+    known = {name: tuple(document.get(name, ())) for name in ("lacking", "having")}
+    return Sample(**{**document, "moments": moments, **told, **known, "values": None})
 
 
 def _segment(reading: Reading, row: Mapping[str, Any]) -> tuple[str, str] | None:
@@ -155,6 +166,10 @@ def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
     known = Sample(no_moments(size), lost, off, varying, held=held, limits=reading.limits.get(i))
     if not n:
         return known
+    lacking = tuple(int(row.get(f"m{i}_u{j}") or 0) for j in range(size))
+    having = tuple(n - lacking[j] if reading.cluster is None else int(row.get(f"m{i}_h{j}") or 0) for j in range(size))
+    if reading.metrics[i].metric.covariates:
+        known = replace(known, lacking=lacking, having=having)
     means = tuple(_number(row[f"m{i}_a{j}"]) + reading.origins.get((i, j), 0.0) for j in range(size))
     if f"m{i}_c0_0" not in row:
         variance = means[0] * (1 - means[0]) * n / (n - 1) if n > 1 else 0.0
