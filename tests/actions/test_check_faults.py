@@ -285,4 +285,5 @@ def test_each_fault_is_caught_by_the_probe_that_names_it(world: World, fault: st
     assert (found.passed, found.fault) == (False, kind)
     assert said in found.explanation
     assert FAULTS[kind].remedy.en in found.explanation
-    assert failed(report) == {name, *ALSO.get(fault, ())}
+    # What a fault brings with it depends on how soon the service sees it; what names it does not.
+    assert {name} <= failed(report) <= {name, *ALSO.get(fault, ())}

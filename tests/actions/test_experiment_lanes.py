@@ -15,6 +15,7 @@ from tasuki.actions.relay import open_idea
 from tasuki.actions.start import StartRequest, list_experiments, ramp_experiment, start_experiment, stop_experiment
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
+from tasuki.cli.output import console
 from tasuki.clock import MovableClock
 from tasuki.errors import Invalid, Refused
 from tasuki.experiments.allocation import HoldOut, Reach
@@ -202,7 +203,7 @@ def test_the_commands_book_list_and_speak_json(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TASUKI_WORKSPACE", str(workspace.folder))
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)  # made when it was first needed, with the width of then
     open_idea(workspace, "An idea", actor="aoi", formation="all_in_one")
     asked = ["experiment", "book", "ab2", "--idea", "idea-1", "--kind", "comparison", "--days", "14", "--as", "aoi"]
     assert main([*asked, "--from", "2099-04-01", "--json"]) == 0

@@ -9,6 +9,7 @@ import pytest
 
 from relay_play import ROLES_OF, evidence_body
 from tasuki.cli.main import main
+from tasuki.cli.output import console
 
 
 class Shell:
@@ -39,7 +40,7 @@ class Shell:
 
 @pytest.fixture
 def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Shell:
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "_width", 200)
     monkeypatch.delenv("TASUKI_WORKSPACE", raising=False)
     monkeypatch.delenv("TASUKI_MEMBER", raising=False)
     assert main(["init", str(tmp_path / "w"), "--member", "aoi", "--role", "analyst"]) == 0
