@@ -91,6 +91,13 @@ def test_ab_2_has_a_path_over_its_days_and_no_day_is_missing(story):
     assert not codes & {"missing_days", "exposures_outside_days"}
 
 
+def test_comparing_on_an_idea_that_has_ended_leads_to_its_report(demo, story):
+    folder, _ = demo
+    refused = run_tasuki("experiment", "compare", "recency-comparison", "--workspace", str(folder))
+    assert refused.returncode == 4
+    assert "tasuki experiment report recency-comparison" in " ".join(refused.stderr.split())
+
+
 def test_the_ledger_of_the_demo_is_healthy_and_a_second_run_changes_nothing(demo):
     folder, _ = demo
     doctor = run_tasuki("doctor", "--json", "--workspace", str(folder))

@@ -11,7 +11,7 @@ from tasuki.actions.metrics import metric_named
 from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, Refused
 from tasuki.experiments.aa import AASplits
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.departures import (
@@ -119,6 +119,12 @@ def compare_experiment(
     if earlier:
         return _report_in(earlier[0].body["evidence"])
     state = workspace.ledger.state(idea)
+    if state.ended_at is not None:
+        raise Refused(
+            f"{idea} has ended: its comparison is not made anew",
+            rule="evidence is attached while an idea is on its way",
+            next_step=f"tasuki experiment report {experiment} --idea {idea} --out report.html",
+        )
     require_at_work(state, workspace.act(actor), state.stage, f"compare {experiment}")
     plan, run = _registered(state, experiment), _started(state, experiment)
     started, ended = run.started_at or workspace.clock(), run.stopped_at or workspace.clock()

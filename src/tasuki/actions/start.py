@@ -5,7 +5,7 @@ routes everybody back first: nobody stays in an arm that the ledger says is over
 same call again completes what was begun.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 
@@ -228,6 +228,7 @@ def idea_of_experiment(workspace: Workspace, experiment: str) -> str:
     ideas = workspace.ledger.ideas()
     found = [state.idea for state in ideas if any(one.name == experiment for one in state.experiments)]
     if not found:
+        _refuse_only_planned(ideas, experiment)
         raise Missing(
             f"there is no experiment {experiment!r}",
             expected="one that was booked or started",
@@ -319,6 +320,18 @@ def all_runs(workspace: Workspace) -> tuple[Run, ...]:
 def _runs(workspace: Workspace, state: IdeaState) -> tuple[Run, ...]:
     started = any(one.started_at is not None for one in state.experiments)
     return runs_of(state.idea, workspace.ledger.events(state.idea)) if started else ()
+
+
+def _refuse_only_planned(ideas: Sequence[IdeaState], experiment: str) -> None:
+    """A plan alone is no experiment yet: the next step is its start."""
+    for state in ideas:
+        plans = [one.record for one in state.evidence if one.kind == "experiment_plan"]
+        if any(one.get("experiment") == experiment for one in plans):
+            raise Missing(
+                f"{experiment} is planned, but was not started",
+                expected="an experiment that runs or ran",
+                next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
+            )
 
 
 def run_of(workspace: Workspace, idea: str, experiment: str) -> Run:
