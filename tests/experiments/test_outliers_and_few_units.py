@@ -153,3 +153,18 @@ def test_nothing_to_count_within_segments_is_no_data_rather_than_no_effect() -> 
     assert (said["amount"].values["count"], said["amount"].values["segments"]) == (3, 4)
     effects = {one.segment: one.effect for one in found.results if one.metric == "amount" and one.segment}
     assert [name for name, effect in effects.items() if effect is not None] == ["kind=buy"]
+
+
+def test_a_segment_that_changes_within_a_unit_is_told() -> None:
+    rng = np.random.default_rng(4)
+    events = pl.DataFrame({"u": np.arange(4_000) // 4, "x": rng.gamma(2, 1, 4_000)}).with_columns(
+        pl.Series("arm", np.arange(4_000) // 4 % 2).replace_strict({0: "a", 1: "b"}),
+        pl.Series("dev", np.where(np.arange(4_000) % 40 == 0, "app", "web")),
+        (pl.col("u") % 3).alias("kept"),
+    )
+    asked = {"variant": "arm", "control": "a", "unit": "u", "means": ["x"]}
+    found = tasuki.compare(events, segments=["dev", "kept"], **asked)
+    said = [one for one in found.concerns if one.code == "segment_varies"]
+    assert [(one.values["column"], one.values["varying"], one.severity) for one in said] == [("dev", 100, "warning")]
+    strata = tasuki.compare(events, stratum="dev", **asked)
+    assert [one.severity for one in strata.concerns if one.code == "segment_varies"] == ["error"]

@@ -19,7 +19,7 @@ from tasuki.experiments.doubts import (
 from tasuki.experiments.effects import Pair, effect_of
 from tasuki.experiments.looks import doubts_about_looks, monitoring_of
 from tasuki.experiments.recommend import recommend
-from tasuki.experiments.segments import doubts_about_segments, heterogeneities
+from tasuki.experiments.segments import doubts_about_segments, doubts_about_varying, heterogeneities
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
@@ -73,6 +73,7 @@ def compare_arms(
         *doubts_about_outliers(metrics, everyone, design),
         *doubts_about_results(results, design),
         *doubts_about_segments(results, tests, statistics.cells, design),
+        *doubts_about_varying(statistics, design),
         *doubts_about_looks(design, units),
         *more,
         *chosen,

@@ -6,7 +6,7 @@ from math import inf, sqrt
 
 from tasuki.experiments.comparison import Heterogeneity, Result
 from tasuki.experiments.design import Design
-from tasuki.metrics.statistics import Cell
+from tasuki.metrics.statistics import Cell, Statistics
 from tasuki.stats.concern import Concern
 from tasuki.stats.distributions import chi_squared_tail
 from tasuki.stats.heterogeneity import heterogeneity
@@ -84,6 +84,20 @@ def doubts_about_segments(
         yield from _contradiction(overall.get((group.metric, group.arm)), group, design)
     for column in dict.fromkeys(cell.segment[0] for cell in cells if cell.segment is not None):
         yield from _imbalance(column, [cell for cell in cells if cell.segment and cell.segment[0] == column])
+
+
+def doubts_about_varying(statistics: Statistics, design: Design) -> Iterator[Concern]:
+    """Segments that change within a unit: what a unit does may choose its segment, and the treatment what it does."""
+    units = sum(cell.units for cell in statistics.cells if cell.segment is None)
+    for column, count in statistics.varying_segments.items():
+        if count:
+            yield Concern(
+                "segment_varies",
+                "error" if column == design.stratum else "warning",
+                f"{count:,} of {units:,} units have more than one value of {column} and are put under the smallest. "
+                "What a unit does after the start must not choose its segment: take its value before the start.",
+                {"column": column, "varying": count, "units": units},
+            )
 
 
 def _without_data(results: Sequence[Result], overall: Mapping[tuple[str, str], Result]) -> Iterator[Concern]:

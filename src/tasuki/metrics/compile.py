@@ -36,7 +36,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
     """The one grouped query for all metrics of a table.
 
     Its columns: `arm`, `mixed` (see `SEVERAL_ARMS`), `s{k}` and `g{k}` (1 where segment k is not told apart), `units`,
-    `events`, and per metric i `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, units that lack a
+    `events`, `t{k}` (units with more than one value of segment k), and per metric i
+    `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, units that lack a
     covariate `m{i}_u{j}` (with clusters also those that have it, `m{i}_h{j}`), means `m{i}_a{j}` and
     covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`. Means are
     those of the values less the reading's origins.
@@ -52,6 +53,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
         counts[1] = named(exp.Sum(this=column("events")), "events")
     else:
         counts.append(named(exp.Literal.number(0), "mixed"))
+    if reading.tells_varying:
+        counts += [named(exp.Sum(this=column(f"t{k}")), f"t{k}") for k in range(len(segments))]
     tree = exp.select(*keys, *segments, *grouped, *counts)
     for i, bound in enumerate(reading.metrics):
         tree = tree.select(*_statistics(reading, i, bound))

@@ -48,6 +48,8 @@ def cluster_tree(reading: Reading) -> exp.Select:
         named(events, "events"),
     ]
     chosen += [named(exp.Min(this=column(f"s{k}")), f"s{k}") for k in range(len(reading.segments))]
+    if reading.tells_varying:
+        chosen += [named(exp.Sum(this=column(f"t{k}")), f"t{k}") for k in range(len(reading.segments))]
     for i, bound in enumerate(reading.metrics):
         chosen += _cluster_sums(reading, i, bound)
     return exp.select(*chosen).from_(clean_tree(reading).subquery("k")).group_by(column("cluster"))
@@ -103,7 +105,9 @@ def _units(reading: Reading, rows: exp.Select) -> exp.Select:
         named(_state("unit", exp.Min(this=arm.copy()), exp.Max(this=arm.copy())), "mixed"),
         named(exp.Count(this=exp.Star()), "events"),
     ]
-    chosen += [named(exp.Min(this=column(f"s{k}")), f"s{k}") for k in range(len(reading.segments))]
+    for k in range(len(reading.segments)):
+        least, most = exp.Min(this=column(f"s{k}")), exp.Max(this=column(f"s{k}"))
+        chosen += [named(least, f"s{k}"), named(flag(exp.NEQ(this=least.copy(), expression=most)), f"t{k}")]
     for i, bound in enumerate(reading.metrics):
         chosen += _unit_numbers(reading, i, bound)
     tree = exp.select(*chosen).from_(rows.subquery("r"))

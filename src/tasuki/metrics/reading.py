@@ -56,6 +56,11 @@ class Reading:
         """Whether rows are put together before they are counted."""
         return self.unit is not None or self.cluster is not None
 
+    @property
+    def tells_varying(self) -> bool:
+        """Whether units with more than one value of a segment are counted: where events are summed to units here."""
+        return self.unit is not None and self.units is None
+
     def within(self, limits: Mapping[int, Limits]) -> "Reading":
         """The same, its winsorised metrics held within these ends."""
         return replace(self, limits=limits)

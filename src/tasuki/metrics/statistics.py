@@ -1,7 +1,8 @@
 """The answer of a grouped query as values: what is known of each arm, in all and in each segment."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import isfinite, nan
 from typing import Any
 
@@ -67,12 +68,14 @@ class Statistics:
         units_in_several_arms: Units left out because they were seen in more than one arm.
         units_without_arm: Units whose arm is null.
         events_without_unit: Events whose unit is null.
+        varying_segments: By segment column, units with more than one value of it.
     """
 
     cells: tuple[Cell, ...]
     units_in_several_arms: int = 0
     units_without_arm: int = 0
     events_without_unit: int = 0
+    varying_segments: Mapping[str, int] = field(default_factory=dict)
 
 
 def added(parts: Sequence[Statistics]) -> Statistics:
@@ -86,7 +89,10 @@ def added(parts: Sequence[Statistics]) -> Statistics:
         sum(getattr(part, name) for part in parts)
         for name in ("units_in_several_arms", "units_without_arm", "events_without_unit")
     )
-    return Statistics(tuple(ordered), several, armless, unitless)
+    varying: Counter[str] = Counter()
+    for part in parts:
+        varying.update(part.varying_segments)
+    return Statistics(tuple(ordered), several, armless, unitless, dict(varying))
 
 
 def _together(one: Cell, other: Cell) -> Cell:
@@ -114,17 +120,20 @@ def _place(cell: Cell) -> tuple[bool, tuple[str, str], str]:
 def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Statistics:
     """What the rows of `tasuki.metrics.compile.statistics_tree` say. A segment that is null is called `(none)`."""
     cells, several, armless, unitless = [], 0, 0, 0
+    varying: Counter[str] = Counter()
     for row in rows:
         segment = _segment(reading, row)
         if row["mixed"] == 0 and row["arm"] is not None:
             samples = tuple(_sample(reading, i, row) for i in range(len(reading.metrics)))
             cells.append(Cell(str(row["arm"]), segment, int(row["units"]), samples))
+            if segment is None:
+                varying.update({name: int(row.get(f"t{k}") or 0) for k, name in enumerate(reading.segments)})
         elif segment is None:
             several += int(row["units"]) if row["mixed"] == SEVERAL_ARMS else 0
             unitless += int(row["events"]) if row["mixed"] == NO_UNIT else 0
             armless += int(row["units"]) if row["mixed"] == 0 else 0
     cells.sort(key=_place)
-    return Statistics(tuple(cells), several, armless, unitless)
+    return Statistics(tuple(cells), several, armless, unitless, dict(varying))
 
 
 def statistics_from(document: Mapping[str, Any]) -> Statistics:
