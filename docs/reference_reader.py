@@ -4,7 +4,8 @@ Usage: python reference_reader.py FOLDER     (…/<model>/versions/<version>)
 
 It is the format written down as a program (docs/artifact-format.md): port it to the JVM, to Go or to whatever serves,
 and prove the port with the golden examples of every version before it answers. It covers weight arrays and LightGBM's
-text, every kind of feature, and checks every hash first. Exit code 0: all scores agree; 1: something does not.
+text and every kind of feature. First it refuses what is not whole: hashes, names, files that are not listed, trees
+whose indices leave their arrays or lead back. Exit code 0: all scores agree; 1: something does not.
 """
 
 import hashlib
@@ -20,13 +21,28 @@ import numpy as np
 NULL, SEPARATOR = "\x00", "\x1f"
 
 
+DIGITS = 16
+
+
 def read_files(folder):
     """The files of a version, each checked against the manifest, and the manifest against the folder's name."""
     manifest = (folder / "manifest.json").read_bytes()
-    if hashlib.sha256(manifest).hexdigest()[: len(folder.name)] != folder.name:
+    if hashlib.sha256(manifest).hexdigest()[:DIGITS] != folder.name:
         raise SystemExit(f"{folder.name} is not the version of this manifest")
+    document = json.loads(manifest)
+    if document["format"] != "tasuki.artifact/1":
+        raise SystemExit(f"{document['format']!r} is not the format that this reader knows")
+    listed = document["files"]
+    for name in listed:
+        if not name or name in (".", "..") or set(name) & set("/\\\0"):
+            raise SystemExit(f"{name!r} is no plain file name")
+    for path in folder.iterdir():
+        if path.name != "manifest.json" and path.name not in listed:
+            raise SystemExit(f"{path.name} is not in the manifest")
     files = {}
-    for name, one in json.loads(manifest)["files"].items():
+    for name, one in listed.items():
+        if not (folder / name).is_file():
+            raise SystemExit(f"{name} is missing")
         files[name] = (folder / name).read_bytes()
         if len(files[name]) != one["bytes"] or hashlib.sha256(files[name]).hexdigest() != one["sha256"]:
             raise SystemExit(f"{name} is damaged")
@@ -127,6 +143,9 @@ def linear_scorer(spec, files):
     import io
 
     weights = np.load(io.BytesIO(files["weights.npy"]), allow_pickle=False)
+    plain_numbers = sum(map(is_plain, spec["features"]))
+    if weights.shape != (spec["buckets"] + plain_numbers,) or not np.isfinite(weights).all():
+        raise SystemExit("weights.npy: one finite weight per bucket and plain number is expected")
 
     def score(row):
         total = spec["intercept"]
@@ -149,6 +168,54 @@ def read_trees(text):
         lines = [line.partition("=") for line in block.split("\n")[1:] if "=" in line]
         trees.append({name: [float(one) for one in value.split()] for name, _, value in lines})
     return trees
+
+
+def require_whole(tree, number, columns):
+    """Refuses a tree that would be left by an index, or walked without end.
+
+    In a tree every node but the root has one parent. So each child may come once, and a walk from the root must reach
+    all of them: then no path leads back, and each ends at a leaf.
+    """
+
+    def must(holds, what):
+        if not holds:
+            raise SystemExit(f"trees.txt: tree {number}: {what}")
+
+    def whole(name, length, lowest, highest):
+        values = tree.get(name, [])
+        must(len(values) == length, f"{name} has {len(values)} values, expected {length}")
+        inside = all(value == int(value) and lowest <= value <= highest for value in values if math.isfinite(value))
+        must(inside and all(map(math.isfinite, values)), f"{name} is out of range")
+        return [int(value) for value in values]
+
+    (leaves,) = whole("num_leaves", 1, 1, 1_000_000)
+    must(len(tree.get("leaf_value", [])) == leaves, f"expected {leaves} leaf values")
+    must(all(map(math.isfinite, tree["leaf_value"])), "a leaf is not finite")
+    nodes = leaves - 1
+    if not nodes:
+        return
+    whole("split_feature", nodes, 0, columns - 1)
+    must(len(tree.get("threshold", [])) == nodes, f"expected {nodes} thresholds")
+    must(not any(map(math.isnan, tree["threshold"])), "a threshold is no number")
+    decisions = whole("decision_type", nodes, 0, 15)
+    sides = [whole(name, nodes, -leaves, nodes - 1) for name in ("left_child", "right_child")]
+    ahead, reached = [0], set()
+    while ahead:
+        node = ahead.pop()
+        must(node not in reached, f"node {node} is reached twice")
+        reached.add(node)
+        ahead += [side[node] for side in sides] if node >= 0 else []
+    must(len(reached) == nodes + leaves, "a node or leaf is never reached")
+    (sets,) = whole("num_cat", 1, 0, 1_000_000)
+    bounds = whole("cat_boundaries", sets + 1, 0, len(tree.get("cat_threshold", []))) if sets else []
+    must(bounds == sorted(bounds), "cat_boundaries go back")
+    if sets:
+        whole("cat_threshold", len(tree.get("cat_threshold", [])), 0, 2**32 - 1)
+    for threshold, decision in zip(tree["threshold"], decisions, strict=True):
+        inside = (
+            threshold == int(threshold) and 0 <= threshold < sets if decision & 1 and math.isfinite(threshold) else 0
+        )
+        must(not decision & 1 or inside, "a set of categories is not there")
 
 
 def leaf_of(tree, row):
@@ -178,7 +245,12 @@ def leaf_of(tree, row):
 def trees_scorer(spec, files):
     """The sigmoid of the leaves' sum; a key that is in no vocabulary gets the code after the last."""
     text = files["trees.txt"].decode()
-    trees = read_trees(text)
+    try:
+        trees = read_trees(text)
+    except ValueError as error:
+        raise SystemExit(f"trees.txt: {error}") from None
+    for number, tree in enumerate(trees):
+        require_whole(tree, number, len(spec["features"]))
     slope = float(text.partition("objective=binary sigmoid:")[2].partition("\n")[0])
 
     def score(row):

@@ -1,6 +1,8 @@
 """Another runtime can be proved: a reader of NumPy alone, with no tasuki to import, gives every golden score."""
 
+import hashlib
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -58,3 +60,87 @@ def test_reader_notices_a_wrong_score_a_damaged_file_and_what_it_does_not_cover(
     assert "example 3" in wrong.stdout
     forest = read(stored(tmp_path, RandomForestClassifier(3, max_depth=3)))
     assert (forest.returncode, "skops" in forest.stdout) == (1, True)
+
+
+def changed(folder: Path, tmp_path: Path, change: Any) -> "subprocess.CompletedProcess[str]":
+    """The reader's words on a version whose trees were changed, with hashes that are right."""
+    files = {one.name: one.read_bytes() for one in folder.iterdir() if one.name != "manifest.json"}
+    files["trees.txt"] = change(files["trees.txt"].decode()).encode()
+    listed = {name: {"sha256": hashlib.sha256(one).hexdigest(), "bytes": len(one)} for name, one in files.items()}
+    return read(written(tmp_path, files, listed))
+
+
+def written(tmp_path: Path, files: dict[str, bytes], listed: dict[str, Any]) -> Path:
+    document = {"format": "tasuki.artifact/1", "model": "ctr", "files": listed}
+    manifest = json.dumps(document).encode()
+    folder = tmp_path / "forged" / hashlib.sha256(manifest).hexdigest()[:16]
+    folder.mkdir(parents=True)
+    for name, one in {**files, "manifest.json": manifest}.items():
+        (folder / name).write_bytes(one)
+    return folder
+
+
+def replaced(field: str, place: int, value: str) -> Any:
+    def change(text: str) -> str:
+        start, _, rest = text.partition(f"\n{field}=")
+        line, _, end = rest.partition("\n")
+        words = line.split()
+        words[place] = value
+        return f"{start}\n{field}={' '.join(words)}\n{end}"
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "value"),
+    [
+        ("left_child", 0, "0"),
+        ("right_child", -1, "0"),
+        ("left_child", 0, "99999"),
+        ("left_child", 0, "-99999"),
+        ("left_child", 0, "1e999"),
+        ("split_feature", 0, "77"),
+        ("split_feature", 0, "-1"),
+        ("split_feature", 0, "0.5"),
+        ("decision_type", 0, "16"),
+        ("threshold", 0, "99999"),
+        ("num_cat", 0, "1e999"),
+        ("cat_boundaries", 1, "99999"),
+        ("cat_threshold", 0, "0.5"),
+        ("threshold", 0, "nan"),
+        ("leaf_value", 0, "nan"),
+        ("leaf_value", 0, "word"),
+        ("num_leaves", 0, "900"),
+    ],
+)
+def test_reader_refuses_a_tree_that_leaves_its_arrays_or_leads_back(
+    trees: Path, tmp_path: Path, field: str, place: int, value: str
+) -> None:
+    ended = changed(trees, tmp_path, replaced(field, place, value))
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr.startswith("trees.txt: ")
+    assert "Traceback" not in ended.stderr
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = stored(tmp_path_factory.mktemp("trees"), ESTIMATORS["trees"])
+    assert "agree" in changed(folder, folder.parent, lambda text: text).stdout
+    return folder
+
+
+@pytest.mark.parametrize("name", ["../golden.json", "a/b", "..", "", "a\\b"])
+def test_reader_refuses_names_that_lead_elsewhere(trees: Path, tmp_path: Path, name: str) -> None:
+    ended = read(written(tmp_path, {}, {name: {"sha256": "0" * 64, "bytes": 0}}))
+    assert (ended.returncode, ended.stderr.strip()) == (1, f"{name!r} is no plain file name")
+
+
+def test_reader_refuses_files_that_are_not_listed_or_not_there(trees: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(trees, tmp_path / trees.name))
+    (folder / "more.json").write_text("{}")
+    assert "more.json is not in the manifest" in read(folder).stderr
+    (folder / "more.json").rename(tmp_path / "more.json")
+    (folder / "golden.json").unlink()
+    assert "golden.json is missing" in read(folder).stderr
+    shorter = Path(shutil.copytree(trees, tmp_path / trees.name[:5]))
+    assert "is not the version" in read(shorter).stderr
