@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 import model_desk
+from tasuki.actions import training_job
 from tasuki.actions.models import train_model
 from tasuki.actions.relay import open_idea
 from tasuki.actions.training_journal import open_journal
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import system_clock
+from tasuki.errors import Refused
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +137,37 @@ def test_job_that_wants_more_memory_than_it_may_have_says_so(workspace: Workspac
     assert "memory" in ended.stderr
     assert "--memory" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="RLIMIT_DATA counts what a process holds on Linux only")
+def test_job_whose_libraries_do_not_fit_ends_in_words_though_it_has_no_time_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(training_job, "_LEAST_MEMORY_MB", 1)
+    said: list[str] = []
+    began = time.monotonic()
+    # What is far too little is refused by the loader; with a little more it does not end, depending on the machine.
+    assert training_job.run_limited(["--help"], training_job.Limits(memory_mb=80, start_s=2.0), said.append)[0] == 4
+    assert "allow more" in said[-1]
+    attempt = training_job.run_once(["--help"], training_job.Limits(memory_mb=120, start_s=2.0))
+    assert attempt.code in (None, 1, 4)
+    assert attempt.started == (attempt.code is not None)
+    assert time.monotonic() - began < 15
+
+
+def test_start_that_does_not_end_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training_job, "_BOOT", "import time; time.sleep(60)")
+    limits = training_job.Limits(memory_mb=500, retries=3, start_s=0.5)
+    with pytest.raises(Refused, match="libraries") as refused:
+        training_job.run_limited([], limits, print)
+    assert "allow more memory" in refused.value.next_step
+
+
+def test_process_that_has_loaded_its_libraries_may_take_its_time(workspace: Workspace) -> None:
+    path = model_file(workspace, "patient", "import time; time.sleep(6)")
+    words = command(workspace, path)[3:]
+    attempt = training_job.run_once(words, training_job.Limits(memory_mb=4_000, start_s=5.0))
+    assert (attempt.code, attempt.started) == (0, True), attempt.errors
 
 
 @pytest.mark.parametrize("options", [("--timeout", "0"), ("--retries", "-1"), ("--memory", "5")])

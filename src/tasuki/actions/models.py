@@ -121,7 +121,10 @@ def train_model(
         raise _out_of_memory(model_file.name) from error
     except Exception as error:
         # Libraries say it in errors of their own: LightGBM's, the engine's, the loader of shared libraries.
-        if any(word in str(error) for word in ("bad_alloc", "ran out of memory", "Cannot allocate memory")):
+        if any(
+            word in str(error)
+            for word in ("bad_alloc", "ran out of memory", "Cannot allocate memory", "Out of Memory Error")
+        ):
             raise _out_of_memory(model_file.name) from error
         raise
 

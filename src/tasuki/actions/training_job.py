@@ -5,6 +5,7 @@ the next attempt (`tasuki.actions.training_journal`).
 """
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -19,18 +20,29 @@ PASSED_ON = (0, 2, 3, 4, 5)
 """Exit codes that another attempt would give again: done, or a fault of question, input or rule."""
 
 _LEAST_MEMORY_MB = 256
-"""With less, OpenBLAS asks for its buffers again and again while it is loaded, and never ends."""
+"""With less, loading the libraries was seen never to end: probably OpenBLAS asks for its buffers again and again."""
+START_S = 60.0
+"""A process with a memory limit may take so long until it has loaded its libraries: one that is held up never ends."""
 _GRACE_S = 5.0
 _LONGEST_WAIT_S = 300.0
 _BOOT = """
 import sys
-limit = int(sys.argv.pop(1))
+limit, started = int(sys.argv.pop(1)), int(sys.argv.pop(1))
 if limit:
-    import resource
+    import os, resource
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
 if sys.platform == "linux":
     import ctypes, signal
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # end with the process that watches
+if limit:
+    try:
+        import numpy, scipy.linalg
+    except BaseException as error:
+        words = "the memory does not suffice to load the libraries (--memory): allow more"
+        print("%s; %s" % (words, str(error)[:200] or type(error).__name__), file=sys.stderr, flush=True)
+        os._exit(4)
+    os.write(started, b"1")
+    os.close(started)
 from tasuki.cli.main import run
 run()
 """
@@ -45,12 +57,14 @@ class Limits:
         retries: How often it is repeated after an attempt that failed by chance.
         memory_mb: What its process may hold (RLIMIT_DATA); None for no limit.
         first_wait_s: Seconds before the first repetition; each further one waits twice as long, at most five minutes.
+        start_s: Seconds until a process with a memory limit must have loaded its libraries.
     """
 
     timeout_s: float | None = None
     retries: int = 0
     memory_mb: int | None = None
     first_wait_s: float = 5.0
+    start_s: float = START_S
 
     @property
     def any(self) -> bool:
@@ -60,12 +74,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one attempt ended: `code` as a shell sees it, None when time ran out."""
+    """How one attempt ended: `code` as a shell sees it, None when time ran out; `started` once libraries are loaded."""
 
     code: int | None
     output: str
     errors: str
     took_s: float
+    started: bool = True
 
 
 def run_limited(arguments: Sequence[str], limits: Limits, say: Callable[[str], None]) -> tuple[int, str]:
@@ -84,6 +99,12 @@ def run_limited(arguments: Sequence[str], limits: Limits, say: Callable[[str], N
     _check(limits)
     for number in range(limits.retries + 1):
         attempt = run_once(arguments, limits)
+        if not attempt.started:
+            raise Refused(
+                f"the training had not loaded its libraries after {attempt.took_s:.0f} s, probably for want of memory",
+                rule=f"it may hold {limits.memory_mb} MB (--memory)",
+                next_step="allow more memory; on a machine that is only slow, run it again when it is less busy",
+            )
         if attempt.code in PASSED_ON:
             if attempt.errors:
                 say(attempt.errors.rstrip())
@@ -112,12 +133,22 @@ def run_limited(arguments: Sequence[str], limits: Limits, say: Callable[[str], N
 def run_once(arguments: Sequence[str], limits: Limits) -> Attempt:
     """One attempt, in a process group of its own that is ended as a whole when time runs out."""
     limit = (limits.memory_mb or 0) * 1024 * 1024
-    command = [sys.executable, "-c", _BOOT, str(limit), *arguments]
-    began = time.monotonic()
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(command, stdout=output, stderr=errors, start_new_session=True)
+    told, tells = os.pipe()
+    command = [sys.executable, "-c", _BOOT, str(limit), str(tells), *arguments]
+    began, started = time.monotonic(), True
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, os.fdopen(told, "rb") as start:
         try:
-            code: int | None = process.wait(limits.timeout_s)
+            process = subprocess.Popen(
+                command, stdout=output, stderr=errors, start_new_session=True, pass_fds=[tells] if limit else []
+            )
+        finally:
+            os.close(tells)
+        try:
+            if limit and (limits.timeout_s is None or limits.timeout_s > limits.start_s):
+                # It is readable when the process says so, and when the process has ended.
+                started = bool(select.select([start], [], [], limits.start_s)[0])
+            left_s = None if limits.timeout_s is None else max(0.0, limits.timeout_s - (time.monotonic() - began))
+            code: int | None = process.wait(left_s) if started else None
         except subprocess.TimeoutExpired:
             code = None
         finally:
@@ -127,7 +158,7 @@ def run_once(arguments: Sequence[str], limits: Limits) -> Attempt:
         said = [one.read().decode("utf-8", "replace") for one in (output, errors)]
     if code is not None and code < 0:
         code = 128 - code
-    return Attempt(code, said[0], said[1], time.monotonic() - began)
+    return Attempt(code, said[0], said[1], time.monotonic() - began, started)
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
