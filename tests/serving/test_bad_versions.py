@@ -167,3 +167,21 @@ def wait(done: Any) -> None:
     while not done():
         assert time.monotonic() < until
         time.sleep(0.02)
+
+
+def test_console_names_the_files_that_cannot_be_read_and_tells_the_end(workspace: Workspace) -> None:
+    running = model_desk.start_service(workspace.folder)
+    store = ArtifactStore(workspace.folder / "artifacts")
+    now = store.current("ctr", "champion")
+    assert now is not None
+    files = {**store.load("ctr", now), "features.json": b"[]"}
+    broken = store.put("ctr", files)
+    store.publish("ctr", "champion", broken, system_clock(), "sota")
+    running.wait(lambda health: control(health)["state"] == "last_good")
+    assert running.score({"unit": "u", "features": {**SENT, "slot": "top", "minutes_since_last": 1.0}})[0] == 200
+    store.publish("ctr", "champion", now, system_clock(), "sota")
+    assert running.stop() == 0
+    said = console(workspace)
+    assert f"artifacts/ctr/versions/{broken}: " in said
+    assert "features.json" in said
+    assert "stopped; it wrote 1 exposures to the log" in said.splitlines()[-1]

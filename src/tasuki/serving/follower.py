@@ -78,7 +78,7 @@ class Follower:
             self._stop.wait(_pause_s(self._pointer.location))
 
     def _look(self) -> Slot:
-        good = self._slot
+        good, version = self._slot, ""
         try:
             store = ArtifactStore.at(self._pointer.folder, self._pointer.location)
             version = store.current(self._pointer.model, self._pointer.channel) or ""
@@ -88,7 +88,10 @@ class Follower:
                     return good  # the pointer moved on meanwhile; the next look follows it
                 return replace(good, artifact=artifact, since=self._clock(), state="serving", error="")
         except Exception as error:  # whatever is wrong with the new version, the old one goes on
-            return replace(good, state="last_good" if good.artifact else "unavailable", error=one_line(error))
+            said = one_line(error)
+            if version and version not in said:  # whoever reads the log must find the files
+                said = f"{self._pointer.location}/{self._pointer.model}/versions/{version}: {said}"
+            return replace(good, state="last_good" if good.artifact else "unavailable", error=said)
         return replace(good, state="serving", error="")
 
     def _load(self, store: ArtifactStore, version: str) -> Artifact:

@@ -139,6 +139,9 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
         watcher.stop()
     finally:
         log.stop()
+    of = f" (worker {number} of {service.workers})" if service.workers > 1 else ""
+    lost = f"; {log.waiting:,} could not be written: {log.error}" if log.waiting else ""
+    say(f"stopped{of}; it wrote {log.written:,} exposures to the log{lost}")
 
 
 def _settle_interpreter() -> None:
