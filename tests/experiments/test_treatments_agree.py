@@ -242,7 +242,7 @@ def test_every_misuse_is_told_at_once() -> None:
             quantiles=[("x", 0.5)],
             winsor={"bought": "99%", "other": "1"},
             covariates={"x@0.5": ["bought"]},
-            time="x",
+            window_hours=1,
         )
     said = str(raised.value)
     for part in ("winsor bought", "winsor other", "covariate x@0.5", "window"):
