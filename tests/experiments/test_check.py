@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import entropy, ks_2samp
 
 from tasuki.errors import Invalid
@@ -35,6 +37,9 @@ from tasuki.experiments.check import (
     Thresholds,
     TrainingSeen,
     ValuesSeen,
+    VersionAgain,
+    covered_days,
+    covered_hours,
     day_verdicts,
     incidents_of,
     run_probes,
@@ -44,6 +49,12 @@ from tasuki.experiments.check import (
 from tasuki.flow.records import Probe
 from tasuki.stats.contrast import Estimate
 from tasuki.stats.stability import kolmogorov_smirnov, population_stability
+
+
+def again(rows: int, difference: float, tolerance: float = 0.0, cause: str = "") -> Recomputed:
+    """One version's scores, computed again."""
+    return Recomputed((VersionAgain("v1", rows, difference, tolerance),), cause=cause)
+
 
 TRAINED = TrainingSeen("", 2.0, (), 500, 500, 10, 1.0)
 DESIGN = {
@@ -69,7 +80,7 @@ GOOD = Seen(
     clock=ClockSeen(20_000, 0, 0.0, (LIVE,), (HoursSeen("at", (833,) * 24, FLAT),)),
     inputs=(InputSeen("control", "app", False, 14_000, 0, 0), InputSeen("treatment", "age", True, 6_000, 0, 3_000)),
     scores=ScoresSeen((2_000, 2_100, 1_900), (1 / 3, 1 / 3, 1 / 3), "its training rows"),
-    recomputed=Recomputed(2_000, 1e-16),
+    recomputed=again(2_000, 1e-16),
     labels=LabelsSeen(20_000, 19_990, ((0.12, 0.1), (0.5, 0.5), (0.88, 0.9)), 800),
     calibrated=(Calibrated("control", 12_000, 600.0, 590), Calibrated("treatment", 5_000, 250.0, 262)),
     spend=SpendSeen("spend", {"control": Estimate(10.0, 0.01, 700), "treatment": Estimate(10.2, 0.03, 300)}),
@@ -132,10 +143,10 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
     "moved": ({"scores": replace(GOOD.scores, counts=(5_000, 500, 500))}, {"score_distribution", "score_distance"}),
     "no expectation": ({"scores": None}, {"score_distribution", "score_distance"}),
     "no own score": ({"scores": replace(GOOD.scores, counts=(0, 0, 0))}, {"score_distribution", "score_distance"}),
-    "differs": ({"recomputed": Recomputed(2_000, 1.1e-9)}, {"scores_recomputed"}),
+    "differs": ({"recomputed": again(2_000, 1.1e-9)}, {"scores_recomputed"}),
     "no latency": ({"arms": {**GOOD.arms, "treatment": ArmSeen(6_000, 300, None, None)}}, {"latency"}),
-    "unreadable version": ({"recomputed": Recomputed(1_400, 0.0, "600 cannot")}, {"scores_recomputed"}),
-    "nothing recomputed": ({"recomputed": Recomputed(0, None)}, {"scores_recomputed"}),
+    "unreadable version": ({"recomputed": replace(again(1_400, 0.0), fault="600 cannot")}, {"scores_recomputed"}),
+    "nothing recomputed": ({"recomputed": Recomputed(())}, {"scores_recomputed"}),
     "too short": ({"days": 0.99}, {"days_covered"}),
     "an hour lost": ({"hours": (GOOD.hours[0], Counted("10:00", 10_000, 9_000))}, {"exposures_complete"}),
     "requests failed": ({"requests": RequestsSeen(20_000, 21, "the client")}, {"requests_answered"}),
@@ -207,10 +218,10 @@ NAMED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown": ({"values": (ValuesSeen("app", 9, 0.1, 0.06),)}, "values_unknown", "6.0%"),
     "moved": ({"values": (ValuesSeen("app", 9, 0.6),)}, "values_moved", "0.60"),
     "another's scores": (
-        {"recomputed": Recomputed(9, 0.1, cause="parameters_other: they are v7's")}, "parameters_other", "v7",
+        {"recomputed": again(9, 0.1, cause="parameters_other: they are v7's")}, "parameters_other", "v7",
     ),
     "another zone's scores": (
-        {"recomputed": Recomputed(9, 0.1, cause="time_zone_shifted: +9 h")}, "time_zone_shifted", "+9 h",
+        {"recomputed": again(9, 0.1, cause="time_zone_shifted: +9 h")}, "time_zone_shifted", "+9 h",
     ),
 }  # fmt: skip
 
@@ -310,6 +321,45 @@ def test_thresholds_that_cannot_be_used_are_all_named() -> None:
         thresholds_of({"days_required": -1, "max_null_share": True, "speed": 1, "latency_factor": float("nan")})
     assert [one.where for one in refused.value.faults] == ["speed", "days_required", "max_null_share", "latency_factor"]
     assert thresholds_of({"days_required": 2}) == Thresholds(days_required=2)
+
+
+def test_scores_of_a_form_with_32_bits_are_held_to_what_that_form_can_and_exact_ones_are_not() -> None:
+    assert failing(replace(GOOD, recomputed=again(9, 3e-7, tolerance=1e-6))) == set()
+    assert failing(replace(GOOD, recomputed=again(9, 1.1e-6, tolerance=1e-6))) == {"scores_recomputed"}
+    assert failing(replace(GOOD, recomputed=again(9, 3e-7))) == {"scores_recomputed"}
+    both = Recomputed((VersionAgain("exact", 9, 2e-9, 0.0), VersionAgain("onnx", 9, 5e-7, 1e-6)))
+    found = probe("scores_recomputed", replace(GOOD, recomputed=both))
+    assert (found.passed, found.value) == (False, 2e-9)  # the exact one is at fault, though the other differs more
+    assert "1e-06 for onnx" in found.threshold
+    looser = Thresholds(max_score_difference=1e-5)
+    assert failing(replace(GOOD, recomputed=again(9, 9e-6, tolerance=1e-6)), limits=looser) == set()
+
+
+@given(hours=st.sets(st.integers(0, 300)), quiet=st.integers(0, 12))
+def test_hours_count_when_they_have_rows_or_lie_in_a_short_quiet_stretch(hours: set[int], quiet: int) -> None:
+    covered = covered_hours(hours, quiet)
+    # A slow, obvious judge: hour by hour, how far away the next row is on either side.
+    counted = 0
+    for hour in range(301):
+        before = max((one for one in hours if one <= hour), default=None)
+        after = min((one for one in hours if one >= hour), default=None)
+        if before is not None and after is not None and (hour in hours or after - before - 1 <= quiet):
+            counted += 1
+    assert covered.hours == counted
+    span = max(hours) - min(hours) + 1 if hours else 0
+    assert (covered.with_rows, covered.hours + covered.interrupted) == (len(hours), span)
+
+
+def test_days_are_those_of_the_arm_that_was_seen_least() -> None:
+    day = range(24)
+    lane = [0, 1, 5, 9, 10, 15, 16, 23]  # a lane of 1 % has quiet hours, never more than six in a row
+    assert covered_days({"control": day, "treatment": lane}, ("control", "treatment"), 6).days == 1.0
+    assert covered_days({"control": day, "treatment": lane}, ("control", "treatment"), 5).days == pytest.approx(18 / 24)
+    assert covered_days({"control": day}, ("control", "treatment"), 6).days == 0.0
+    # Two bursts a week apart are two hours, not a week.
+    bursts = covered_days({"control": [0, 167], "treatment": [0, 167]}, ("control", "treatment"), 6)
+    assert bursts.days == pytest.approx(2 / 24)
+    assert "166 h of interruption left out" in bursts.told
 
 
 def test_the_stability_index_is_the_sum_of_both_divergences() -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tasuki.warehouse import Warehouse
 
 SAMPLE_ROWS = 2_000
+_HOUR_US = 3_600_000_000
 COLUMNS = ("exposure", "at", "experiment", "model", "unit", "arm", "version", "score", "fallback", "reason")
 MORE_COLUMNS = ("latency_us", "features")
 
@@ -66,6 +67,13 @@ select count(distinct unit) as units from checked_exposures where arm is distinc
 _SEVERAL_ARMS = """
 select count(*) as units from (select unit from checked_exposures group by unit having count(distinct arm) > 1) as u
 """
+_HOURS = {
+    "exposures": "select distinct arm, epoch_us(date_trunc('hour', at)) as hour_us from checked_exposures",
+    "outcomes": """
+        select distinct arm, epoch_us(date_trunc('hour', o.at)) as hour_us
+        from outcomes as o join checked_exposures as e on e.exposure = o.exposure
+    """,
+}
 _LOGGED = "select arm, count(distinct exposure) as logged from checked_exposures group by arm"
 _OUTCOMES = """
 select count(distinct exposure) as logged, count(distinct date_trunc('hour', at)) as hours,
@@ -147,6 +155,14 @@ class Exposures:
         covered = _covered("the exposures' own time", row)
         counts = (row["exposures"], row["distinct_exposures"], row["units"], row["misassigned_units"])
         return Totals(*counts, covered)
+
+    def hours_by_arm(self, by: str) -> dict[str, list[int]]:
+        """The hours since 1970 in which each arm has rows, by the exposures' own time or by that of their outcomes."""
+        found: dict[str, list[int]] = {}
+        for row in self.rows(_HOURS[by]):
+            if row["hour_us"] is not None:
+                found.setdefault(row["arm"], []).append(row["hour_us"] // _HOUR_US)
+        return found
 
     def moved(self, allocation: "Allocation") -> tuple[Moved, ...]:
         """Units that are in another arm than their hash says, by both arms."""

@@ -18,7 +18,7 @@ from tasuki.actions.logged_values import values_seen
 from tasuki.actions.recomputation import Sample, recompute, scores_seen
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import system_clock
-from tasuki.experiments.check import ArmDesign, DaySeen, InputSeen, Moved, Seen, Thresholds
+from tasuki.experiments.check import ArmDesign, DaySeen, InputSeen, Moved, Seen, Thresholds, covered_days
 from tasuki.experiments.start import TREATMENT, Run
 from tasuki.flow.evidence import DataWindow
 from tasuki.models.artifact import Input
@@ -103,6 +103,8 @@ class _Observer:
             return Observation(self._arms.design, Seen(), None)
         outcomes = exposures.outcomes()
         covered = totals.covered if outcomes is None else outcomes[1]
+        hours = exposures.hours_by_arm("exposures" if outcomes is None else "outcomes")
+        ran = covered_days(hours, self._run.shares, self._asked.limits.max_quiet_hours)
         sample = exposures.sample()
         client = count_client(exposures, said, tuple(self._run.shares))
         values, values_fault = values_seen(exposures, self._inputs_read(), self._table)
@@ -125,8 +127,8 @@ class _Observer:
             labels=followed.labels,
             calibrated=followed.calibrated,
             spend=followed.spend,
-            days=covered.hours / 24 if said.days is None else said.days,
-            days_source=_days_source(covered) if said.days is None else "the checker's word",
+            days=ran.days if said.days is None else said.days,
+            days_source=f"{covered.source} ({ran.told})" if said.days is None else "the checker's word",
         )
         return Observation(self._arms.design, seen, _window(covered), self._days(has_outcomes=outcomes is not None))
 
@@ -198,10 +200,6 @@ def _renamed(name: str, rows: Sequence[Mapping[str, Any]], read: Collection[str]
     candidates = [one for one, count in counts.items() if count == len(lacking)]
     close = get_close_matches(name, candidates, n=1, cutoff=0.4)
     return close[0] if close else candidates[0] if len(candidates) == 1 else ""
-
-
-def _days_source(covered: Covered) -> str:
-    return f"{covered.source} ({covered.hours} hours with rows)"
 
 
 def _window(covered: Covered) -> DataWindow:

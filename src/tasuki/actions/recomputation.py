@@ -8,7 +8,7 @@ from typing import Any
 from tasuki.actions.exposures import Exposures
 from tasuki.actions.score_cause import cause_of
 from tasuki.errors import Invalid
-from tasuki.experiments.check import Recomputed, ScoresSeen
+from tasuki.experiments.check import Recomputed, ScoresSeen, VersionAgain
 from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
 
 Sample = Sequence[Mapping[str, Any]]
@@ -18,6 +18,9 @@ BINS = 20
 def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str], others: Sequence[str] = ()) -> Recomputed:
     """The largest difference between logged scores and those that their version gives for the logged inputs.
 
+    What counts as a difference is said by the form a version is kept in (`Artifact.tolerance`): one kept as ONNX
+    computes in 32 bits, so that a batch and a row may differ in their last digits; every other form is exact.
+
     Args:
         sample: Rows with `version`, `score` and `features`.
         artifact_of: The artifact of a version, or why it cannot be read.
@@ -26,7 +29,7 @@ def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str], othe
     by_version: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in sample:
         by_version[row["version"]].append(row)
-    rows, largest, faults, cause = 0, None, [], ""
+    seen, faults, cause = [], [], ""
     for version, mine in sorted(by_version.items()):
         artifact = artifact_of(version)
         if isinstance(artifact, str):
@@ -43,12 +46,16 @@ def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str], othe
         if isnan(difference):
             faults.append(f"a score of {version} is no number")
             continue
-        rows += len(mine)
-        largest = difference if largest is None else max(largest, difference)
-        if difference > TOLERANCE:
+        seen.append(VersionAgain(version, len(mine), difference, _lost_by_form(artifact)))
+        if difference > artifact.tolerance:
             readable = [one for name in others if isinstance(one := artifact_of(name), Artifact)]
             cause = cause or cause_of(artifact, mine, readable)
-    return Recomputed(rows, largest, "; ".join(faults), cause)
+    return Recomputed(tuple(seen), "; ".join(faults), cause)
+
+
+def _lost_by_form(artifact: Artifact) -> float:
+    """What the form alone may cost two computations of one score; nothing for the forms that are exact."""
+    return artifact.tolerance if artifact.tolerance > TOLERANCE else 0.0
 
 
 def scores_seen(exposures: Exposures, arm: str, artifact: Artifact | None, sample: Sample) -> ScoresSeen | None:

@@ -6,7 +6,7 @@ from itertools import combinations
 from typing import Any
 
 from tasuki.errors import Invalid
-from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
+from tasuki.models.artifact import Artifact, score_rows
 
 Rows = Sequence[Mapping[str, Any]]
 _TRIED_ROWS = 200
@@ -44,7 +44,7 @@ def _differing(artifact: Artifact, rows: Rows) -> list[Mapping[str, Any]]:
     again = _scores(artifact, columns)
     if again is None:
         return []
-    return [row for row, score in zip(rows, again, strict=True) if not abs(score - row["score"]) <= TOLERANCE]
+    return [row for row, score in zip(rows, again, strict=True) if not abs(score - row["score"]) <= artifact.tolerance]
 
 
 def _changes(artifact: Artifact, columns: Mapping[str, list[Any]]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
@@ -73,7 +73,7 @@ def _agrees(artifact: Artifact, columns: Mapping[str, list[Any]], scores: Sequen
     again = _scores(artifact, columns)
     if again is None:
         return False
-    close = sum(abs(mine - score) <= TOLERANCE for mine, score in zip(again, scores, strict=True))
+    close = sum(abs(mine - score) <= artifact.tolerance for mine, score in zip(again, scores, strict=True))
     return close >= _AGREEING * len(scores)
 
 

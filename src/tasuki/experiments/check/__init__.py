@@ -4,6 +4,7 @@
 A probe without data fails: "nothing was seen" is never "it behaves".
 """
 
+from tasuki.experiments.check.coverage import ArmCovered, Coverage, covered_days, covered_hours
 from tasuki.experiments.check.faults import FAULTS, NO_DATA, KnownFault
 from tasuki.experiments.check.probes import DAILY, PROBES, day_verdicts, incidents_of, run_probes
 from tasuki.experiments.check.seen import (
@@ -27,6 +28,7 @@ from tasuki.experiments.check.seen import (
     SpendSeen,
     TrainingSeen,
     ValuesSeen,
+    VersionAgain,
 )
 from tasuki.experiments.check.thresholds import Thresholds, thresholds_of, thresholds_text
 
@@ -36,11 +38,13 @@ __all__ = [
     "NO_DATA",
     "PROBES",
     "AnswersSeen",
+    "ArmCovered",
     "ArmDesign",
     "ArmSeen",
     "Calibrated",
     "ClockSeen",
     "Counted",
+    "Coverage",
     "DaySeen",
     "Design",
     "HoursSeen",
@@ -57,6 +61,9 @@ __all__ = [
     "Thresholds",
     "TrainingSeen",
     "ValuesSeen",
+    "VersionAgain",
+    "covered_days",
+    "covered_hours",
     "day_verdicts",
     "incidents_of",
     "run_probes",

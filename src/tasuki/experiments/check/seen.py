@@ -189,14 +189,30 @@ class ScoresSeen:
 
 
 @dataclass(frozen=True)
+class VersionAgain:
+    """Scores that a version gave, computed again.
+
+    Args:
+        version: The version.
+        rows: How many scores.
+        difference: The largest difference.
+        tolerance: How far two computations may differ by the form the version is kept in alone; 0 for an exact form.
+    """
+
+    version: str
+    rows: int
+    difference: float
+    tolerance: float
+
+
+@dataclass(frozen=True)
 class Recomputed:
-    """Logged scores computed again from the logged inputs: how many, the largest difference, or why not.
+    """Logged scores computed again from the logged inputs, by version, and why some could not be.
 
     `cause` says what would make them agree: inputs exchanged, a time shifted by whole hours, another version.
     """
 
-    rows: int
-    difference: float | None
+    versions: tuple[VersionAgain, ...]
     fault: str = ""
     cause: str = ""
 

@@ -17,7 +17,8 @@ class Thresholds:
     """What is allowed. The defaults suit a bidder that answers in a few milliseconds.
 
     Args:
-        days_required: Days with traffic.
+        days_required: Days that the arm with the fewest was seen on.
+        max_quiet_hours: The longest stretch without a row that counts as run; a longer one is an interruption.
         exposures_required: Exposures in each arm; fewer prove nothing.
         max_training_age_days: The oldest that the training run behind an arm's version may be when the check ends.
         max_failed_training_runs: Training runs that may have failed while the experiment ran.
@@ -41,7 +42,7 @@ class Thresholds:
         max_default_increase: How much more often than in training the most frequent value of an input occurs.
         max_stability_index: How far the scores' distribution may have moved (stability index).
         max_score_distance: The same as Kolmogorov–Smirnov's distance.
-        max_score_difference: How far a score computed again may be from the one that was served.
+        max_score_difference: How far a score computed again may be from the one served (for ONNX at least 1e-6).
         min_outcome_share: The least share of the exposures whose outcome arrived.
         max_label_distance: How far the labels' delays may be from training's, as Kolmogorov–Smirnov's distance.
         max_calibration_error: How far predicted and observed positives may differ, beyond chance, as a share.
@@ -55,6 +56,7 @@ class Thresholds:
     """
 
     days_required: float = 1.0
+    max_quiet_hours: float = 6.0
     exposures_required: int = 100
     max_training_age_days: float = 45.0
     max_failed_training_runs: int = 0
