@@ -84,6 +84,10 @@ def test_the_report_speaks_of_mature_held_out_rows_only(workspace):
     assert (entry.record["champion"], entry.record["challenger"]) == (champion, challenger)
     assert {one["segment"] for one in entry.record["metrics"]} == {"", "app=0", "app=1", "app=2", "app=3"}
     assert entry.record["failure_cases"]
+    for model, bins in entry.record["calibration_curve"].items():
+        assert sum(one["rows"] for one in bins) == found.comparison.rows, model
+        assert sum(one["positives"] for one in bins) == found.comparison.positives
+        assert all(one["observed_low"] <= one["observed"] <= one["observed_high"] for one in bins)
     assert entry.body["data_window"]["start"].startswith("2026-04-07")
 
 

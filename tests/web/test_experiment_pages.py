@@ -13,19 +13,13 @@ from tasuki.actions.workspace import Workspace
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.metrics.metric import Metric
 from tasuki.web.app import create_app
-from tasuki.web.experiments import intervals_of, probes_by_report, view_of
+from tasuki.web.drawings import _svg, calibration_of
+from tasuki.web.experiments import probes_by_report, view_of
 from tasuki.web.metric_tree import Branch, tree_of
 from tasuki.web.readings import concern_in, reasons_in
+from tasuki.web.texts import Texts
 
 TODAY = date(2026, 11, 24)
-EFFECT = {
-    "metric": "clicks",
-    "treatment_arm": "treatment",
-    "relative": 0.03,
-    "relative_low": 0.01,
-    "relative_high": 0.05,
-    "direction": "increase",
-}
 
 
 def test_every_experiment_is_listed_and_has_a_page(browse: TestClient, told: Workspace) -> None:
@@ -42,6 +36,32 @@ def test_an_experiment_shows_its_effects_drawn_and_in_a_table(browse: TestClient
     assert page.count("<svg role=") >= 2
     assert 'style="' not in page
     assert "<caption" in page or "<thead>" in page
+
+
+@pytest.mark.parametrize(
+    ("language", "titles"),
+    [
+        ("en", ("Power by true effect, with 412,000 units", "install_rate: effect so far", "install_rate by os")),
+        ("ja", ("真の効果ごとの検出力（412,000 単位の場合）", "日ごとの推移", "セグメント別の効果")),
+    ],
+)
+def test_an_experiment_draws_its_power_its_days_and_its_segments(
+    browse: TestClient, language: str, titles: tuple[str, ...]
+) -> None:
+    page = browse.get(f"/experiments/recency-ab?lang={language}").text
+    for title in titles:
+        assert title in page
+    assert "undefined" not in page
+    numbers = Texts(language)("chart.numbers")  # type: ignore[arg-type]
+    assert page.count(f"<summary>{numbers}</summary>") >= 3
+
+
+def test_what_is_drawn_is_drawn_once(browse: TestClient) -> None:
+    browse.get("/experiments/recency-ab?lang=en")
+    before = _svg.cache_info()
+    browse.get("/experiments/recency-ab?lang=en")
+    assert _svg.cache_info().misses == before.misses
+    assert _svg.cache_info().hits > before.hits
 
 
 def test_the_rules_reasons_are_told_in_the_readers_language() -> None:
@@ -67,27 +87,6 @@ def test_an_empty_workspace_says_how_to_begin(empty: Workspace, address: str) ->
 @pytest.mark.parametrize("address", ["/experiments", "/calendar", "/metrics"])
 def test_these_pages_can_only_be_looked_at(browse: TestClient, address: str) -> None:
     assert browse.post(address).status_code == 405
-
-
-@pytest.mark.parametrize(
-    ("direction", "low", "high", "verdict"),
-    [
-        ("increase", 0.01, 0.05, "gain"),
-        ("increase", -0.05, -0.01, "harm"),
-        ("increase", -0.01, 0.05, "open"),
-        ("decrease", -0.05, -0.01, "gain"),
-        ("decrease", 0.01, 0.05, "harm"),
-        ("increase", None, None, "open"),
-    ],
-)
-def test_an_interval_reads_as_its_direction_wants(direction: str, low: object, high: object, verdict: str) -> None:
-    row = {**EFFECT, "direction": direction, "relative_low": low, "relative_high": high}
-    assert intervals_of([row])[0].verdict == verdict
-
-
-def test_arms_are_named_where_there_are_several() -> None:
-    rows = intervals_of([EFFECT, {**EFFECT, "treatment_arm": "other"}])
-    assert [one.label for one in rows] == ["clicks · treatment", "clicks · other"]
 
 
 def test_probes_of_several_reports_stand_beside_each_other() -> None:
@@ -127,3 +126,23 @@ def test_faults_of_the_declarations_are_shown_in_place_of_the_tree(empty: Worksp
         page = client.get("/metrics?lang=en")
     assert page.status_code == 200
     assert "average" in page.text
+
+
+@pytest.mark.parametrize(("language", "title"), [("en", "Calibration: observed rate"), ("ja", "較正: 予測した割合")])
+def test_an_offline_report_draws_its_calibration_with_the_numbers_behind(
+    browse: TestClient, told: Workspace, language: str, title: str
+) -> None:
+    idea = next(
+        one.idea for one in told.ledger.shelf().ended.states if told.ledger.state(one.idea).latest("offline_report")
+    )
+    page = browse.get(f"/ideas/{idea}?lang={language}").text
+    assert title in page
+    drawing = page[page.index(title) :]
+    assert "<svg role=" in drawing[:4000]
+    assert "78,063" in drawing
+
+
+def test_an_offline_report_of_before_is_shown_without_a_curve() -> None:
+    assert calibration_of({"recommendation": "go"}, "en") is None
+    assert calibration_of({"calibration_curve": None}, "en") is None
+    assert calibration_of({"calibration_curve": {"champion": [], "challenger": []}}, "ja") is None

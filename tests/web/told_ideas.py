@@ -102,7 +102,16 @@ def offline_report() -> r.OfflineReport:
         recommendation="go",
         reasons=("対数損失が改善した",),
         concerns=(r.ConcernNote("few_positives", "warning", "正例が 530 件と少ない"),),
+        calibration_curve=r.CalibrationCurves(
+            champion=(calibration_bin(78_000, 110, 0.0019), calibration_bin(78_063, 420, 0.0059)),
+            challenger=(calibration_bin(78_031, 95, 0.0012), calibration_bin(78_032, 435, 0.0057)),
+        ),
     )
+
+
+def calibration_bin(rows: int, positives: int, predicted: float) -> r.CalibrationBin:
+    rate = positives / rows
+    return r.CalibrationBin(rows, positives, predicted, rate, 0.9 * rate, 1.1 * rate)
 
 
 def golden() -> r.GoldenExamples:
@@ -215,7 +224,14 @@ def comparison() -> r.ComparisonReport:
         ),
         concerns=(r.ConcernNote("novelty", "info", "効果は 3 週間を通して安定している"),),
         recommendation=r.Recommendation("ship", ("主要指標が改善し、ガードレールを守った",), 0.07),
+        daily=tuple(_so_far(f"2026-10-{day}", 0.2 / (day - 18)) for day in range(19, 32)),
     )
+
+
+def _so_far(day: str, reach: float) -> r.EffectOfDay:
+    point = 0.031
+    bounds = (0.0201 * point, 0.0201 * (point - reach), 0.0201 * (point + reach), point, point - reach, point + reach)
+    return r.EffectOfDay(day, "install_rate", "treatment", *bounds, 206_310, 206_027)
 
 
 def decision() -> r.Decision:

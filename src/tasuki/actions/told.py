@@ -6,6 +6,7 @@ from tasuki.actions.metrics import declared_metrics
 from tasuki.actions.report import Question, origin_of, save_document
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, TasukiError
+from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.registered import comparison_of
 from tasuki.flow.evidence import Evidence, read_evidence
 from tasuki.flow.records import ComparisonReport, ExperimentPlan
@@ -56,10 +57,17 @@ def document_of(
     """A comparison that was attached as evidence, as a document."""
     evidence, report = told
     plan = _plan(workspace, idea, report.experiment)
-    adjust, alpha = ("", 0.05) if plan is None else (plan.adjust, plan.alpha)
+    adjust = "" if plan is None else plan.adjust
     origin = origin_of(Question(name=report.experiment, adjust=adjust, engine=""), lambda: evidence.at)
-    comparison = titled(comparison_of(report, alpha), _titles(workspace, language))
-    return comparison_document(comparison, origin, language)
+    return comparison_document(told_comparison(workspace, report, plan, language), origin, language)
+
+
+def told_comparison(
+    workspace: Workspace, report: ComparisonReport, plan: ExperimentPlan | None, language: Language
+) -> Comparison:
+    """The comparison that a record tells of, with metrics called as the team calls them in the language."""
+    comparison = comparison_of(report, 0.05 if plan is None else plan.alpha)
+    return titled(comparison, metric_titles(workspace, language))
 
 
 def reports_of(workspace: Workspace, idea: str, language: Language) -> str:
@@ -69,7 +77,7 @@ def reports_of(workspace: Workspace, idea: str, language: Language) -> str:
     return "\n".join(to_markdown(one, level=2) for one in documents)
 
 
-def _titles(workspace: Workspace, language: Language) -> dict[str, str]:
+def metric_titles(workspace: Workspace, language: Language) -> dict[str, str]:
     """What the team calls its metrics, as it declares them today; a faulty declaration must not hide a result."""
     try:
         declared = declared_metrics(workspace.folder)

@@ -78,7 +78,7 @@ def calibration(series: Sequence[tuple[str, Sequence[CalibrationPoint]]], frame:
     ]
     top = max([1e-9, *(max(row["predicted"], row["high"]) for row in rows)])
     names = [name for name, _ in series]
-    axis = {"format": axis_format("percent", top, is_signed=False), "tickCount": 4}
+    axis = {"format": axis_format("percent", top, is_signed=False), "tickCount": 4, "labelOverlap": True}
     sides = {"type": "quantitative", "scale": {"domain": [0, top]}}
     x = {"field": "predicted", **sides, "axis": {**axis, "title": frame.words("calibration.predicted")}}
     y = {"field": "observed", **sides, "axis": {**axis, "title": frame.words("calibration.observed")}}

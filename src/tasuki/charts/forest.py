@@ -5,7 +5,19 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-from tasuki.charts.frame import FONT_PX, Frame, Spec, Unit, Verdict, axis_format, data, decimals_of, framed, shortened
+from tasuki.charts.frame import (
+    FONT_PX,
+    Frame,
+    Spec,
+    Unit,
+    Verdict,
+    axis_format,
+    data,
+    decimals_of,
+    framed,
+    shortened,
+    zero_without_sign,
+)
 
 LABEL_PX, VALUE_PX = 256, 186
 _WIDE_STEP, _NARROW_STEP, _AXIS_PX = 34, 58, 34
@@ -57,6 +69,7 @@ def forest(rows: Sequence[Interval], frame: Frame, unit: Unit = "percent", title
         "scale": {"domain": [low, high], "range": span, "nice": False, "zero": False},
         "axis": {
             "format": axis_format(unit, high - low),
+            "labelExpr": zero_without_sign(unit),
             "tickCount": 4,
             "title": None,
             "domain": False,

@@ -181,6 +181,11 @@ def axis_format(unit: Unit, span: float, *, is_signed: bool = True) -> str:
     return f"{sign}.{decimals}%" if unit == "percent" else f"{sign},.{decimals}f"
 
 
+def zero_without_sign(unit: Unit) -> str:
+    """The labels of an axis of changes: its zero is neither a gain nor a loss, so it has no sign."""
+    return f"datum.value === 0 ? '{'0%' if unit == 'percent' else '0'}' : datum.label"
+
+
 def decimals_of(share: float | None) -> int:
     """The decimals that a percentage is written with: as many as people compare by."""
     size = abs(share or 0.0)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tasuki.charts.frame import Frame, Spec, Unit, axis_format, data, framed
+from tasuki.charts.frame import Frame, Spec, Unit, axis_format, data, framed, zero_without_sign
 
 HEIGHT_PX = 230
 _SETTLED_SHARE = 0.4
@@ -47,7 +47,13 @@ def path_with_band(
     y = {
         "type": "quantitative",
         "scale": {"domain": [low, high], "nice": False, "zero": False},
-        "axis": {"format": axis_format(unit, high - low), "tickCount": 5, "title": None, "domain": False},
+        "axis": {
+            "format": axis_format(unit, high - low),
+            "labelExpr": zero_without_sign(unit),
+            "tickCount": 5,
+            "title": None,
+            "domain": False,
+        },
     }
     theme = frame.theme
     line = {"type": "line", "color": theme.neutral, "strokeWidth": 2.5}

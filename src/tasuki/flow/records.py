@@ -148,8 +148,31 @@ class ConcernNote:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class CalibrationBin:
+    """Rows with about the same prediction: its mean, and the rate that was seen with its 95 % interval."""
+
+    rows: Annotated[int, Field(ge=1)]
+    positives: Annotated[int, Field(ge=0)]
+    predicted: Probability
+    observed: Probability
+    observed_low: Probability
+    observed_high: Probability
+
+
+@dataclass(frozen=True, config=_STRICT)
+class CalibrationCurves:
+    """Predicted against observed rate of both models, the lowest predictions first."""
+
+    champion: tuple[CalibrationBin, ...]
+    challenger: tuple[CalibrationBin, ...]
+
+
+@dataclass(frozen=True, config=_STRICT)
 class OfflineReport:
-    """Challenger against champion on held-out data, and what the rule that was written before says of it."""
+    """Challenger against champion on held-out data, and what the rule that was written before says of it.
+
+    `calibration_curve` is None in reports of before it was kept, and where an outside tool gives none.
+    """
 
     champion: Text
     challenger: Text
@@ -161,6 +184,7 @@ class OfflineReport:
     recommendation: Literal["go", "no_go", "cannot_tell"]
     reasons: tuple[str, ...]
     concerns: tuple[ConcernNote, ...] = ()
+    calibration_curve: CalibrationCurves | None = None
 
 
 @dataclass(frozen=True, config=_STRICT)

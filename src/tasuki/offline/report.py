@@ -1,7 +1,7 @@
 """A comparison as evidence: the offline report that a hand-off carries, with the cases where the challenger fails."""
 
-from tasuki.flow.records import ConcernNote, MetricDifference, OfflineReport
-from tasuki.offline.comparison import OfflineComparison, OfflineMetric
+from tasuki.flow.records import CalibrationBin, CalibrationCurves, ConcernNote, MetricDifference, OfflineReport
+from tasuki.offline.comparison import Curves, OfflineComparison, OfflineMetric
 
 WORST_SEGMENTS = 5
 FEWEST_POSITIVES = 5
@@ -28,7 +28,15 @@ def offline_report(comparison: OfflineComparison, champion: str, challenger: str
         recommendation=said.decision,
         reasons=said.reasons,
         concerns=tuple(ConcernNote(one.code, one.severity, one.message, one.values) for one in comparison.concerns),
+        calibration_curve=_curves(comparison.calibration_curve),
     )
+
+
+def _curves(curves: Curves) -> CalibrationCurves:
+    champion, challenger = (
+        tuple(CalibrationBin(**vars(one)) for one in points) for points in (curves.champion, curves.challenger)
+    )
+    return CalibrationCurves(champion, challenger)
 
 
 def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:

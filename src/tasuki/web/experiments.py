@@ -2,20 +2,20 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
 
 from tasuki.actions.booking import read_calendar
 from tasuki.actions.start import ExperimentEntry, list_experiments
-from tasuki.charts.draw import can_draw, to_svg
-from tasuki.charts.forest import Interval, forest
-from tasuki.charts.frame import NARROW_PX, STYLED, WIDE_PX, Frame
+from tasuki.actions.told import report_of
+from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
+from tasuki.reports.document import Figure
+from tasuki.web.drawings import figures_in, power_of_plan
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
 
 WEEKS_SHOWN = 12
@@ -105,15 +105,17 @@ def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
         raise Missing(f"there is no experiment {name!r}")
     state = workspace.ledger.state(entry.idea)
     comparisons = _of(state, "comparison_report", name)
+    plan = _newest(_of(state, "experiment_plan", name))
     language = language_of(request, workspace.language)
     context = {
         "entry": entry,
         "state": state,
-        "plan": _newest(_of(state, "experiment_plan", name)),
+        "plan": plan,
         "checks": _of(state, "check_report", name),
         "probes": probes_by_report(_of(state, "check_report", name)),
         "comparison": _newest(comparisons),
-        "charts": _charts(_newest(comparisons), language),
+        "charts": _charts(workspace, entry, language) if comparisons else {},
+        "power": () if plan is None else power_of_plan(plan, language),
         "looks": tuple(comparisons),
         "decision": _decision(state, entry),
         "today": workspace.clock().date(),
@@ -149,42 +151,10 @@ def probes_by_report(reports: list[EvidenceEntry]) -> tuple[ProbeRow, ...]:
     return tuple(ProbeRow(name, tuple(verdicts.get(name) for verdicts in seen)) for name in names)
 
 
-def _charts(report: EvidenceEntry | None, language: Language) -> tuple[str, ...]:
-    """The effects as a forest plot in two widths; nothing where the drawing library is missing."""
-    if report is None or not can_draw():
-        return ()
-    rows = intervals_of([one for one in report.record["results"] if one["segment"] is None])
-    if not rows:
-        return ()
-    label = ", ".join(f"{one.label} {one.point:+.1%}" for one in rows if one.point is not None)
-    return tuple(
-        to_svg(forest(rows, Frame(language, STYLED, width)), label, f"effects-{width}")
-        for width in (WIDE_PX, NARROW_PX)
-    )
-
-
-def intervals_of(results: list[Any]) -> list[Interval]:
-    """Results of a report as the rows of a forest plot, by relative effect."""
-    several = len({one["treatment_arm"] for one in results}) > 1
-    return [
-        Interval(
-            f"{one['metric']} · {one['treatment_arm']}" if several else str(one["metric"]),
-            one["relative"],
-            one["relative_low"],
-            one["relative_high"],
-            _verdict(one),
-        )
-        for one in results
-    ]
-
-
-def _verdict(one: Any) -> Any:
-    low, high = one["relative_low"], one["relative_high"]
-    if one["direction"] == "decrease":
-        low, high = (None if high is None else -high), (None if low is None else -low)
-    if low is not None and low > 0:
-        return "gain"
-    return "harm" if high is not None and high < 0 else "open"
+def _charts(workspace: Workspace, entry: ExperimentEntry, language: Language) -> dict[str, tuple[Figure, ...]]:
+    """The figures of the newest comparison by the section of its report: effects, daily, segments."""
+    document = report_of(workspace, entry.idea, entry.name, language)
+    return {section.name: figures for section, figures in figures_in(document, "effects", "daily", "segments")}
 
 
 EXPERIMENTS = (show_experiments, show_calendar, show_experiment)

@@ -21,6 +21,7 @@ from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
 from tasuki.titles import Titles
+from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
 from tasuki.web.readings import concern_in, fault_titles, offline_verdict, reasons_in
@@ -81,6 +82,8 @@ def environment() -> Environment:
     templates.globals |= {
         "address": address,
         "assets_version": assets_version(),
+        "calibration_of": calibration_of,
+        "drawn": drawn,
         "date": date.fromisoformat,
         "fault_titles": fault_titles,
         "moment": from_text,
