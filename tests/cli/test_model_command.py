@@ -113,6 +113,7 @@ def test_publishing_moves_the_channel_and_rolling_back_returns_it(
         "channel": "spare",
         "version": two,
         "previous": one,
+        "default": None,
     }
     assert document("rollback", "ctr", "--channel", "spare")["version"] == one
     listed = document("list")["models"]

@@ -310,8 +310,13 @@ class _Run:
             latency_p99_ms=model.latency_p99_ms,
             max_size_mb=model.max_size_mb,
             retraining_cadence=model.retraining_cadence,
-            fallback="the control arm's answer; the score 0 when no arm can answer",
+            fallback=f"the control arm's answer; when control cannot answer either, {_default_told(artifact)}",
         )
+
+
+def _default_told(artifact: Artifact) -> str:
+    default = artifact.default
+    return "the score 0" if default is None else f"the default answer {default.value:g} ({default.reason})"
 
 
 def code_commit(folder: Path) -> str | None:

@@ -11,6 +11,7 @@ from tasuki.flow.evidence import Evidence, evidence_of
 from tasuki.flow.records import Publication
 from tasuki.flow.rights import require_at_work, require_member
 from tasuki.models.artifact import prove, read_artifact
+from tasuki.models.default_answer import DefaultAnswer, require_default
 
 CHAMPION = "champion"
 PUBLISHERS = ("ml_engineer", "data_scientist")
@@ -19,13 +20,14 @@ PUBLISHERS = ("ml_engineer", "data_scientist")
 
 @dataclass(frozen=True)
 class Published:
-    """A channel that now points to a version."""
+    """A channel that now points to a version; `default` is what is answered when nothing can be computed."""
 
     model: str
     channel: str
     version: str
     previous: str | None
     evidence: Evidence
+    default: DefaultAnswer | None = None
 
 
 def publish_model(
@@ -35,10 +37,14 @@ def publish_model(
     *,
     channel: str = "champion",
     actor: str,
+    default: DefaultAnswer | None = None,
     idea: str | None = None,
     key: str | None = None,
 ) -> Published:
     """Proves a version on its golden examples and on fresh rows, and points the channel at it.
+
+    Args:
+        default: What is answered when neither an arm nor control can; what its model file says by default.
 
     Raises:
         Refused: When the actor has no role that may, the idea's formation gives its stage to others, or a check fails:
@@ -46,11 +52,13 @@ def publish_model(
         Invalid: When the version is damaged or fails its golden examples. The channel stays as it was.
     """
     _require_publisher(workspace, actor, f"publish {model}")
+    require_default(default)
     if idea is not None:
         # Asked before the pointer moves: the evidence could not be attached afterwards.
         state = workspace.ledger.state(idea)
         require_at_work(state, workspace.act(actor), state.stage, f"publish {model} for {idea}")
-    faults = publication_faults(workspace, _candidate(workspace, model, version))
+    candidate = _candidate(workspace, model, version)
+    faults = publication_faults(workspace, candidate)
     if faults:
         raise Refused(
             f"version {version} of {model} cannot be published: {len(faults)} check(s) fail",
@@ -59,7 +67,8 @@ def publish_model(
             faults=faults,
             next_step="mend each, train again, and publish the new version",
         )
-    published = _published(workspace, Publication(model, channel, version, workspace.artifacts_location), actor)
+    record = Publication(model, channel, version, workspace.artifacts_location)
+    published = _published(workspace, record, actor, default or candidate.artifact.default)
     if idea is not None:
         attach_once(workspace, idea, published.evidence, actor, key)
     return published
@@ -75,7 +84,7 @@ def roll_back_model(
     idea: str | None = None,
     key: str | None = None,
 ) -> Published:
-    """Points the channel back at a version it had before, after proving that version.
+    """Points the channel back at a version it had before, with its default answer, after proving that version.
 
     Args:
         to: The version; None for the newest before the present one that nobody went back from since.
@@ -85,7 +94,8 @@ def roll_back_model(
     """
     _require_publisher(workspace, actor, f"roll back {model}")
     store = store_of(workspace)
-    history = [one.version for one in store.history(model, channel)]
+    pointers = store.history(model, channel)
+    history = [one.version for one in pointers]
     earlier = list(dict.fromkeys(one for one in reversed(history) if one != history[-1]))
     if to is None:
         to = next(iter(versions_behind(history)), None)
@@ -99,7 +109,8 @@ def roll_back_model(
             else "tasuki model list",
         )
     read_version(store, model, to)
-    published = _published(workspace, Publication(model, channel, to, workspace.artifacts_location), actor)
+    default = next(one.default for one in reversed(pointers) if one.version == to)
+    published = _published(workspace, Publication(model, channel, to, workspace.artifacts_location), actor, default)
     if idea is not None:
         attach_once(workspace, idea, published.evidence, actor, key)
     return published
@@ -148,8 +159,9 @@ def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
     )
 
 
-def _published(workspace: Workspace, record: Publication, actor: str) -> Published:
-    previous = store_of(workspace).publish(record.model, record.channel, record.version, workspace.clock(), actor)
+def _published(workspace: Workspace, record: Publication, actor: str, default: DefaultAnswer | None) -> Published:
+    store, now = store_of(workspace), workspace.clock()
+    previous = store.publish(record.model, record.channel, record.version, now, actor, default=default)
     known = replace(record, previous_version=previous)
     evidence = evidence_of(known, "tasuki model publish", workspace.clock())
-    return Published(record.model, record.channel, record.version, previous, evidence)
+    return Published(record.model, record.channel, record.version, previous, evidence, default)

@@ -114,6 +114,7 @@ def published_document(published: "Published") -> dict[str, Any]:
         "channel": published.channel,
         "version": published.version,
         "previous": published.previous,
+        "default": published.default,
     }
 
 

@@ -13,6 +13,7 @@ from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import CHANNELS, Run
 from tasuki.flow.evidence import read_evidence
 from tasuki.flow.records import CheckReport
+from tasuki.models.default_answer import DefaultAnswer
 from tasuki.store.artifacts import ArtifactStore
 
 SHOWN_PUBLICATIONS = 20
@@ -42,6 +43,7 @@ class ChannelState:
         doubt: `differs` when another version answers, `unavailable` when none does, `last_good` when an older one
             does since the newest cannot be used, `unreadable` for the pointer; empty when all is well or not known.
         error: Why, in the service's or the store's words.
+        default: What is answered when nothing can be computed; None for the score 0.
     """
 
     channel: str
@@ -51,6 +53,7 @@ class ChannelState:
     answering: tuple[Answering, ...] = ()
     doubt: str = ""
     error: str = ""
+    default: DefaultAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def _channel(store: ArtifactStore, service: ServiceHealth, model: str, channel: 
         return ChannelState(channel, None, None, "", answering)
     newest = history[-1]
     doubt, why = _doubt(newest.version, answering)
-    return ChannelState(channel, newest.version, newest.at, newest.by, answering, doubt, why)
+    return ChannelState(channel, newest.version, newest.at, newest.by, answering, doubt, why, newest.default)
 
 
 def _doubt(version: str, answering: Sequence[Answering]) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tasuki.cli.serving import serve, token
 if TYPE_CHECKING:
     from tasuki.actions.models import Published
     from tasuki.actions.training_job import Limits
+    from tasuki.models.default_answer import DefaultAnswer
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -146,6 +147,13 @@ def publish(
     model: ModelArgument,
     version: Annotated[str, typer.Argument(help="The version; `tasuki model list` shows them.")],
     channel: ChannelOption = "champion",
+    default: Annotated[
+        float | None,
+        typer.Option("--default", help="What is answered when nothing can be computed; the model file's by default."),
+    ] = None,
+    default_reason: Annotated[
+        str | None, typer.Option("--default-reason", help="Why that number; the log carries it.")
+    ] = None,
     idea: IdeaOption = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
@@ -155,9 +163,10 @@ def publish(
     """Proves a version on its golden examples and points the channel at it."""
     from tasuki.actions.models import publish_model
 
+    answer = _default(default, default_reason)
     with opened(workspace) as here:
         who = actor_of(here, member)
-        published = publish_model(here, model, version, channel=channel, actor=who, idea=idea, key=key)
+        published = publish_model(here, model, version, channel=channel, actor=who, default=answer, idea=idea, key=key)
     _emit_published(published, as_json)
 
 
@@ -241,6 +250,16 @@ app.command()(serve)
 app.command()(token)
 
 
+def _default(value: float | None, reason: str | None) -> "DefaultAnswer | None":
+    from tasuki.errors import Fault, Invalid
+    from tasuki.models.default_answer import DefaultAnswer
+
+    if (value is None) != (reason is None):
+        lacking = "--default" if value is None else "--default-reason"
+        raise Invalid("the default answer cannot be used", [Fault(lacking, "is missing", "both, or none of them")])
+    return None if value is None or reason is None else DefaultAnswer(value, reason)
+
+
 def _moment(text: str | None) -> Any:
     from tasuki.clock import from_text
     from tasuki.errors import Fault, Invalid
@@ -259,4 +278,6 @@ def _emit_published(published: "Published", as_json: bool) -> None:
     payload = published_document(published)
     before = f" (before: {published.previous})" if published.previous else ""
     text = f"{published.model} {published.channel} is now [bold]{published.version}[/]{before}"
+    if published.default is not None:
+        text += f"\nits default answer is {published.default.value:g}"
     emit("model-publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))

@@ -41,8 +41,10 @@ def _show_model(one: "ModelServing") -> None:
         since = f"{channel.since:%Y-%m-%d %H:%M}" if channel.since else ""
         answering = ", ".join(f"{arm.arm} {arm.version or 'nothing'}" for arm in channel.answering)
         doubt = " ".join(filter(None, (channel.doubt, channel.error)))
-        rows.append((channel.channel, channel.version or "nothing", since, channel.by, answering, doubt))
-    print_table(("channel", "published", "since (UTC)", "by", "answers with", "doubt"), rows, title=one.name)
+        default = f"{channel.default.value:g}: {channel.default.reason}" if channel.default else "0"
+        rows.append((channel.channel, channel.version or "nothing", since, channel.by, answering, default, doubt))
+    columns = ("channel", "published", "since (UTC)", "by", "answers with", "default answer", "doubt")
+    print_table(columns, rows, title=one.name)
     for run in one.running:
         shares = ", ".join(f"{arm} {share:.0%}" for arm, share in run.shares.items())
         console.print(f"{run.name} ({run.kind}) runs since {run.started_at:%Y-%m-%d %H:%M}: {shares}", markup=False)

@@ -1,5 +1,6 @@
 """Models: the one file that defines one, its features, training and artifact format."""
 
+from tasuki.models.default_answer import DefaultAnswer as DefaultAnswer
 from tasuki.models.definition import Model as Model
 from tasuki.models.definition import Target as Target
 from tasuki.models.features import category as category

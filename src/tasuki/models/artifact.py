@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tasuki.errors import Fault, Invalid, TasukiError
+from tasuki.models.default_answer import DefaultAnswer, default_from, default_to
 from tasuki.models.encoding import Column, RawValue, WrongValue, plain_column
 from tasuki.models.estimator_scorer import Estimator, EstimatorScorer
 from tasuki.models.features import (
@@ -77,6 +78,7 @@ class Artifact:
     """A version that was read and can score.
 
     `inputs` is what a request must give; `accepts` are all the names it may give, for logging and for other versions.
+    `default` is what the model file declared to be answered when nothing can be computed; publication may say another.
     """
 
     model: str
@@ -87,6 +89,7 @@ class Artifact:
     scorer: Scorer
     golden: tuple[Golden, ...]
     training: Mapping[str, Any]
+    default: DefaultAnswer | None = None
 
     @property
     def tolerance(self) -> float:
@@ -168,10 +171,11 @@ def parameters_files(model: Parameters) -> dict[str, bytes]:
     return {"features.json": to_json(spec), "weights.npy": array.getvalue()}
 
 
-def schema_file(inputs: Mapping[str, Input], accepts: Sequence[str]) -> bytes:
-    """What a request must and may give, as `schema.json`."""
+def schema_file(inputs: Mapping[str, Input], accepts: Sequence[str], default: DefaultAnswer | None = None) -> bytes:
+    """What a request must and may give, and what is answered when nothing can be computed, as `schema.json`."""
     listed = [asdict(one) for one in inputs.values()]
-    return to_json({"format": FORMAT, "inputs": listed, "accepts": list(accepts), "output": "probability"})
+    more = {} if default is None else {"default": default_to(default)}
+    return to_json({"format": FORMAT, "inputs": listed, "accepts": list(accepts), "output": "probability", **more})
 
 
 def golden_file(golden: tuple[Golden, ...], tolerance: float = TOLERANCE) -> bytes:
@@ -219,9 +223,8 @@ def _read(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
             f"version {version} of {model} cannot be read",
             [Fault("schema.json", "does not fit features.json, or there is no golden example")],
         )
-    return Artifact(
-        model, version, inputs, accepts, features, _scorer(parameters), golden, _json(files, "training.json")
-    )
+    scorer, training = _scorer(parameters), _json(files, "training.json")
+    return Artifact(model, version, inputs, accepts, features, scorer, golden, training, default_from(schema))
 
 
 def _scorer(parameters: Parameters) -> Scorer:

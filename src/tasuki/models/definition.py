@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasuki.errors import Fault
+from tasuki.models.default_answer import DefaultAnswer, default_faults
 from tasuki.models.features import TIME_PARTS, CountOver, Cross, Feature, HourOfDay, InputType, Number, TimePart
 
 LARGEST_BUCKETS = 2**24
@@ -61,6 +62,7 @@ class Model:
             a version is published.
         max_champion_shift: How far (PSI) they may be from the champion's scores of the same rows. A good new feature
             spreads scores and moves them by 1 or so; scores that lost their meaning move by much more.
+        default: What is answered when neither an arm nor control can, and why that; 0 without one.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Model:
     max_size_mb: float = 100.0
     max_score_shift: float = 0.25
     max_champion_shift: float = 2.5
+    default: DefaultAnswer | None = None
 
     @property
     def inputs(self) -> dict[str, InputType]:
@@ -164,6 +167,7 @@ def _type_faults(model: Model) -> Iterator[Fault]:
         value = getattr(model, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield Fault(name, f"{value!r} is a {type(value).__name__}", expected)
+    yield from default_faults(model.default)
     if isinstance(model.target, Target):
         yield from _target_type_faults(model.target)
     for name in model.segments if isinstance(model.segments, tuple | list) else ():

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.models.default_answer import DefaultAnswer
 from tasuki.models.definition import Model, Target, definition_faults, is_readable
 from tasuki.models.estimators import estimator_faults
 from tasuki.models.features import (
@@ -166,7 +167,9 @@ def _call_faults(path: Path, tree: ast.Module) -> list[Fault]:
     return faults
 
 
-_CALLED: dict[str, type[Model] | type[Target]] = {"Model": Model, "Target": Target}
+_CALLED: dict[str, type[Model] | type[Target] | type[DefaultAnswer]] = {
+    one.__name__: one for one in (Model, Target, DefaultAnswer)
+}
 
 
 def _line_of_keyword(tree: ast.Module, name: str) -> int:

@@ -181,7 +181,7 @@ def training_of(model: Model, parameters: Parameters, rows: TrainingRows, made_f
     """
     drafted = {
         **parameters_files(parameters),
-        "schema.json": schema_file(inputs_of(model.features), _accepted(model, made_from.table_columns)),
+        "schema.json": schema_file(inputs_of(model.features), _accepted(model, made_from.table_columns), model.default),
     }
     placeholder = golden_file((Golden({}, 0.0),))
     draft = read_artifact(model.name, "draft", {**drafted, "golden.json": placeholder, "training.json": b"{}"})

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from tasuki.models.artifact import Artifact
+from tasuki.models.default_answer import reason_of
 from tasuki.models.encoding import Column, WrongValue
 from tasuki.serving.plan import UNAVAILABLE, ServingPlan, Slot
 from tasuki.serving.request import Asked, AskedColumns
 
-DEFAULT_SCORE = 0.0
-"""What is answered when no arm can: a bidder that multiplies by it buys nothing."""
+NO_DEFAULT = 0.0
+"""What is answered when no arm can, of a model without a default answer: who bids it times a value buys nothing."""
 
 MISSING_FEATURE = "feature_missing"
 MODEL_FAILED = "model_failed"
@@ -56,7 +57,13 @@ def answer_row(plan: ServingPlan, asked: Asked) -> Answer:
         score, failed = _score_row(control.artifact, asked.features)
         if failed is None:
             return Answer(placed.arm, control.artifact.version, score, True, reason, placed.experiment)
-    return Answer(placed.arm, None, DEFAULT_SCORE, True, reason, placed.experiment)
+    said = reason_of(reason or MODEL_FAILED, plan.default)
+    return Answer(placed.arm, None, default_score(plan), True, said, placed.experiment)
+
+
+def default_score(plan: ServingPlan) -> float:
+    """The score of the model's default answer."""
+    return NO_DEFAULT if plan.default is None else plan.default.value
 
 
 def answer_columns(plan: ServingPlan, asked: AskedColumns, checked: dict[tuple[str, str], Column]) -> Answers:
@@ -67,7 +74,7 @@ def answer_columns(plan: ServingPlan, asked: AskedColumns, checked: dict[tuple[s
     answers = Answers(
         arms=[one.arm for one in placed],
         versions=[None] * rows,
-        scores=[DEFAULT_SCORE] * rows,
+        scores=[NO_DEFAULT] * rows,
         fallbacks=[True] * rows,
         reasons=[UNAVAILABLE] * rows,
         latencies_us=[0] * rows,
@@ -102,7 +109,8 @@ def _score_arm(plan: ServingPlan, slot: Slot, checked: dict[tuple[str, str], Col
         scores, _ = _score_columns(control.artifact, checked, at)
         if scores is not None:
             return _Scored(scores, control.artifact.version, reason)
-    return _Scored([DEFAULT_SCORE] * len(at), None, reason)
+    said = reason_of(reason or MODEL_FAILED, plan.default)
+    return _Scored([default_score(plan)] * len(at), None, said)
 
 
 def _put(answers: Answers, places: Sequence[int], scored: _Scored, taken_us: int) -> None:
@@ -117,15 +125,15 @@ def _put(answers: Answers, places: Sequence[int], scored: _Scored, taken_us: int
 def _score_row(artifact: Artifact | None, features: dict[str, Any]) -> tuple[float, str | None]:
     """The score, or why there is none."""
     if artifact is None:
-        return DEFAULT_SCORE, UNAVAILABLE
+        return NO_DEFAULT, UNAVAILABLE
     try:
         return artifact.scorer.score_row(features), None
     except KeyError as error:
-        return DEFAULT_SCORE, f"{MISSING_FEATURE}: {error.args[0]}"
+        return NO_DEFAULT, f"{MISSING_FEATURE}: {error.args[0]}"
     except WrongValue as error:
-        return DEFAULT_SCORE, f"{MISSING_FEATURE}: {error.column}"
+        return NO_DEFAULT, f"{MISSING_FEATURE}: {error.column}"
     except Exception:
-        return DEFAULT_SCORE, MODEL_FAILED
+        return NO_DEFAULT, MODEL_FAILED
 
 
 def _score_columns(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tasuki.clock import Clock
 from tasuki.models.artifact import Artifact, prove, read_artifact
+from tasuki.models.default_answer import DefaultAnswer
 from tasuki.serving.plan import Slot
 from tasuki.store.artifacts import ArtifactStore
 
@@ -81,18 +82,26 @@ class Follower:
         good, version = self._slot, ""
         try:
             store = ArtifactStore.at(self._pointer.folder, self._pointer.location)
-            version = store.current(self._pointer.model, self._pointer.channel) or ""
+            version, default = self._pointed(store)
+            if good.artifact is None:
+                good = replace(good, default=default)  # known before the version is, or even when it never is
             if good.artifact is None or good.artifact.version != version:
                 artifact = self._load(store, version)
-                if store.current(self._pointer.model, self._pointer.channel) != version:
+                if self._pointed(store) != (version, default):
                     return good  # the pointer moved on meanwhile; the next look follows it
-                return replace(good, artifact=artifact, since=self._clock(), state="serving", error="")
+                now = self._clock()
+                return replace(good, artifact=artifact, since=now, state="serving", error="", default=default)
+            good = replace(good, default=default)
         except Exception as error:  # whatever is wrong with the new version, the old one goes on
             said = one_line(error)
             if version and version not in said:  # whoever reads the log must find the files
                 said = f"{self._pointer.location}/{self._pointer.model}/versions/{version}: {said}"
             return replace(good, state="last_good" if good.artifact else "unavailable", error=said)
         return replace(good, state="serving", error="")
+
+    def _pointed(self, store: ArtifactStore) -> tuple[str, DefaultAnswer | None]:
+        history = store.history(self._pointer.model, self._pointer.channel)
+        return (history[-1].version, history[-1].default) if history else ("", None)
 
     def _load(self, store: ArtifactStore, version: str) -> Artifact:
         pointer = self._pointer

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.clock import to_text
+from tasuki.models.default_answer import default_to
 from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan, Slot
 from tasuki.serving.tally import SECONDS, Tally
@@ -228,6 +229,7 @@ def _plan_health(plan: ServingPlan) -> dict[str, Any]:
         "experiment": routing.experiment,
         "kind": routing.kind,
         "error": plan.error,
+        "default": default_to(plan.default),
         "arms": {arm.name: {"share": arm.share, **_slot_health(plan.slots[arm.name])} for arm in routing.arms},
         "beside": [
             {
@@ -251,4 +253,5 @@ def _slot_health(slot: Slot) -> dict[str, Any]:
         "since": None if slot.since is None else to_text(slot.since),
         "state": slot.state,
         "error": slot.error,
+        "default": default_to(slot.default),
     }

@@ -9,6 +9,7 @@ from typing import Literal
 from tasuki.experiments.assignment import Split
 from tasuki.experiments.routing import Routing
 from tasuki.models.artifact import Artifact, Input
+from tasuki.models.default_answer import DefaultAnswer
 from tasuki.serving.typed import ArmScorer, TypedRows
 
 SlotState = Literal["serving", "last_good", "unavailable"]
@@ -27,6 +28,7 @@ class Slot:
         since: When that version began to serve.
         state: `serving`, `last_good` (a newer version or the pointer cannot be used) or `unavailable`.
         error: Why, when it is not simply serving.
+        default: What its publication says to answer when nothing can be computed.
     """
 
     arm: str
@@ -36,6 +38,7 @@ class Slot:
     since: datetime | None
     state: SlotState
     error: str = ""
+    default: DefaultAnswer | None = None
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,12 @@ class ServingPlan:
     accepts: frozenset[str] | None
     error: str = ""
     typed: tuple[TypedRows, Mapping[str, ArmScorer]] | None = field(default=None, compare=False)
+
+    @cached_property
+    def default(self) -> DefaultAnswer | None:
+        """What is answered when neither arm nor control can: control's default, or the first that another arm has."""
+        every = (self.control, *self.slots.values())
+        return next((slot.default for slot in every if slot.default is not None), None)
 
     @cached_property
     def read(self) -> frozenset[str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 from tasuki.clock import from_text, to_text
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.models.default_answer import DefaultAnswer, default_from, default_to
 from tasuki.models.definition import is_plain_name
 from tasuki.store.places import place_of, resolve_location
 
@@ -32,11 +33,12 @@ LARGEST_FILE_BYTES = 1 << 30
 
 @dataclass(frozen=True)
 class Pointer:
-    """A version that a channel pointed to, since when, and who published it."""
+    """A version that a channel pointed to, since when, who published it, and its default answer."""
 
     version: str
     at: datetime
     by: str
+    default: DefaultAnswer | None = None
 
 
 class ArtifactStore:
@@ -101,8 +103,13 @@ class ArtifactStore:
             raise Invalid(f"{where} is not the manifest of version {version}", [Fault(where, "its hash differs")])
         return self._checked_files(folder, there, manifest)
 
-    def publish(self, model: str, channel: str, version: str, at: datetime, by: str) -> str | None:
-        """Points the channel at a version that is here and intact, atomically; returns the version it replaced."""
+    def publish(
+        self, model: str, channel: str, version: str, at: datetime, by: str, *, default: DefaultAnswer | None = None
+    ) -> str | None:
+        """Points the channel at a version that is here and intact, atomically; returns the version it replaced.
+
+        The default answer lies beside the pointer, so that it is known even when the version cannot be loaded.
+        """
         if not is_plain_name(channel):
             raise Invalid(
                 "the channel has no plain name", [Fault("channel", f"{channel!r}", "letters, digits, - and _")]
@@ -114,13 +121,8 @@ class ArtifactStore:
         def pointed(content: bytes | None) -> bytes:
             history = self._history(path, content)
             replaced.append(history[-1].version if history else None)
-            pointers = [*history, Pointer(version, at, by)]
-            document = {
-                "version": version,
-                "at": to_text(at),
-                "by": by,
-                "history": [{"version": one.version, "at": to_text(one.at), "by": one.by} for one in pointers],
-            }
+            pointers = [_written(one) for one in (*history, Pointer(version, at, by, default))]
+            document = {**pointers[-1], "history": pointers}
             return json.dumps(document, ensure_ascii=False, indent=1).encode()
 
         self._place.change(pointed, *path)
@@ -267,7 +269,12 @@ def _pointer(value: Mapping[str, Any]) -> Pointer:
     version = str(value["version"])
     if not is_plain_name(version):
         raise ValueError(f"{version!r} is no version")
-    return Pointer(version, from_text(str(value["at"])), str(value["by"]))
+    return Pointer(version, from_text(str(value["at"])), str(value["by"]), default_from(value))
+
+
+def _written(one: Pointer) -> dict[str, Any]:
+    more = {} if one.default is None else {"default": default_to(one.default)}
+    return {"version": one.version, "at": to_text(one.at), "by": one.by, **more}
 
 
 def _is_file_name(name: str) -> bool:

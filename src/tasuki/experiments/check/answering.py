@@ -108,11 +108,18 @@ def fallback_rate(case: Case) -> Probe:
         if rate is None:
             return ask.no_data(arm)
         rates[arm] = rate
-    told = ", ".join(f"{arm} {rate:.2%}" for arm, rate in rates.items())
+    defaults = {arm: _defaults(case, arm) for arm in rates}
+    told = ", ".join(f"{arm} {rate:.2%}{defaults[arm]}" for arm, rate in rates.items())
     why = "; ".join(fallbacks_of(case.seen.answers))
     worst = max(rates.values())
     fault = _fallback_fault(case.seen.answers) if worst > case.limits.max_fallback_rate else ""
     return ask.judged(fault, worst, f"{told} ({why})" if why else told)
+
+
+def _defaults(case: Case, arm: str) -> str:
+    """How many of an arm's answers came from no version at all, but were the model's default answer."""
+    count = sum(one.exposures for one in case.seen.answers if one.arm == arm and one.fallback and one.version is None)
+    return f" ({count:,} of them default answers, which no version gave)" if count else ""
 
 
 def fallbacks_of(answers: tuple[AnswersSeen, ...]) -> tuple[str, ...]:
@@ -128,7 +135,7 @@ def _fallback_fault(answers: "tuple[AnswersSeen, ...] | list[AnswersSeen]") -> s
     most = max((one for one in answers if one.fallback), key=lambda one: one.exposures, default=None)
     if most is None:
         return "answers_fall_back"
-    start = most.reason.partition(":")[0]
+    start = most.reason.partition(";")[0].partition(":")[0]
     known = {"parameters_unavailable": "parameters_unavailable", "feature_missing": "feature_missing"}
     return known.get(start, "answers_fall_back")
 

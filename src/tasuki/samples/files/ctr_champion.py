@@ -2,7 +2,7 @@
 
 from sklearn.linear_model import LogisticRegression
 
-from tasuki.models import Model, Target, category, cross, hour_of_day
+from tasuki.models import DefaultAnswer, Model, Target, category, cross, hour_of_day
 
 model = Model(
     name="ctr",
@@ -25,4 +25,5 @@ model = Model(
     intended_use="The click probability of an ad opportunity, for bidding.",
     unsuitable_use="Installs, and apps that the training window has not seen.",
     baseline="the click rate of all impressions",
+    default=DefaultAnswer(0.0, "no bid for an opportunity that cannot be scored"),
 )

@@ -2,7 +2,7 @@
 
 from sklearn.linear_model import LogisticRegression
 
-from tasuki.models import Model, Target, category, cross, hour_of_day, number
+from tasuki.models import DefaultAnswer, Model, Target, category, cross, hour_of_day, number
 
 model = Model(
     name="ctr",
@@ -26,4 +26,5 @@ model = Model(
     intended_use="The click probability of an ad opportunity, for bidding.",
     unsuitable_use="Installs, apps that the training window has not seen, and traffic without the time of the last ad.",
     baseline="the champion: the same features without the minutes since the last ad",
+    default=DefaultAnswer(0.0, "no bid for an opportunity that cannot be scored"),
 )

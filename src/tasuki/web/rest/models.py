@@ -4,6 +4,7 @@ from typing import Annotated
 
 from litestar import get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
+from msgspec import Meta
 
 from tasuki.actions import run_documents as said
 from tasuki.web.rest.answers import Document, Key, document
@@ -16,11 +17,19 @@ from tasuki.web.visitors import visitor_of
 _TAG = ["models"]
 
 
+class DefaultBody(Body, frozen=True):
+    """What is answered when nothing can be computed, and why that number."""
+
+    value: Annotated[float, Meta(ge=0, le=1)]
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
 class PublishBody(Body, frozen=True):
-    """The version, the channel that points to it from now on, and the idea that is told of it."""
+    """The version, the channel that points to it from now on, its default answer, and the idea that is told of it."""
 
     version: Name
     channel: Name = "champion"
+    default: DefaultBody | None = None
     idea: str | None = None
 
 
@@ -65,9 +74,13 @@ def show_model(
 def publish(request: AnyRequest, model: FromPath[str], data: JSONBody[PublishBody], key: Key = None) -> Document:
     """Proves a version on its golden examples and points the channel at it."""
     from tasuki.actions.models import publish_model
+    from tasuki.models.default_answer import DefaultAnswer
 
     who, workspace = visitor_of(request).member, workspace_of(request)
-    done = publish_model(workspace, model, data.version, channel=data.channel, actor=who, idea=data.idea, key=key)
+    default = DefaultAnswer(data.default.value, data.default.reason) if data.default else None
+    done = publish_model(
+        workspace, model, data.version, channel=data.channel, actor=who, default=default, idea=data.idea, key=key
+    )
     return document("model-publish/1", said.published_document(done))
 
 
