@@ -139,7 +139,7 @@ def measure(system: System, options: argparse.Namespace, folder: Path) -> Measur
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     environment |= {"PATH": f"{Path(command[len(on_server)]).parent}:{os.environ['PATH']}"}
     began = time.monotonic()
-    server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
+    server = subprocess.Popen(command, stdout=log, stderr=log, env=environment, process_group=0)
     try:
         first = bodies.read_text().split("\n", 1)[0]
         while not answers(port, system.path, first):

@@ -151,6 +151,21 @@ def test_log_keeps_what_a_full_disk_refused_and_writes_it_later(
     assert json.loads(pq.read_table(segment)["features"][0].as_py()) == {"app": "猫"}
 
 
+def test_under_steady_load_there_is_one_segment_in_each_interval(tmp_path: Path) -> None:
+    log = ExposureLog(replace(LogPlace.of(tmp_path), flush_s=0.2), system_clock)
+    log.start()
+    began, added = time.monotonic(), 0
+    while time.monotonic() - began < 1.2:
+        log.add(exposure(added))
+        added += 1
+        time.sleep(0.0005)
+    log.stop()
+    segments_made = list(log.place.segments.iterdir())
+    assert len(segments_made) <= 9  # one per interval, the last on the way out, and some for a slow start
+    kept = [one for path in segments_made for one in pq.read_table(path)["exposure"].to_pylist()]
+    assert sorted(kept) == sorted(f"e{number}" for number in range(added))
+
+
 def test_in_a_replay_exposures_carry_the_moment_that_is_replayed(tmp_path: Path, app: ScoringApp) -> None:
     log = ExposureLog(replace(LogPlace.of(tmp_path), replay_time="at"), system_clock)
     replaying = ScoringApp(app._watcher, log, system_clock)

@@ -189,9 +189,10 @@ class ExposureLog:
             try:
                 self._gather()
                 due = time.monotonic() - began >= self.place.flush_s or self._gathered.count >= ROWS_PER_SEGMENT
-                if stopping or due:
+                if due or stopping:
                     began = time.monotonic()
-                    self._flush()
+                    while self._flush() and stopping:
+                        pass  # once told to stop, until nothing waits
             except Exception as error:  # shown, and the backlog it leaves ends in 503: never silently unlogged
                 self.error = f"{type(error).__name__}: {error}"
 
@@ -200,14 +201,15 @@ class ExposureLog:
             self._gathered.add(self._take(ROWS_PER_SEGMENT))
 
     def _flush(self) -> bool:
-        """Writes all that waits; on a disk that refuses it stays in memory for the next try."""
-        while True:
-            self._gather()
-            if not self._gathered.count:
-                return True
-            if not self._keep(self._number, self._gathered):
-                return False
-            self._number, self._gathered = self._number + 1, Gathered()
+        """Makes a segment of what waits; says whether there is one. What a disk refuses stays in memory.
+
+        What comes meanwhile waits for its own turn: else there would be a segment, and a sync, every few milliseconds.
+        """
+        self._gather()
+        if not self._gathered.count or not self._keep(self._number, self._gathered):
+            return False
+        self._number, self._gathered = self._number + 1, Gathered()
+        return True
 
 
 def _settle(group: asyncio.Future[None], failed: str) -> None:

@@ -113,6 +113,7 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
     from tasuki.serving.exposures import ExposureLog, LogPlace
     from tasuki.serving.gate import open_gate
     from tasuki.serving.health import Worker
+    from tasuki.serving.loop import QuietLoop
     from tasuki.serving.segments import prepare_arrow
     from tasuki.serving.watch import Watcher
 
@@ -135,7 +136,8 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
             watcher, log, system_clock, open_gate(service.tokens), Worker(number, service.workers, reports)
         )
         _settle_interpreter()
-        asyncio.run(_serve(service, app))
+        with asyncio.Runner(loop_factory=QuietLoop) as runner:
+            runner.run(_serve(service, app))
         watcher.stop()
     finally:
         log.stop()
