@@ -5,23 +5,32 @@ flow's own rules, moved in time, under another name, with comments between its e
 folds and outlines are those that single appends would have left: `tasuki doctor` finds nothing.
 """
 
+import hashlib
+import os
 import random
-from collections.abc import Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import islice
+from multiprocessing import get_context
 from typing import Any
 
 from sqlalchemy import Connection, insert
 
 from tasuki.cases.case import case_of, case_to_body
-from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, chained
-from tasuki.flow.fold import fold
+from tasuki.clock import to_text
+from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, canonical_json
+from tasuki.flow.fold import apply, fold, state_to_json
+from tasuki.flow.plan import CASE
 from tasuki.flow.state import IdeaState
-from tasuki.samples.history import PastIdea, team_history
+from tasuki.samples.history import team_history
 from tasuki.samples.team import MEMBERS
 from tasuki.store.database import writing
 from tasuki.store.ledger import Ledger
-from tasuki.store.rows import stored_fold, to_row
+from tasuki.store.rows import outline_text
 from tasuki.store.schema import events, outlines, streams
 
 NOW = datetime(2026, 11, 23, 3, 0, tzinfo=UTC)
@@ -29,6 +38,10 @@ PER_IDEA = 100
 LONG = 500
 """One idea of so many events, to look at the page of a long story."""
 ACTIVE_SHARE = 0.03
+AT_ONCE = 100
+"""Streams in one transaction."""
+AHEAD = 6
+"""Parts that are made before they can be written; so many are held in memory."""
 WORDS = (
     "遅延ラベルの締め切りを 72 時間にすると、夜間の判定が 3 % 変わります。集計をやり直して置きました。",
     "The holdout looks fine to me; see the note in the data report about the two missing hours.",
@@ -46,19 +59,72 @@ class Told:
     outline: dict[str, Any] | None
 
 
+@dataclass(frozen=True)
+class Written:
+    """An event to be, with its body's canonical text: that of a past idea's evidence is made once for all copies."""
+
+    event: NewEvent
+    body: str
+
+
+class History:
+    """The forty past ideas, to be told again under other names.
+
+    Args:
+        ideas: How many ideas there will be; the newest are the active ones, the others ended over the two years before.
+    """
+
+    def __init__(self, ideas: int) -> None:
+        self.ideas = ideas
+        told = (tuple(e for e in one.events if e.kind != "case_filed") for one in team_history(1, NOW))
+        self._past = [tuple(Written(event, canonical_json(event.body)) for event in one) for one in told]
+
+    def stream(self, number: int) -> tuple[str, list[Written], IdeaState | None]:
+        """A stream with its events and their fold; the team's own stream is number 0."""
+        if number == 0:
+            return TEAM_STREAM, [_written(event) for event in _members()], None
+        name, chance = f"idea-{number}", random.Random(number)
+        past = self._past[number % len(self._past)]
+        active = number > self.ideas * (1 - ACTIVE_SHARE)
+        told = self._moved(past, number, chance.randint(3, _last(past)) if active else len(past))
+        length = LONG if number == 1 else PER_IDEA
+        story = _commented(told, length - len(told) - (not active), chance)
+        state = _folded(name, [one.event for one in story])
+        if active:
+            return name, story, state
+        filed = NewEvent("case_filed", state.owner, story[-1].event.at, {"case": case_to_body(case_of(state))})
+        event = Event(name, len(story) + 1, filed.kind, filed.actor, filed.at, filed.body, "", "")
+        return name, [*story, _written(filed)], apply(state, event)
+
+    def _moved(self, past: Sequence[Written], number: int, length: int) -> list[Written]:
+        days_ago = (self.ideas - number) / self.ideas * 700
+        shift = NOW - timedelta(days=days_ago, hours=1) - past[length - 1].event.at
+        told = [Written(replace(one.event, at=one.event.at + shift), one.body) for one in past[:length]]
+        opened = told[0].event
+        body = {**opened.body, "title": f"{opened.body['title']} {number}"}
+        return [_written(replace(opened, body=body)), *told[1:]]
+
+
 def seed(ledgers: Sequence[Ledger], ideas: int) -> int:
-    """Writes the same history into empty ledgers; gives how many events each holds then."""
-    position = 0
-    for part in _parts(_streams(ideas), 100):
-        told = []
-        for name, new in part:
-            told.append(_told(name, new, position))
-            position += len(new)
-        for ledger in ledgers:
-            with writing(ledger.engine) as connection:
-                _write(connection, events, [row for one in told for row in one.events])
-                _write(connection, streams, [one.stream for one in told])
-                _write(connection, outlines, [one.outline for one in told if one.outline is not None])
+    """Writes the same history into empty ledgers; gives how many events each holds then.
+
+    Other processes make the rows, some parts ahead of this one, which writes them.
+    """
+    position, ahead = 0, deque[Future[list[Told]]]()
+    parts = iter([range(n, min(n + AT_ONCE, ideas + 1)) for n in range(0, ideas + 1, AT_ONCE)])
+    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn")) as makers:
+        ahead.extend(makers.submit(_part, ideas, part) for part in islice(parts, AHEAD))
+        while ahead:
+            told = ahead.popleft().result()
+            ahead.extend(makers.submit(_part, ideas, part) for part in islice(parts, 1))
+            for one in told:
+                _place(one, position)
+                position += len(one.events)
+            for ledger in ledgers:
+                with writing(ledger.engine) as connection:
+                    _write(connection, events, [row for one in told for row in one.events])
+                    _write(connection, streams, [one.stream for one in told])
+                    _write(connection, outlines, [one.outline for one in told if one.outline is not None])
     for ledger in ledgers:
         if ledger.engine.dialect.name == "postgresql":
             with ledger.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -66,72 +132,89 @@ def seed(ledgers: Sequence[Ledger], ideas: int) -> int:
     return position
 
 
-def _streams(ideas: int) -> Iterator[tuple[str, list[NewEvent]]]:
-    joined = ("name", "roles", "language", "display_name")
-    yield (
-        TEAM_STREAM,
-        [
-            NewEvent(
-                "member_added",
-                "aoi",
-                NOW - timedelta(days=900),
-                dict(zip(joined, (one.name, list(one.roles), one.language, one.display_name), strict=True)),
-            )
-            for one in MEMBERS
-        ],
-    )
-    past, chance = team_history(1, NOW), random.Random(1)
-    for number in range(1, ideas + 1):
-        one = past[number % len(past)]
-        length = LONG if number == 1 else PER_IDEA
-        # The newest are the active ones; the others ended over the two years before.
-        days_ago = (ideas - number) / ideas * 700
-        yield f"idea-{number}", _story(one, number, length, days_ago, number > ideas * (1 - ACTIVE_SHARE), chance)
+@cache
+def _history(ideas: int) -> History:
+    return History(ideas)
 
 
-def _story(
-    past: PastIdea, number: int, length: int, days_ago: float, active: bool, chance: random.Random
-) -> list[NewEvent]:
-    told = [one for one in past.events if one.kind != "case_filed"]
-    if active:
-        last = next((n for n, one in enumerate(told) if one.kind == "idea_killed" or _concludes(told, n)), len(told))
-        told = told[: chance.randint(3, last)]
-    shift = NOW - timedelta(days=days_ago, hours=1) - told[-1].at
-    title = f"{told[0].body['title']} {number}"
-    told[0] = replace(told[0], body={**told[0].body, "title": title})
-    told = [replace(one, at=one.at + shift) for one in told]
-    spare = length - len(told) - (not active)
-    after = sorted(chance.randrange(len(told)) for _ in range(spare))
-    commented: list[NewEvent] = []
+def _part(ideas: int, numbers: range) -> list[Told]:
+    return [_told(*_history(ideas).stream(number)) for number in numbers]
+
+
+def _members() -> list[NewEvent]:
+    joined = NOW - timedelta(days=900)
+    return [
+        NewEvent(
+            "member_added",
+            "aoi",
+            joined,
+            {
+                "name": one.name,
+                "roles": list(one.roles),
+                "language": one.language,
+                "display_name": one.display_name,
+            },
+        )
+        for one in MEMBERS
+    ]
+
+
+def _commented(told: Sequence[Written], count: int, chance: random.Random) -> list[Written]:
+    """The story with so many comments between its events, each at the moment of the event before it."""
+    after = Counter(chance.randrange(len(told)) for _ in range(count))
+    story: list[Written] = []
     for place, one in enumerate(told):
-        commented.append(one)
-        for _ in range(after.count(place)):
+        story.append(one)
+        for _ in range(after[place]):
             words = f"{chance.choice(WORDS)}{chance.choice(WORDS)} #{chance.randrange(1000)}"
-            commented.append(NewEvent("comment_added", chance.choice(MEMBERS).name, one.at, {"text": words}))
-    if active:
-        return commented
-    state = _folded(f"idea-{number}", commented)
-    case = case_to_body(case_of(state))
-    return [*commented, NewEvent("case_filed", state.owner, commented[-1].at, {"case": case})]
+            story.append(
+                _written(NewEvent("comment_added", chance.choice(MEMBERS).name, one.event.at, {"text": words}))
+            )
+    return story
 
 
-def _concludes(told: Sequence[NewEvent], place: int) -> bool:
-    offers = [one.body["to_stage"] for one in told[:place] if one.kind == "handoff_offered"]
-    return told[place].kind == "handoff_accepted" and bool(offers) and offers[-1] == "case"
+def _written(event: NewEvent) -> Written:
+    return Written(event, canonical_json(event.body))
+
+
+def _last(past: Sequence[Written]) -> int:
+    """How many events there are before the one that ends the idea."""
+    offered = ""
+    for place, one in enumerate(past):
+        if one.event.kind == "handoff_offered":
+            offered = one.event.body["to_stage"]
+        if one.event.kind == "idea_killed" or (one.event.kind == "handoff_accepted" and offered == CASE):
+            return place
+    return len(past)
 
 
 def _folded(idea: str, new: Sequence[NewEvent]) -> IdeaState:
     return fold(Event(idea, n, one.kind, one.actor, one.at, one.body, "", "") for n, one in enumerate(new, 1))
 
 
-def _told(idea: str, new: Sequence[NewEvent], position: int) -> Told:
-    story: list[Event] = []
-    for sequence, one in enumerate(new, 1):
-        story.append(chained(idea, sequence, one, story[-1].hash if story else ""))
-    kept, last = stored_fold(idea, story), story[-1]
-    outline = None if kept.outline is None else {"idea": idea, "opened": position + 1, "outline": kept.outline}
-    rows = [to_row(position + n, one) for n, one in enumerate(story, 1)]
-    return Told(rows, {"idea": idea, "sequence": last.sequence, "hash": last.hash, "state": kept.state}, outline)
+def _told(name: str, story: Sequence[Written], state: IdeaState | None) -> Told:
+    """The rows of a stream, but for their positions. `tasuki doctor` holds the hashes made here to the ledger's own."""
+    rows: list[dict[str, Any]] = []
+    previous = ""
+    for sequence, one in enumerate(story, 1):
+        at = to_text(one.event.at)
+        head = canonical_json([name, sequence, one.event.kind, one.event.actor, at])
+        said = f"{head[:-1]},{one.body},{canonical_json(previous)}]"  # the list that `event_hash` hashes
+        row = {"position": 0, "idea": name, "sequence": sequence, "kind": one.event.kind, "actor": one.event.actor}
+        row |= {"at": at, "body": one.body, "previous_hash": previous}
+        previous = hashlib.sha256(said.encode()).hexdigest()
+        rows.append(row | {"hash": previous})
+    kept = None if state is None else canonical_json(state_to_json(state))
+    stream = {"idea": name, "sequence": len(story), "hash": previous, "state": kept}
+    return Told(rows, stream, None if state is None else {"idea": name, "opened": 0, "outline": outline_text(state)})
+
+
+def _place(told: Told, position: int) -> None:
+    """Gives a stream its place in the ledger, which its maker did not know."""
+    for number, row in enumerate(told.events, position + 1):
+        row["position"] = number
+    if told.outline is not None:
+        told.outline["opened"] = position + 1
 
 
 def _write(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:
@@ -143,14 +226,3 @@ def _write(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> No
     with driver.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(names)}) FROM STDIN") as copy:
         for row in rows:
             copy.write_row([row[name] for name in names])
-
-
-def _parts(items: Iterator[Any], size: int) -> Iterator[list[Any]]:
-    part: list[Any] = []
-    for item in items:
-        part.append(item)
-        if len(part) == size:
-            yield part
-            part = []
-    if part:
-        yield part

@@ -29,6 +29,7 @@ What the body of each kind of event says (JSON values; `?` marks what may be mis
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
 from tasuki.errors import Invalid
 from tasuki.flow.event import Event
@@ -81,7 +82,17 @@ def apply(state: IdeaState | None, event: Event) -> IdeaState:
         changed = _opened(event) if state is None else _STEPS[event.kind](state, event)
     except (KeyError, TypeError, ValueError, AttributeError, StopIteration) as fault:
         raise _unfit(event, f"cannot be applied ({fault!r})", "a body as tasuki.flow.fold describes it") from fault
-    return replace(changed, sequence=event.sequence, last_event_at=event.at)
+    return _with(changed, sequence=event.sequence, last_event_at=event.at)
+
+
+def _with(state: IdeaState, **changes: Any) -> IdeaState:
+    """`dataclasses.replace` for a state, in a tenth of its time: it copies what is there and checks nothing.
+
+    A state has two dozen fields and none of them is made from others, so there is nothing to be made anew.
+    """
+    changed = object.__new__(IdeaState)
+    changed.__dict__.update(state.__dict__, **changes)
+    return changed
 
 
 def fold_members(events: Iterable[Event]) -> dict[str, Member]:
@@ -136,17 +147,17 @@ def _evidence_attached(state: IdeaState, event: Event) -> IdeaState:
         attached_at=event.at,
         body=body["evidence"],
     )
-    return replace(state, evidence=(*state.evidence, entry))
+    return _with(state, evidence=(*state.evidence, entry))
 
 
 def _cases_looked_up(state: IdeaState, event: Event) -> IdeaState:
     look_up = LookUp(event.actor, event.at, event.body["query"], tuple(event.body["cases"]))
-    return replace(state, look_ups=(*state.look_ups, look_up))
+    return _with(state, look_ups=(*state.look_ups, look_up))
 
 
 def _rule_recorded(state: IdeaState, event: Event) -> IdeaState:
     rule = Rule(event.body["stage"], event.body["text"], event.actor, event.at, event.sequence)
-    return replace(state, rules=(*state.rules, rule))
+    return _with(state, rules=(*state.rules, rule))
 
 
 def _offered(state: IdeaState, event: Event) -> IdeaState:
@@ -160,11 +171,11 @@ def _offered(state: IdeaState, event: Event) -> IdeaState:
         note=body["note"],
         evidence=tuple(body["evidence"]),
     )
-    return replace(state, offer=offer)
+    return _with(state, offer=offer)
 
 
 def _picked_up(state: IdeaState, event: Event) -> IdeaState:
-    return replace(state, offer=replace(_open_offer(state), picked_up_by=event.actor, picked_up_at=event.at))
+    return _with(state, offer=replace(_open_offer(state), picked_up_by=event.actor, picked_up_at=event.at))
 
 
 def _accepted(state: IdeaState, event: Event) -> IdeaState:
@@ -181,9 +192,9 @@ def _accepted(state: IdeaState, event: Event) -> IdeaState:
         estimate_days=body.get("estimate_days"),
     )
     ended = _end_leg(state, event)
-    passed = replace(ended, offer=None, handoffs=(*state.handoffs, outcome), debts=(*state.debts, *debts))
+    passed = _with(ended, offer=None, handoffs=(*state.handoffs, outcome), debts=(*state.debts, *debts))
     if offer.to_stage == CASE:
-        return replace(passed, status="concluded", ended_at=event.at, end_reason=body["answer"])
+        return _with(passed, status="concluded", ended_at=event.at, end_reason=body["answer"])
     return _start_leg(passed, event, offer.to_stage, event.actor, body.get("estimate_days"))
 
 
@@ -191,7 +202,7 @@ def _returned(state: IdeaState, event: Event) -> IdeaState:
     body = event.body
     if not body["late"]:
         outcome = replace(_decided(_open_offer(state), event), reason_code=body["reason_code"], reason=body["reason"])
-        return replace(state, offer=None, handoffs=(*state.handoffs, outcome))
+        return _with(state, offer=None, handoffs=(*state.handoffs, outcome))
     accepted = next(
         one for one in reversed(state.handoffs) if one.outcome != "returned" and one.from_stage == body["to_stage"]
     )
@@ -207,7 +218,7 @@ def _returned(state: IdeaState, event: Event) -> IdeaState:
         reason=body["reason"],
         late=True,
     )
-    back = replace(_end_leg(state, event), handoffs=(*state.handoffs, outcome))
+    back = _with(_end_leg(state, event), handoffs=(*state.handoffs, outcome))
     return _start_leg(back, event, body["to_stage"], body["to_member"], None)
 
 
@@ -238,29 +249,29 @@ def _end_leg(state: IdeaState, event: Event) -> IdeaState:
 
 def _start_leg(state: IdeaState, event: Event, stage: str, owner: str, estimate: float | None) -> IdeaState:
     leg = Leg(stage, owner, event.at, estimate)
-    return replace(state, stage=stage, holder=owner, legs=(*state.legs, leg))
+    return _with(state, stage=stage, holder=owner, legs=(*state.legs, leg))
 
 
 def _debt_settled(state: IdeaState, event: Event) -> IdeaState:
     number = event.body["number"]
     settled = tuple(replace(debt, settled_at=event.at) if debt.number == number else debt for debt in state.debts)
-    return replace(state, debts=settled)
+    return _with(state, debts=settled)
 
 
 def _skipped(state: IdeaState, event: Event) -> IdeaState:
     skip = Skip(event.body["stage"], event.actor, event.at, event.body["reason"])
-    return replace(state, skips=(*state.skips, skip))
+    return _with(state, skips=(*state.skips, skip))
 
 
 def _killed(state: IdeaState, event: Event) -> IdeaState:
     ended = _end_leg(state, event)
-    return replace(ended, status="killed", offer=None, ended_at=event.at, end_reason=event.body["reason"])
+    return _with(ended, status="killed", offer=None, ended_at=event.at, end_reason=event.body["reason"])
 
 
 def _reopened(state: IdeaState, event: Event) -> IdeaState:
     stage = event.body["stage"]
     skips = tuple(skip for skip in state.skips if skip.stage != stage)
-    active = replace(state, status="active", ended_at=None, end_reason="", case=None, skips=skips)
+    active = _with(state, status="active", ended_at=None, end_reason="", case=None, skips=skips)
     return _start_leg(active, event, stage, event.actor, None)
 
 
@@ -301,17 +312,17 @@ def _experiment(state: IdeaState, event: Event) -> Experiment:
 
 def _with_experiment(state: IdeaState, experiment: Experiment) -> IdeaState:
     known = {one.name: one for one in state.experiments} | {experiment.name: experiment}
-    return replace(state, experiments=tuple(known.values()))
+    return _with(state, experiments=tuple(known.values()))
 
 
 def _commented(state: IdeaState, event: Event) -> IdeaState:
-    return replace(state, comments=(*state.comments, Comment(event.actor, event.at, event.body["text"])))
+    return _with(state, comments=(*state.comments, Comment(event.actor, event.at, event.body["text"])))
 
 
 def _contribution_stated(state: IdeaState, event: Event) -> IdeaState:
     stated = Contribution(event.body["stage"], event.body["member"], event.body["text"])
     others = tuple(one for one in state.contributions if (one.stage, one.member) != (stated.stage, stated.member))
-    return replace(state, contributions=(*others, stated))
+    return _with(state, contributions=(*others, stated))
 
 
 def _contribution_confirmed(state: IdeaState, event: Event) -> IdeaState:
@@ -320,11 +331,11 @@ def _contribution_confirmed(state: IdeaState, event: Event) -> IdeaState:
         replace(one, confirmed_by=event.actor) if (one.stage, one.member) == named else one
         for one in state.contributions
     )
-    return replace(state, contributions=confirmed)
+    return _with(state, contributions=confirmed)
 
 
 def _case_filed(state: IdeaState, event: Event) -> IdeaState:
-    return replace(state, case=event.body["case"])
+    return _with(state, case=event.body["case"])
 
 
 _STEPS: dict[str, Callable[[IdeaState, Event], IdeaState]] = {

@@ -1,7 +1,7 @@
 """An idea's state as JSON and back, without loss: the form in which the ledger keeps the fold."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from datetime import date, datetime
 from functools import cache
 from types import UnionType
@@ -13,7 +13,7 @@ from tasuki.flow.state import IdeaState
 
 def state_to_json(state: IdeaState) -> dict[str, Any]:
     """The state as JSON values; `state_from_json` gives an equal state back."""
-    written: dict[str, Any] = _write(state)
+    written: dict[str, Any] = _writer(IdeaState)(state)
     return written
 
 
@@ -23,19 +23,22 @@ def state_from_json(value: Mapping[str, Any]) -> IdeaState:
     return state
 
 
-def _write(value: Any) -> Any:
-    match value:
-        case datetime():
-            return to_text(value)
-        case date():
-            return value.isoformat()
-        case tuple() | list():
-            return [_write(one) for one in value]
-        case Mapping():
-            return {str(key): _write(one) for key, one in value.items()}
-        case _ if is_dataclass(value):
-            return {one.name: _write(getattr(value, one.name)) for one in fields(value)}
-    return value
+@cache
+def _writer(kind: Any) -> Callable[[Any], Any]:
+    """What writes values of a kind as JSON values; a mapping in a state is the body of an event, and JSON already."""
+    origin = get_origin(kind)
+    if origin in (Union, UnionType):
+        return _or_none(_writer(next(one for one in get_args(kind) if one is not type(None))))
+    if origin is tuple:
+        one_of = _writer(get_args(kind)[0])
+        return list if one_of is _as_it_is else lambda value: [one_of(one) for one in value]
+    if kind is datetime:
+        return to_text
+    if kind is date:
+        return date.isoformat
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _dataclass_writer(kind)
+    return _as_it_is
 
 
 @cache
@@ -64,6 +67,11 @@ def _as_it_is(value: Any) -> Any:
 
 def _or_none(read: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return _as_it_is if read is _as_it_is else lambda value: None if value is None else read(value)
+
+
+def _dataclass_writer(kind: type) -> Callable[[Any], Any]:
+    writers = tuple((name, _writer(hint)) for name, hint in get_type_hints(kind).items())
+    return lambda value: {name: write(getattr(value, name)) for name, write in writers}
 
 
 def _dataclass_reader(kind: type) -> Callable[[Any], Any]:

@@ -22,6 +22,7 @@ from tasuki.store.outlines import story_of
 from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
 from tasuki.store.schema import cursors, events, keys, outlines, streams
 from tasuki.store.shelf import Shelf, ShelfKeeper
+from tasuki.store.states import StateKeeper
 from tasuki.store.verify import Finding, examine
 
 _IDEA_ID = re.compile(r"idea-([1-9][0-9]{0,17})")
@@ -55,6 +56,7 @@ class Ledger:
         self._engine = engine
         self._clock = clock
         self._keeper = ShelfKeeper(engine)
+        self._states = StateKeeper(engine)
         self._members: tuple[int, dict[str, Member]] = (0, {})
 
     @property
@@ -113,15 +115,15 @@ class Ledger:
             return int(connection.execute(query).scalar_one())
 
     def state(self, idea: str) -> IdeaState:
-        """The state of an idea, folded from its events.
+        """The state of an idea, folded from its events; those asked for last are kept, see `tasuki.store.states`.
 
         Raises:
             Missing: There is no such idea.
         """
-        story = self.events(idea) if idea not in OWN_STREAMS else ()
-        if not story:
+        state = None if idea in OWN_STREAMS else self._states.state(idea)
+        if state is None:
             raise Missing(f"there is no idea {idea!r}", next_step="see `tasuki idea list`")
-        return fold(story)
+        return state
 
     def ideas(self) -> tuple[IdeaState, ...]:
         """The states of all ideas in the order they were opened, from the stored fold.

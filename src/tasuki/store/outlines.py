@@ -15,9 +15,9 @@ from tasuki.store.schema import events, outlines, streams
 _AT_ONCE = 500
 
 
-def story_of(connection: Connection, idea: str) -> tuple[Event, ...]:
-    """The events of a stream in order."""
-    query = select(events).where(events.c.idea == idea).order_by(events.c.sequence)
+def story_of(connection: Connection, idea: str, since: int = 1) -> tuple[Event, ...]:
+    """The events of a stream in order, from a sequence number on."""
+    query = select(events).where(events.c.idea == idea, events.c.sequence >= since).order_by(events.c.sequence)
     return tuple(to_event(dict(row)) for row in connection.execute(query).mappings())
 
 

@@ -12,6 +12,7 @@ from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.experiments import EXPERIMENTS
+from tasuki.web.fragments import Fragments
 from tasuki.web.guard import is_own_host, security_headers
 from tasuki.web.handing_over import HANDING_OVER
 from tasuki.web.metric_tree import METRICS
@@ -64,7 +65,13 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
             REST,
         ],
         state=State(
-            {"workspace": workspace, "reachable": reachable, "vouching": _vouching(workspace), "streams": Streams()}
+            {
+                "workspace": workspace,
+                "reachable": reachable,
+                "vouching": _vouching(workspace),
+                "streams": Streams(),
+                "fragments": Fragments(),
+            }
         ),
         guards=[require_visitor],
         request_max_body_size=LARGEST_BODY,

@@ -16,10 +16,12 @@ from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_choice import CaseChoice
 from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
+from tasuki.web.fragments import Drawn, Fragments, team_mark
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import needs_of
-from tasuki.web.site import AnyRequest, assets, page, workspace_of
-from tasuki.web.story import build_story
+from tasuki.web.site import AnyRequest, assets, language_of, page, workspace_of
+from tasuki.web.story import Story, build_story
+from tasuki.web.story_parts import part_of, part_with
 from tasuki.web.visitors import visitor_of
 
 FRESH = "idea_opened handoff_offered handoff_picked_up handoff_accepted handoff_returned idea_killed"
@@ -63,8 +65,12 @@ def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
     state = workspace.ledger.state(idea)
     now = workspace.clock()
     act = workspace.act(state.holder)
+    story = build_story(state, now)
+    fragments: Fragments = request.app.state.fragments
     context = {
-        "story": build_story(state, now),
+        "story": story,
+        "shown": part_of(story, _asked_part(request, story)),
+        "kept": Drawn(fragments, idea, language_of(request, workspace.language), team_mark(act.members)),
         "needs": needs_of(state, act),
         "waiting": waiting_of(state, workspace.playbook, now),
         "ended": ended_of(state) if state.status != "active" else None,
@@ -75,6 +81,18 @@ def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
         "place": "board" if state.status == "active" else "cases",
     }
     return page(request, workspace, "idea.html", context)
+
+
+def _asked_part(request: AnyRequest, story: Story) -> int | None:
+    """The part of the story that the address asks for, by its number or by the evidence in it."""
+    if (wanted := request.query_params.get("evidence")) is not None:
+        return part_with(story, wanted)
+    return _number(request.query_params.get("part") or "")
+
+
+def _number(text: str) -> int | None:
+    text = text[:_LONGEST_NUMBER]
+    return int(text) if text.isdecimal() else None
 
 
 @get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True, opt={"verb": "evidence.show"})
@@ -102,8 +120,7 @@ def show_cases(request: AnyRequest) -> Response[str]:
     query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
     asked = {one.name: (request.query_params.get(one.name) or "")[:_QUERY_LENGTH] for one in fields(CaseChoice)}
     choice = CaseChoice(**asked)
-    part = (request.query_params.get("page") or "1")[:_LONGEST_NUMBER]
-    number = int(part) if part.isdecimal() else 1
+    number = _number(request.query_params.get("page") or "") or 1
     found = list_cases(workspace.ledger.shelf().ended, query, number, choice=choice)
     context = {"found": found, "cases": found.lines, "query": query, "choice": choice, "place": "cases"}
     return page(request, workspace, "cases.html", context)

@@ -23,16 +23,26 @@ _ORDER: tuple[EntryKind, ...] = (
     "handoff",
 )
 """What stands first when two things have the same time."""
+_PLACE = {kind: place for place, kind in enumerate(_ORDER)}
 _NEVER_SUPERSEDED = frozenset({"external_link", "publication"})
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that happened. `value` is the fact itself, of the type that belongs to `kind`."""
+    """One thing that happened.
+
+    Args:
+        at: When.
+        kind: What kind of thing.
+        value: The fact itself, of the type that belongs to `kind`.
+        number: Its place among all entries of the story in time, from 0, so that what happens later moves none. An open
+            offer is the last one as long as it is open.
+    """
 
     at: datetime
     kind: EntryKind
     value: Any
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -114,8 +124,11 @@ def _mark(index: int, position: int, skipped: bool, status: str) -> Literal["don
 def _chapters(state: IdeaState, end: datetime) -> tuple[Chapter, ...]:
     legs = state.legs or (Leg(state.stage, state.holder, state.opened_at, None, state.ended_at),)
     entries: list[list[Entry]] = [[] for _ in legs]
-    for entry in sorted(_entries(state), key=lambda one: (one.at, _ORDER.index(one.kind))):
+    number, told = 0, sorted(_entries(state), key=lambda one: (one.at, _PLACE[one.kind]))
+    for one in told:
+        entry = Entry(one.at, one.kind, one.value, len(told) - 1 if one.kind == "offer" else number)
         entries[_leg_of(entry, legs)].append(entry)
+        number += one.kind != "offer"
     return tuple(
         Chapter(leg, max(0.0, days_between(leg.started_at, leg.ended_at or end)), tuple(inside))
         for leg, inside in zip(legs, entries, strict=True)

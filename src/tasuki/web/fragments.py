@@ -1,0 +1,86 @@
+"""What was drawn of facts that do not change, kept for the next reader of the same language.
+
+A story is told again whenever somebody looks at it, and most of it is old: evidence, decided hand-offs, rules. Each is
+drawn once; what was not asked for longest is forgotten, so that memory stays bounded.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from tasuki.flow.plan import Member
+from tasuki.language import Language
+from tasuki.web.story import Entry, Exhibit
+
+MOST_CHARACTERS = 8_000_000
+CHANGING = frozenset({"offer"})
+"""Kinds of entry whose words change with time: an open offer says how long it waits."""
+
+
+class Fragments:
+    """Drawn pieces by what they show; bounded by their characters. Safe to use from several threads."""
+
+    def __init__(self, most_characters: int = MOST_CHARACTERS) -> None:
+        self._most, self._held = most_characters, 0
+        self._kept: OrderedDict[Hashable, Markup] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> Markup | None:
+        """What was kept under the key; None when nothing is."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
+    def keep(self, key: Hashable, drawn: Markup) -> None:
+        """Keeps it, and forgets what was not asked for longest."""
+        with self._lock:
+            self._held += len(drawn) - len(self._kept.pop(key, ""))
+            self._kept[key] = drawn
+            while self._held > self._most:
+                self._held -= len(self._kept.popitem(last=False)[1])
+
+    def __len__(self) -> int:
+        return self._held
+
+
+def team_mark(members: Mapping[str, Member]) -> int:
+    """Another number for another team: somebody joined, or is called differently."""
+    return hash(tuple(members.values()))
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The fragments of one idea for one reader, as its template asks for them.
+
+    Args:
+        fragments: Where they are kept.
+        idea: Whose story.
+        language: The reader's language.
+        team: Stands for the team as it is: entries say what people are called.
+    """
+
+    fragments: Fragments
+    idea: str
+    language: Language
+    team: int
+
+    def get(self, entry: Entry) -> Markup | None:
+        """How the entry was drawn before; None when it was not."""
+        return None if entry.kind in CHANGING else self.fragments.get(self._key(entry))
+
+    def keep(self, entry: Entry, drawn: Markup) -> Markup:
+        """Keeps how the entry was drawn, and gives it back."""
+        if entry.kind not in CHANGING:
+            self.fragments.keep(self._key(entry), drawn)
+        return drawn
+
+    def _key(self, entry: Entry) -> Hashable:
+        value = entry.value
+        if isinstance(value, Exhibit):
+            evidence = value.evidence
+            value = (evidence.content_hash, evidence.sequence, evidence.attached_by, value.superseded)
+        return (self.language, self.idea, entry.kind, entry.at, value, self.team)
