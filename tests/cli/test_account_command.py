@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tasuki.actions.accounts import invitation_of, store_of, visitor_of_token
+from tasuki.actions.account_story import store_of
+from tasuki.actions.accounts import invitation_of
+from tasuki.actions.tokens import visitor_of_token
 from tasuki.cli.main import main
 from tasuki.settings.workspace import Choices, init_workspace, open_workspace
 

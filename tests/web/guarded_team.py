@@ -13,7 +13,7 @@ from conftest import workspace_of
 from tasuki.accounts.account import Account, Session
 from tasuki.accounts.door import Door
 from tasuki.accounts.secret import form_mark, new_secret, secret_hash
-from tasuki.actions import accounts
+from tasuki.actions import account_story
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
 from tasuki.web.app import create_app
@@ -27,8 +27,8 @@ def guarded(folder: Path, **door: object) -> Iterator[Workspace]:
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}", lambda: NOW)
     tell_board(ledger)
     workspace = replace(workspace_of(ledger, folder), door=Door("on", **door))  # type: ignore[arg-type]
-    accounts.store_of(workspace).save(Account("aoi", is_administrator=True))
-    accounts.store_of(workspace).save(Account("ren"))
+    account_story.store_of(workspace).save(Account("aoi", is_administrator=True))
+    account_story.store_of(workspace).save(Account("ren"))
     yield workspace
     workspace.close()
 
@@ -43,7 +43,7 @@ def visiting(workspace: Workspace) -> TestClient:
 def signed_in(workspace: Workspace, client: TestClient, member: str) -> str:
     """Signs a browser in without a password, which is slow; the mark of its forms."""
     secret, csrf = new_secret(), new_secret()
-    accounts.store_of(workspace).open_session(secret_hash(secret), Session(member, csrf, NOW, NOW))
+    account_story.store_of(workspace).open_session(secret_hash(secret), Session(member, csrf, NOW, NOW))
     client.cookies.clear()
     client.cookies.set("tasuki_session", secret)
     return form_mark(csrf)

@@ -14,6 +14,7 @@ from walking import PASSWORD
 
 from conftest import workspace_of
 from tasuki.actions import accounts
+from tasuki.actions.sign_in import NewMember, accept_invitation
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
 
@@ -56,8 +57,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     tell_board(ledger)
     workspace = workspace_of(ledger, folder)
     first = accounts.first_link(workspace)
-    accounts.accept_invitation(workspace, first or "", PASSWORD, accounts.NewMember("mio", ("data_scientist",)))
-    accounts.accept_invitation(workspace, accounts.invite(workspace, "haru", actor="mio"), PASSWORD)
+    accept_invitation(workspace, first or "", PASSWORD, NewMember("mio", ("data_scientist",)))
+    accept_invitation(workspace, accounts.invite(workspace, "haru", actor="mio"), PASSWORD)
     yield workspace
     workspace.close()
 

@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
 from tasuki.accounts.door import Door
-from tasuki.actions import accounts
+from tasuki.actions import accounts, passwords, tokens
 from tasuki.actions.members import add_member
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
@@ -27,8 +27,8 @@ Client = TestClient
 @pytest.fixture(autouse=True)
 def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "hasher", lambda: cheap)
-    accounts._nobodys_hash.cache_clear()
+    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
+    passwords.nobodys_hash.cache_clear()
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def test_a_disabled_account_is_out_at_once(client: Client, team: Workspace) -> N
     secret = accounts.invite(team, "ren", actor="aoi")
     with visiting(team) as ren:
         send(ren, f"/welcome/{secret}", f"/welcome/{secret}", password=PASSWORD)
-        token, _ = accounts.make_token(team, "ren", actor="ren", label="mine", scopes=["read"])
+        token, _ = tokens.make_token(team, "ren", tokens.TokenWish("mine", ["read"]), actor="ren")
         send(client, "/accounts/ren/access", "/accounts", access="disable")
         assert ren.get("/account").status_code == 303
         assert ren.get("/cases", headers={"authorization": f"Bearer {token}"}).status_code == 303
@@ -246,7 +246,7 @@ def test_a_token_is_shown_once_and_kept_as_a_hash(client: Client, team: Workspac
 
 def test_a_token_ends(client: Client, team: Workspace, clock: MovableClock) -> None:
     become_administrator(client, team)
-    secret, token = accounts.make_token(team, "aoi", actor="aoi", label="short", scopes=["read"], days=1)
+    secret, token = tokens.make_token(team, "aoi", tokens.TokenWish("short", ["read"], days=1), actor="aoi")
     bearer = {"authorization": f"Bearer {secret}"}
     client.cookies.clear()
     assert client.get("/cases", headers=bearer).status_code == 200

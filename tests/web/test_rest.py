@@ -15,7 +15,7 @@ from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door
 from tasuki.accounts.rights import SCOPES, VERBS
-from tasuki.actions import accounts
+from tasuki.actions import account_story, passwords, sign_in, tokens
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
 from tasuki.web.app import create_app
@@ -29,7 +29,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}", lambda: NOW)
     tell_board(ledger)
     workspace = replace(workspace_of(ledger, folder), door=Door(sign_in="on"))
-    store = accounts.store_of(workspace)
+    store = account_story.store_of(workspace)
     store.save(Account("aoi", is_administrator=True))
     store.save(Account("ren"))
     yield workspace
@@ -44,7 +44,7 @@ def client(team: Workspace) -> Iterator[TestClient]:
 
 
 def bearer(team: Workspace, member: str, *scopes: str) -> dict[str, str]:
-    secret, _ = accounts.make_token(team, member, actor="aoi", label="test", scopes=scopes)  # type: ignore[arg-type]
+    secret, _ = tokens.make_token(team, member, tokens.TokenWish("test", scopes), actor="aoi")
     return {"authorization": f"Bearer {secret}"}
 
 
@@ -148,11 +148,11 @@ def test_a_browser_session_may_ask_but_changes_only_with_its_mark(team: Workspac
     from tasuki.accounts.secret import form_mark
 
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    accounts.store_of(team).save(Account("mio", password_hash=cheap.hash("milk and bread, every day")))
+    account_story.store_of(team).save(Account("mio", password_hash=cheap.hash("milk and bread, every day")))
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(accounts, "hasher", lambda: cheap)
-        session = accounts.sign_in(team, "mio", "milk and bread, every day", "127.0.0.1")
-    visitor = accounts.visitor_of_session(team, session)
+        patched.setattr(passwords, "hasher", lambda: cheap)
+        session = sign_in.sign_in(team, "mio", "milk and bread, every day", "127.0.0.1")
+    visitor = sign_in.visitor_of_session(team, session)
     with TestClient(create_app(team), base_url="http://127.0.0.1") as browser:
         browser.cookies.set("tasuki_session", session)
         assert browser.get(f"{API}/my-work").json()["member"] == "mio"

@@ -14,7 +14,8 @@ from told_ideas import tell_board
 
 from conftest import workspace_of
 from tasuki.accounts.door import Door
-from tasuki.actions.accounts import make_token
+from tasuki.accounts.rights import SCOPES
+from tasuki.actions.tokens import TokenWish, make_token
 from tasuki.store.ledger import open_ledger
 from tasuki.web.app import create_app
 
@@ -29,7 +30,7 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Described]:
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}", lambda: NOW)
     workspace = replace(workspace_of(ledger, folder), door=Door(sign_in="on"))
     tell_board(workspace.ledger)
-    secret, _ = make_token(workspace, "aoi", actor="aoi", label="contract", scopes=["read", "relay", "run", "admin"])
+    secret, _ = make_token(workspace, "aoi", TokenWish("contract", SCOPES), actor="aoi")
     app = create_app(workspace)
     schema = schemathesis.openapi.from_asgi("/api/v1/openapi.json", app, headers={"host": "127.0.0.1"})
     yield schema, {"Authorization": f"Bearer {secret}", "Host": "127.0.0.1"}

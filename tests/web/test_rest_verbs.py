@@ -16,7 +16,7 @@ from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door
 from tasuki.accounts.rights import SCOPES, VERBS
-from tasuki.actions import accounts
+from tasuki.actions import account_story, tokens
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import app as command_line
 from tasuki.cli.main import main
@@ -44,8 +44,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     tell_board(ledger)
     tables = {"units": str(folder / "units.csv"), "scores": str(folder / "scores.csv")}
     workspace = replace(workspace_of(ledger, folder), door=Door(sign_in="on"), tables=tables)
-    accounts.store_of(workspace).save(Account("aoi", is_administrator=True))
-    accounts.store_of(workspace).save(Account("ren"))
+    account_story.store_of(workspace).save(Account("aoi", is_administrator=True))
+    account_story.store_of(workspace).save(Account("ren"))
     yield workspace
     workspace.close()
 
@@ -57,7 +57,7 @@ def client(team: Workspace) -> Iterator[TestClient]:
 
 
 def bearer(team: Workspace, member: str, *scopes: str) -> dict[str, str]:
-    secret, _ = accounts.make_token(team, member, actor="aoi", label="test", scopes=scopes)  # type: ignore[arg-type]
+    secret, _ = tokens.make_token(team, member, tokens.TokenWish("test", scopes), actor="aoi")
     return {"authorization": f"Bearer {secret}"}
 
 

@@ -16,7 +16,7 @@ from told_ideas import START, Telling
 
 from tasuki.accounts.door import Door
 from tasuki.accounts.rights import SCOPES, VERBS
-from tasuki.actions import accounts
+from tasuki.actions import tokens
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.flow.event import TEAM_STREAM, NewEvent
@@ -161,11 +161,9 @@ def by_command(team: Workspace, person: str, asked: Asked, idea: str, capsys: py
 @pytest.fixture(scope="module")
 def found(client: TestClient, team: Workspace) -> dict[str, dict[str, bool]]:
     """By verb and person, whether REST lets them."""
-    tokens = {
-        person: accounts.make_token(
-            team, person, actor=person, label="all", scopes=[s for s in SCOPES if s != "admin"]
-        )[0]
-        for person in PERSONS
+    usual = [one for one in SCOPES if one != "admin"]
+    bearers = {
+        person: tokens.make_token(team, person, tokens.TokenWish("all", usual), actor=person)[0] for person in PERSONS
     }
     matrix: dict[str, dict[str, bool]] = {}
     for verb, asked in ASKED.items():
@@ -173,7 +171,7 @@ def found(client: TestClient, team: Workspace) -> dict[str, dict[str, bool]]:
         for n, person in enumerate(PERSONS):
             idea = f"{verb.replace('.', '-').replace('_', '-')}-{n}"
             tell(team, idea, asked.situation)
-            matrix[verb][person] = by_rest(client, tokens[person], asked, idea)
+            matrix[verb][person] = by_rest(client, bearers[person], asked, idea)
     return matrix
 
 

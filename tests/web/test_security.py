@@ -15,7 +15,7 @@ from told_ideas import NOW
 
 from tasuki.accounts.account import Account
 from tasuki.accounts.rights import SCOPES
-from tasuki.actions import accounts
+from tasuki.actions import account_story, accounts, passwords, sign_in, tokens
 from tasuki.actions.workspace import Workspace
 from tasuki.store.backup import write_backup
 from tasuki.web.app import create_app
@@ -45,7 +45,7 @@ def client(served: TestClient) -> TestClient:
 
 @pytest.fixture
 def aoi(team: Workspace) -> dict[str, str]:
-    secret, _ = accounts.make_token(team, "aoi", actor="aoi", label="test", scopes=SCOPES)
+    secret, _ = tokens.make_token(team, "aoi", tokens.TokenWish("test", SCOPES), actor="aoi")
     return {"authorization": f"Bearer {secret}"}
 
 
@@ -198,8 +198,8 @@ def cheap_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
     from argon2 import PasswordHasher
 
     cheap = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-    monkeypatch.setattr(accounts, "hasher", lambda: cheap)
-    accounts._nobodys_hash.cache_clear()
+    monkeypatch.setattr(passwords, "hasher", lambda: cheap)
+    passwords.nobodys_hash.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -225,16 +225,16 @@ def test_only_the_teams_proxies_say_where_a_request_comes_from(
 
 
 def test_an_unknown_name_takes_as_long_as_a_wrong_password(tmp_path: Path) -> None:
-    accounts._nobodys_hash.cache_clear()
+    passwords.nobodys_hash.cache_clear()
     with guarded(tmp_path) as workspace:
-        accounts.store_of(workspace).save(Account("ren", password_hash=accounts.hasher().hash(PASSWORD)))
-        accounts._nobodys_hash()
+        account_story.store_of(workspace).save(Account("ren", password_hash=passwords.hasher().hash(PASSWORD)))
+        passwords.nobodys_hash()
         took: dict[str, list[float]] = {"ren": [], "nobody": []}
         for n in range(4):
             for name, times in took.items():
                 began = time.perf_counter()
-                with pytest.raises(accounts.WrongPassword):
-                    accounts.sign_in(workspace, name, f"wrong wrong wrong {n}", "127.0.0.1")
+                with pytest.raises(sign_in.WrongPassword):
+                    sign_in.sign_in(workspace, name, f"wrong wrong wrong {n}", "127.0.0.1")
                 times.append(time.perf_counter() - began)
         known, unknown = (statistics.median(times) for times in took.values())
     assert 1 / 3 < known / unknown < 3
@@ -246,8 +246,8 @@ def test_secrets_are_in_no_log_no_answer_no_ledger_and_no_backup(
     caplog.set_level(logging.DEBUG)
     with guarded(tmp_path) as workspace, visiting(workspace) as client:
         link = accounts.invite(workspace, "ren", actor="aoi")
-        session = accounts.accept_invitation(workspace, link, PASSWORD)
-        token, _ = accounts.make_token(workspace, "ren", actor="ren", label="mine", scopes=["read"])
+        session = sign_in.accept_invitation(workspace, link, PASSWORD)
+        token, _ = tokens.make_token(workspace, "ren", tokens.TokenWish("mine", ["read"]), actor="ren")
         bearer = {"authorization": f"Bearer {token}"}
         client.cookies.set("tasuki_session", session)
         told = [

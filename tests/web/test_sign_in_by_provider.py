@@ -18,7 +18,8 @@ from litestar.testing import TestClient
 from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door, Provider
-from tasuki.actions import accounts
+from tasuki.accounts.throttle import ADDRESS_LIMIT
+from tasuki.actions import account_story, accounts
 from tasuki.actions.members import add_member
 from tasuki.actions.vouching import member_of
 from tasuki.actions.workspace import Workspace
@@ -67,8 +68,9 @@ def opened(
 @pytest.fixture
 def team(opened: Workspace, provider: IdentityProvider) -> Workspace:
     """Aoi is an administrator, ren was invited, mio never was; nobody has come in by the provider yet."""
-    accounts.store_of(opened).save(Account("aoi", is_administrator=True))
-    accounts.store_of(opened).save(Account("ren"))
+    account_story.store_of(opened).save(Account("aoi", is_administrator=True))
+    account_story.store_of(opened).save(Account("ren"))
+    account_story.store_of(opened).forget_failures("address:testclient")
     return opened
 
 
@@ -112,7 +114,7 @@ def test_a_member_comes_in_and_goes_on_to_where_they_were(client: TestClient, te
     answer = come_back(client)
     assert (answer.status_code, answer.headers["location"]) == (303, "/cases")
     assert "ren" in client.get("/account").text
-    account = accounts.store_of(team).account("ren")
+    account = account_story.store_of(team).account("ren")
     assert account is not None
     assert account.subject is not None
     assert account.subject.endswith("|248289761001")
@@ -142,13 +144,13 @@ def test_somebody_without_an_account_is_told_what_to_do(
 
 
 def test_a_disabled_account_stays_out(client: TestClient, team: Workspace) -> None:
-    accounts.set_disabled(team, "ren", True, actor="aoi")
+    accounts.change_access(team, "ren", disabled=True, actor="aoi")
     answer = come_back(client)
     assert answer.status_code == 403
     assert "Your account is disabled" in answer.text
-    accounts.set_disabled(team, "ren", False, actor="aoi")
+    accounts.change_access(team, "ren", disabled=False, actor="aoi")
     assert come_back(client).status_code == 303
-    accounts.set_disabled(team, "ren", True, actor="aoi")
+    accounts.change_access(team, "ren", disabled=True, actor="aoi")
     with visiting(team) as again:
         assert come_back(again).status_code == 403
 
@@ -316,6 +318,22 @@ def test_cookies_on_the_way_are_closed_to_scripts_and_to_plain_connections(team:
         asked = client.get(START)
         assert {"HttpOnly", "Secure", "SameSite=lax"} <= set(asked.headers["set-cookie"].split("; "))
         assert "redirect_uri=https%3A%2F%2F127.0.0.1%2Fsign-in%2Fprovider%2Freturn" in asked.headers["location"]
+
+
+def test_answers_that_are_not_believed_count_as_failed_sign_ins_of_the_address(
+    client: TestClient, team: Workspace, provider: IdentityProvider
+) -> None:
+    for _ in range(ADDRESS_LIMIT.failures):
+        assert client.get(BACK, params={"code": "guessed", "state": "guessed"}).status_code == 403
+    asked_before = len(provider.token_requests)
+    stopped = client.get(BACK, params={"code": "guessed", "state": "guessed"})
+    assert stopped.status_code == 429
+    assert int(stopped.headers["retry-after"]) > 0
+    assert come_back(client).status_code == 429
+    assert len(provider.token_requests) == asked_before, "the provider is not asked for those who must wait"
+    account_story.store_of(team).forget_failures("address:testclient")
+    for _ in range(ADDRESS_LIMIT.failures + 1):
+        assert come_back(client).status_code == 303, "who comes in counts nothing"
 
 
 def test_without_a_provider_there_is_no_such_sign_in(team: Workspace) -> None:

@@ -17,7 +17,7 @@ from told_ideas import NOW, tell_board
 
 from conftest import workspace_of
 from tasuki.accounts.rights import VERBS
-from tasuki.actions import accounts
+from tasuki.actions import accounts, sign_in
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
 from tasuki.web.app import create_app
@@ -62,11 +62,11 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Told:
     tell_board(ledger)
     workspace = workspace_of(ledger, file.parent)
     first = accounts.first_link(workspace) or ""
-    newcomer = accounts.NewMember("aoi", ("analyst",))
-    sessions = {"aoi": accounts.accept_invitation(workspace, first, PASSWORD, newcomer)}
+    newcomer = sign_in.NewMember("aoi", ("analyst",))
+    sessions = {"aoi": sign_in.accept_invitation(workspace, first, PASSWORD, newcomer)}
     for member in ("haru", "ren", "mio", "kaito"):
         secret = accounts.invite(workspace, member, actor="aoi")
-        sessions[member] = accounts.accept_invitation(workspace, secret, PASSWORD)
+        sessions[member] = sign_in.accept_invitation(workspace, secret, PASSWORD)
     workspace.close()
     return Told(file, sessions)
 

@@ -17,7 +17,7 @@ from walking import PASSWORD, Walker
 
 from model_desk import CHALLENGER, CHAMPION, new_workspace, train_and_publish, write_model
 from relay_play import RECORDS
-from tasuki.actions import accounts
+from tasuki.actions import accounts, sign_in
 from tasuki.actions.models import publish_model, train_model
 from tasuki.actions.relay import kill_idea, open_idea
 from tasuki.clock import system_clock
@@ -90,8 +90,8 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
     for member in ("aoi", "ren", "sota"):
         first = accounts.first_link(workspace) if member == "aoi" else None
         secret = first or accounts.invite(workspace, member, actor="aoi")
-        newcomer = accounts.NewMember(member, ("analyst",)) if first else None
-        accounts.accept_invitation(workspace, secret, PASSWORD, newcomer)
+        newcomer = sign_in.NewMember(member, ("analyst",)) if first else None
+        sign_in.accept_invitation(workspace, secret, PASSWORD, newcomer)
     champion = train_and_publish(workspace, "ctr", CHAMPION, "champion")
     trained = train_model(workspace, write_model(workspace, "ctr_recency", CHALLENGER), actor="ren")
     published = publish_model(workspace, "ctr", trained.version, channel="challenger", actor="sota")

@@ -60,13 +60,18 @@ def append(
     workspace: Workspace, stream: str, sequence: int, events: Sequence[NewEvent], request: Request
 ) -> tuple[Event, ...]:
     """Appends the events of a request in one transaction and tells the webhooks."""
-    first, *others = events
-    if request.key is not None:
-        marked = {**first.body, "request": request.fingerprint(_scope(stream, request))}
-        first = replace(first, body=marked)
-    written = workspace.ledger.append(stream, sequence, (first, *others), key=request.key)
+    written = workspace.ledger.append(stream, sequence, marked(events, stream, request), key=request.key)
     notify(workspace, written)
     return written
+
+
+def marked(events: Sequence[NewEvent], stream: str, request: Request) -> tuple[NewEvent, ...]:
+    """The events with the request's fingerprint in the first one, where the request has a key."""
+    first, *others = events
+    if request.key is None:
+        return (first, *others)
+    body = {**first.body, "request": request.fingerprint(_scope(stream, request))}
+    return (replace(first, body=body), *others)
 
 
 def done_before(workspace: Workspace, stream: str, request: Request) -> tuple[Event, ...]:

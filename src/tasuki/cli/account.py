@@ -78,13 +78,14 @@ def invite(
     name: Annotated[str, typer.Argument(help="A member of the team.")],
     workspace: WorkspaceOption = None,
     member: AsOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a link with which a member chooses a password; it works once, within seven days."""
     from tasuki.actions.accounts import invite as make_invitation
 
     with opened(workspace) as here:
-        secret = make_invitation(here, name, actor=actor_of(here, member))
+        secret = make_invitation(here, name, actor=actor_of(here, member), key=key)
         site = here.door.public_url or f"http://{here.serving_host}:{here.serving_port}"
     link = f"{site}/welcome/{secret}"
     said = f"Send this link to {name}:\n{link}"
@@ -103,21 +104,15 @@ def token(
     service: Annotated[bool, typer.Option("--service", help="For a program of the team.")] = False,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a token for REST; its secret is shown this once."""
-    from tasuki.actions.accounts import make_token
+    from tasuki.actions.tokens import TokenWish, make_token
 
+    wish = TokenWish(label, scope or ["read"], days, service)
     with opened(workspace) as here:
-        secret, made = make_token(
-            here,
-            name,
-            actor=actor_of(here, member),
-            label=label,
-            scopes=scope or ["read"],  # type: ignore[arg-type]
-            days=days,
-            service=service,
-        )
+        secret, made = make_token(here, name, wish, actor=actor_of(here, member), key=key)
     payload = new_token_document(secret, made)
     said = f"Keep it now, it is not shown again (until {made.expires_at:%Y-%m-%d}):\n{secret}"
     emit("token/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False, soft_wrap=True))
@@ -131,7 +126,7 @@ def tokens(
     as_json: JsonOption = False,
 ) -> None:
     """List a member's tokens. Their secrets are shown once, when they are made."""
-    from tasuki.actions.accounts import tokens_of
+    from tasuki.actions.tokens import tokens_of
 
     with opened(workspace) as here:
         who = actor_of(here, member)
@@ -150,13 +145,14 @@ def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="The token's id; `tasuki account tokens` shows it.")],
     workspace: WorkspaceOption = None,
     member: AsOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End a token at once."""
-    from tasuki.actions.accounts import revoke_token
+    from tasuki.actions.tokens import revoke_token
 
     with opened(workspace) as here:
-        revoke_token(here, token_id, actor=actor_of(here, member))
+        revoke_token(here, token_id, actor=actor_of(here, member), key=key)
     said = f"The token {token_id} opens nothing any more."
     emit(
         "token_revoked/1",
@@ -168,25 +164,33 @@ def revoke(
 
 @app.command()
 def disable(
-    name: NameArgument, workspace: WorkspaceOption = None, member: AsOption = None, as_json: JsonOption = False
+    name: NameArgument,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Keep a member out: sessions end, tokens stop. Their part in the ledger stays."""
-    from tasuki.actions.accounts import set_disabled
+    from tasuki.actions.accounts import change_access
 
     with opened(workspace) as here:
-        set_disabled(here, name, True, actor=actor_of(here, member))
+        change_access(here, name, disabled=True, actor=actor_of(here, member), key=key)
         _emit_account(here, name, f"{name} is kept out.", as_json)
 
 
 @app.command()
 def enable(
-    name: NameArgument, workspace: WorkspaceOption = None, member: AsOption = None, as_json: JsonOption = False
+    name: NameArgument,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Let a member in again."""
-    from tasuki.actions.accounts import set_disabled
+    from tasuki.actions.accounts import change_access
 
     with opened(workspace) as here:
-        set_disabled(here, name, False, actor=actor_of(here, member))
+        change_access(here, name, disabled=False, actor=actor_of(here, member), key=key)
         _emit_account(here, name, f"{name} may come in again.", as_json)
 
 
@@ -196,19 +200,20 @@ def administrator(
     no: Annotated[bool, typer.Option("--no", help="No longer an administrator. One always stays.")] = False,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
+    key: KeyOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a member an administrator, who may invite, disable and see everybody's tokens."""
-    from tasuki.actions.accounts import set_administrator
+    from tasuki.actions.accounts import change_access
 
     with opened(workspace) as here:
-        set_administrator(here, name, not no, actor=actor_of(here, member))
+        change_access(here, name, administrator=not no, actor=actor_of(here, member), key=key)
         said = f"{name} is {'no longer' if no else 'now'} an administrator."
         _emit_account(here, name, said, as_json)
 
 
 def _emit_account(here: "Workspace", name: str, said: str, as_json: bool) -> None:
-    from tasuki.actions.accounts import store_of
+    from tasuki.actions.account_story import store_of
 
     payload = account_document(here.ledger.members()[name], store_of(here).account(name))
     emit("account/1", payload, as_json=as_json, for_people=lambda: console.print(said, markup=False))

@@ -8,10 +8,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Engine, RowMapping, delete, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from tasuki.accounts.account import Account, Invitation, Session, Token
 from tasuki.accounts.rights import Scope
+from tasuki.accounts.throttle import Limit, wait_s
 from tasuki.clock import from_text, to_text
 from tasuki.store.database import reading, writing
 from tasuki.store.schema import accounts, failures, invitations, sessions, tokens
@@ -75,6 +76,11 @@ class AccountStore:
         """Forgets one session."""
         with writing(self._engine) as connection:
             connection.execute(delete(sessions).where(sessions.c.secret_hash == secret_hash))
+
+    def forget_sessions(self, begun_before: datetime) -> None:
+        """Forgets the sessions that have ended by their age."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(sessions).where(sessions.c.created_at <= to_text(begun_before)))
 
     def close_sessions(self, member: str) -> None:
         """Forgets every session of a member."""
@@ -141,17 +147,28 @@ class AccountStore:
         with writing(self._engine) as connection:
             return bool(connection.execute(delete(tokens).where(tokens.c.id == token_id)).rowcount)
 
-    def failures(self, subject: str, since: datetime) -> tuple[datetime, ...]:
-        """When tries of this subject (an account or an address) failed."""
-        query = select(failures.c.at).where(failures.c.subject == subject, failures.c.at > to_text(since))
-        with reading(self._engine) as connection:
-            return tuple(from_text(at) for at in connection.execute(query).scalars())
+    def count_try(self, limits: Mapping[str, Limit], now: datetime) -> int:
+        """Counts a try of each subject as failed until it is judged, and forgets what no longer counts.
 
-    def add_failures(self, subjects: Sequence[str], at: datetime, forget_before: datetime) -> None:
-        """Remembers a failed try of each subject, and forgets those that no longer count."""
+        Returns:
+            Seconds to wait where too many failed lately: then nothing is counted, and no try is allowed.
+        """
         with writing(self._engine) as connection:
-            connection.execute(delete(failures).where(failures.c.at <= to_text(forget_before)))
-            connection.execute(insert(failures), [{"subject": one, "at": to_text(at)} for one in subjects])
+            wait = max(wait_s(_failed(connection, one, now, limit), now, limit) for one, limit in limits.items())
+            if wait:
+                return wait
+            longest = max(limit.window for limit in limits.values())
+            connection.execute(delete(failures).where(failures.c.at <= to_text(now - longest)))
+            connection.execute(insert(failures), [{"subject": one, "at": to_text(now)} for one in limits])
+        return 0
+
+    def uncount_try(self, subjects: Sequence[str], at: datetime) -> None:
+        """Takes back one try of each subject that was counted at this moment."""
+        with writing(self._engine) as connection:
+            for subject in subjects:
+                mine = (failures.c.subject == subject) & (failures.c.at == to_text(at))
+                number = select(func.max(failures.c.number)).where(mine).scalar_subquery()
+                connection.execute(delete(failures).where(failures.c.number == number))
 
     def forget_failures(self, subject: str) -> None:
         """Lets a subject start anew."""
@@ -162,6 +179,12 @@ class AccountStore:
         with reading(self._engine) as connection:
             row = connection.execute(select(accounts).where(condition)).mappings().first()
         return None if row is None else _account(row)
+
+
+def _failed(connection: Connection, subject: str, now: datetime, limit: Limit) -> list[datetime]:
+    since = to_text(now - limit.window)
+    query = select(failures.c.at).where(failures.c.subject == subject, failures.c.at > since)
+    return [from_text(at) for at in connection.execute(query).scalars()]
 
 
 def _account(row: RowMapping | Mapping[str, Any]) -> Account:

@@ -8,17 +8,11 @@ from litestar.response import Redirect
 
 from tasuki.accounts.rights import SCOPES, VERBS
 from tasuki.accounts.visitor import may
-from tasuki.actions.accounts import (
-    WrongPassword,
-    change_password,
-    invite,
-    make_token,
-    revoke_token,
-    set_administrator,
-    set_disabled,
-    store_of,
-)
+from tasuki.actions.account_story import store_of
+from tasuki.actions.accounts import change_access, invite
 from tasuki.actions.members import add_member, change_roles
+from tasuki.actions.sign_in import TooManyTries, WrongPassword, change_password
+from tasuki.actions.tokens import TokenWish, make_token, revoke_token
 from tasuki.errors import Fault, Invalid
 from tasuki.flow.event import ACCOUNT_STREAM, TEAM_STREAM
 from tasuki.flow.plan import ROLES
@@ -37,7 +31,7 @@ def show_account(request: AnyRequest) -> Response[str]:
 
 
 def _account_page(
-    request: AnyRequest, *, error: Invalid | WrongPassword | None = None, secret: str = "", status: int = 200
+    request: AnyRequest, *, error: Invalid | None = None, problem: str = "", secret: str = "", status: int = 200
 ) -> Response[str]:
     workspace, visitor = workspace_of(request), visitor_of(request)
     store = store_of(workspace)
@@ -45,8 +39,8 @@ def _account_page(
         "account": store.account(visitor.member),
         "tokens": store.tokens(visitor.member),
         "scopes": SCOPES,
-        "faults": error.faults if isinstance(error, Invalid) else (),
-        "problem": error.what if isinstance(error, WrongPassword) else "",
+        "faults": error.faults if error else (),
+        "problem": problem,
         "secret": secret,
         "typed": form_of(request),
         "now": workspace.clock(),
@@ -61,7 +55,13 @@ def do_change_password(request: AnyRequest) -> Response[Any]:
     form, visitor = form_of(request), visitor_of(request)
     try:
         session = change_password(workspace_of(request), visitor.member, old=form.raw("old"), new=form.raw("new"))
-    except (WrongPassword, Invalid) as error:
+    except TooManyTries as wait:
+        response = _account_page(request, problem="sign_in.too_many", status=429)
+        response.headers["Retry-After"] = str(wait.wait_s)
+        return response
+    except WrongPassword:
+        return _account_page(request, problem="account.wrong_password", status=400)
+    except Invalid as error:
         return _account_page(request, error=error, status=400)
     return with_session(request, Redirect("/account", status_code=303), session)
 
@@ -76,15 +76,8 @@ def do_make_token(request: AnyRequest) -> Response[str]:
     try:
         if faults:
             raise Invalid("the token was not made", faults)
-        secret, _ = make_token(
-            workspace_of(request),
-            member,
-            actor=member,
-            label=form.text("label"),
-            scopes=scopes,  # type: ignore[arg-type]
-            days=int(days or 0),
-            service=form.is_on("service"),
-        )
+        wish = TokenWish(form.text("label"), scopes, int(days or 0), form.is_on("service"))
+        secret, _ = make_token(workspace_of(request), member, wish, actor=member)
     except Invalid as error:
         return _account_page(request, error=error, status=400)
     return _account_page(request, secret=secret)
@@ -93,7 +86,8 @@ def do_make_token(request: AnyRequest) -> Response[str]:
 @post("/account/tokens/{token:str}/revoke", sync_to_thread=True, opt=_OWN)
 def do_revoke_token(request: AnyRequest, token: FromPath[str]) -> Response[Any]:
     """Ends a token."""
-    revoke_token(workspace_of(request), token, actor=visitor_of(request).member)
+    visitor = visitor_of(request)
+    revoke_token(workspace_of(request), token, actor=visitor.member, only_own=not visitor.is_administrator)
     return Redirect("/account", status_code=303)
 
 
@@ -168,9 +162,9 @@ def do_change_access(request: AnyRequest, member: FromPath[str]) -> Response[Any
     workspace, actor = workspace_of(request), visitor_of(request).member
     match form_of(request).text("access"):
         case "disable" | "enable" as wish:
-            set_disabled(workspace, member, wish == "disable", actor=actor)
+            change_access(workspace, member, disabled=wish == "disable", actor=actor)
         case "administrator" | "no_administrator" as wish:
-            set_administrator(workspace, member, wish == "administrator", actor=actor)
+            change_access(workspace, member, administrator=wish == "administrator", actor=actor)
     return Redirect("/accounts", status_code=303)
 
 

@@ -11,14 +11,15 @@ from litestar.response import Redirect
 
 from tasuki.accounts.account import LONGEST_PASSWORD, SESSION_LENGTH, SHORTEST_PASSWORD
 from tasuki.accounts.secret import new_secret
-from tasuki.actions.accounts import (
+from tasuki.actions.accounts import invitation_of
+from tasuki.actions.sign_in import (
     AccountDisabled,
     NewMember,
     NotOfThisTeam,
     TooManyTries,
     WrongPassword,
     accept_invitation,
-    invitation_of,
+    counted_by_address,
     sign_in,
     sign_in_by_subject,
     sign_out,
@@ -68,18 +69,26 @@ def do_sign_in(request: AnyRequest) -> Response[Any]:
     """Lets a member in by password."""
     workspace, form = workspace_of(request), form_of(request)
     onward = local_address(form.text("next"))
-    peer = request.client.host if request.client else ""
-    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
-    address = client_address(peer, forwarded, workspace.door.trusted_proxies)
     try:
-        secret = sign_in(workspace, form.text("name"), form.raw("password"), address)
+        secret = sign_in(workspace, form.text("name"), form.raw("password"), _address_of(request))
     except TooManyTries as wait:
-        response = _sign_in_page(request, onward, "sign_in.too_many", 429)
-        response.headers["Retry-After"] = str(wait.wait_s)
-        return response
+        return _too_many_tries(request, onward, wait)
     except WrongPassword:
         return _sign_in_page(request, onward, "sign_in.wrong", 403)
     return with_session(request, Redirect(onward, status_code=303), secret)
+
+
+def _address_of(request: AnyRequest) -> str:
+    """Where the request really comes from."""
+    peer = request.client.host if request.client else ""
+    forwarded = ",".join(request.headers.getall("x-forwarded-for", []))
+    return client_address(peer, forwarded, workspace_of(request).door.trusted_proxies)
+
+
+def _too_many_tries(request: AnyRequest, onward: str, wait: TooManyTries) -> Response[str]:
+    response = _sign_in_page(request, onward, "sign_in.too_many", 429)
+    response.headers["Retry-After"] = str(wait.wait_s)
+    return response
 
 
 @get(_PROVIDER_PATH, sync_to_thread=True, opt=_OPEN)
@@ -100,9 +109,13 @@ def return_from_provider(request: AnyRequest) -> Response[Any]:
     """Lets in the member for whom the identity provider vouches."""
     secret, _, kept = request.cookies.get(PROVIDER_COOKIE, "").partition("|")
     onward, query = local_address(unquote(kept)), {name: str(one) for name, one in request.query_params.items()}
+    workspace, vouching = workspace_of(request), _vouching(request)
     try:
-        vouched = _vouching(request).vouch(Return(secret, query, _return_address(request)))
-        session = sign_in_by_subject(workspace_of(request), vouched.subject, vouched.member)
+        with counted_by_address(workspace, _address_of(request)):
+            vouched = vouching.vouch(Return(secret, query, _return_address(request)))
+            session = sign_in_by_subject(workspace, vouched.subject, vouched.member)
+    except TooManyTries as wait:
+        return _too_many_tries(request, onward, wait)
     except tuple(_PROVIDER_PROBLEMS) as error:
         return _provider_problem(request, onward, error)
     response = with_session(request, Redirect(onward, status_code=303), session)

@@ -15,8 +15,10 @@ from litestar.connection import ASGIConnection, Request
 from litestar.handlers import BaseRouteHandler
 
 from tasuki.accounts.secret import is_form_mark, new_secret
-from tasuki.accounts.visitor import Visitor, require
-from tasuki.actions.accounts import store_of, visitor_of_session, visitor_of_token
+from tasuki.accounts.visitor import Visitor, may, require
+from tasuki.actions.account_story import store_of
+from tasuki.actions.sign_in import visitor_of_session
+from tasuki.actions.tokens import visitor_of_token
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import NotAllowed
 from tasuki.web.forms import Form
@@ -79,17 +81,21 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
         await _require_mark(connection, known)
 
 
-def identify(connection: ASGIConnection[Any, Any, Any, Any]) -> Visitor | None:
-    """Who asks, found out anew: for an answer that goes on for hours."""
-    return _identify(connection, connection.app.state.workspace, connection.app.state.reachable).visitor
+def still_may(connection: ASGIConnection[Any, Any, Any, Any], verb: str) -> bool:
+    """Whether the one who asked still may, found out anew: for an answer that goes on for hours."""
+    state = connection.app.state
+    now = _identify(connection, state.workspace, state.reachable, is_use=False).visitor
+    return now is not None and now.member == visitor_of(connection).member and may(now, verb)
 
 
-def _identify(connection: ASGIConnection[Any, Any, Any, Any], workspace: Workspace, reachable: bool) -> Known:
+def _identify(
+    connection: ASGIConnection[Any, Any, Any, Any], workspace: Workspace, reachable: bool, *, is_use: bool = True
+) -> Known:
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return Known(visitor_of_token(workspace, secret.strip()), "")
     if secret := connection.cookies.get(SESSION_COOKIE, ""):
-        visitor = visitor_of_session(workspace, secret)
+        visitor = visitor_of_session(workspace, secret, is_use=is_use)
         if visitor is not None:
             member = workspace.ledger.members().get(visitor.member)
             return Known(visitor, visitor.csrf, language=member.language if member else None)

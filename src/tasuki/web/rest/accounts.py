@@ -8,8 +8,9 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from tasuki.accounts.account import LONGEST_TOKEN
 from tasuki.accounts.rights import Scope
-from tasuki.actions import accounts
+from tasuki.actions import accounts, tokens
 from tasuki.actions import run_documents as said
+from tasuki.actions.account_story import store_of
 from tasuki.actions.documents import member_document
 from tasuki.actions.members import add_member, change_roles
 from tasuki.errors import Fault, Invalid, Missing
@@ -98,34 +99,30 @@ def give_roles(request: AnyRequest, member: FromPath[str], data: JSONBody[RolesB
 
 
 @_post("invitation", "account.invite")
-def invite(request: AnyRequest, member: FromPath[str]) -> Document:
+def invite(request: AnyRequest, member: FromPath[str], key: Key = None) -> Document:
     """Makes a link with which a member chooses a password. It is said this once; an earlier one stops working."""
     workspace = workspace_of(request)
-    secret = accounts.invite(workspace, member, actor=visitor_of(request).member)
+    secret = accounts.invite(workspace, member, actor=visitor_of(request).member, key=key)
     site = workspace.door.public_url or f"{request.url.scheme}://{request.headers.get('host', '')}"
     return document("invitation/1", {"member": member, "link": f"{site}/welcome/{secret}"})
 
 
 @_post("access", "account.disable")
-def change_access(request: AnyRequest, member: FromPath[str], data: JSONBody[AccessBody]) -> Document:
+def change_access(request: AnyRequest, member: FromPath[str], data: JSONBody[AccessBody], key: Key = None) -> Document:
     """Disables or enables an account, or makes it an administrator's or not; the same again changes nothing."""
     workspace, who = workspace_of(request), visitor_of(request).member
     if data.disabled is None and data.administrator is None:
         raise Invalid("nothing is to change", [Fault("body", "empty", "disabled, administrator or both")])
-    if data.administrator is not None:
-        accounts.set_administrator(workspace, member, data.administrator, actor=who)
-    if data.disabled is not None:
-        accounts.set_disabled(workspace, member, data.disabled, actor=who)
-    return document(
-        "account/1", said.account_document(_member(request, member), accounts.store_of(workspace).account(member))
-    )
+    wanted = {"disabled": data.disabled, "administrator": data.administrator}
+    accounts.change_access(workspace, member, actor=who, key=key, **wanted)
+    return document("account/1", said.account_document(_member(request, member), store_of(workspace).account(member)))
 
 
 @get("/accounts", sync_to_thread=True, opt={"verb": "account.list"}, tags=_TAG, responses=described())
 def list_accounts(request: AnyRequest) -> Document:
     """Whether and how each member comes in."""
     workspace = workspace_of(request)
-    known = accounts.store_of(workspace).accounts()
+    known = store_of(workspace).accounts()
     entries = [said.account_document(one, known.get(one.name)) for one in workspace.ledger.members().values()]
     return document("accounts/1", {"accounts": entries})
 
@@ -138,24 +135,22 @@ def list_tokens(
     ] = None,
 ) -> Document:
     """One's own tokens, without their secrets."""
-    workspace, who = workspace_of(request), visitor_of(request).member
-    found = accounts.tokens_of(workspace, member or who, actor=who)
+    workspace, visitor = workspace_of(request), visitor_of(request)
+    whose = member or visitor.member
+    if whose != visitor.member:
+        tokens.require_others(not visitor.is_administrator, visitor.member)
+    found = tokens.tokens_of(workspace, whose, actor=visitor.member)
     return document("tokens/1", {"tokens": [said.token_document(one) for one in found]})
 
 
-@post("/tokens", sync_to_thread=True, opt={"verb": "account.own"}, tags=_TAG, responses=described(404))
-def make_token(request: AnyRequest, data: JSONBody[TokenBody]) -> Document:
-    """Makes a token. Its secret is said this once, so there is no key to hear it again."""
-    who = visitor_of(request).member
-    secret, made = accounts.make_token(
-        workspace_of(request),
-        data.member or who,
-        actor=who,
-        label=data.label,
-        scopes=data.scopes,
-        days=data.days,
-        service=data.service,
-    )
+@post("/tokens", sync_to_thread=True, opt={"verb": "account.own"}, tags=_TAG, responses=described(404, 409))
+def make_token(request: AnyRequest, data: JSONBody[TokenBody], key: Key = None) -> Document:
+    """Makes a token. Its secret is said this once: sent again with the same key it is refused, not made twice."""
+    visitor, wish = visitor_of(request), tokens.TokenWish(data.label, data.scopes, data.days, data.service)
+    whose = data.member or visitor.member
+    if whose != visitor.member:
+        tokens.require_others(not visitor.is_administrator, visitor.member)
+    secret, made = tokens.make_token(workspace_of(request), whose, wish, actor=visitor.member, key=key)
     return document("token/1", said.new_token_document(secret, made))
 
 
@@ -165,11 +160,13 @@ def make_token(request: AnyRequest, data: JSONBody[TokenBody]) -> Document:
     opt={"verb": "account.own"},
     tags=_TAG,
     status_code=200,
-    responses=described(404),
+    responses=described(404, 409),
 )
-def revoke_token(request: AnyRequest, token: FromPath[str]) -> Document:
+def revoke_token(request: AnyRequest, token: FromPath[str], key: Key = None) -> Document:
     """Ends a token at once."""
-    accounts.revoke_token(workspace_of(request), token, actor=visitor_of(request).member)
+    visitor = visitor_of(request)
+    only_own = not visitor.is_administrator
+    tokens.revoke_token(workspace_of(request), token, actor=visitor.member, only_own=only_own, key=key)
     return document("token_revoked/1", {"id": token})
 
 

@@ -20,13 +20,14 @@ from tasuki.web.rest.answers import FARTHEST
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.streams import Streams
-from tasuki.web.visitors import identify, visitor_of
+from tasuki.web.visitors import still_may, visitor_of
 
 POLL_S = 1.0
 QUIET_S = 15.0
 """A comment goes out when nothing has happened for so long, so that no proxy takes the line for dead."""
 BATCH = 200
 _STEP_S = 0.2
+_VERB = "idea.list"
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -42,7 +43,7 @@ _SENT = ResponseSpec(
 )
 
 
-@get("/events", opt={"verb": "idea.list"}, tags=["events"], responses={200: _SENT, **described(429)})
+@get("/events", opt={"verb": _VERB}, tags=["events"], responses={200: _SENT, **described(429)})
 async def follow_events(
     request: AnyRequest,
     after: Annotated[
@@ -77,8 +78,7 @@ class _Reader:
 
     async def still_may(self) -> bool:
         """False once a token was revoked, a session has ended or an account was disabled."""
-        known = await asyncio.to_thread(identify, self.request)
-        return known is not None and known.member == self.visitor.member
+        return await asyncio.to_thread(still_may, self.request, _VERB)
 
     async def waited(self, seconds: float) -> bool:
         """Waits; False when the server is about to stop."""
@@ -97,7 +97,8 @@ async def _counted(reader: _Reader, position: int, once: bool) -> AsyncIterator[
 
 async def _messages(reader: _Reader, position: int, once: bool) -> AsyncIterator[ServerSentEventMessage]:
     quiet = 0.0
-    while not reader.streams.are_ending:
+    # Asked before each round and not only in a quiet one: on a busy day a revoked token would read on.
+    while not reader.streams.are_ending and await reader.still_may():
         found = await asyncio.to_thread(reader.workspace.ledger.feed, position, BATCH)
         for at, event in found:
             position = at
@@ -106,15 +107,11 @@ async def _messages(reader: _Reader, position: int, once: bool) -> AsyncIterator
         if found:
             quiet = 0.0
             continue
-        if once:
-            return
-        if not await reader.waited(POLL_S):
+        if once or not await reader.waited(POLL_S):
             return
         quiet += POLL_S
         if quiet >= QUIET_S:
             quiet = 0.0
-            if not await reader.still_may():
-                return
             yield ServerSentEventMessage(comment="still here")
 
 
