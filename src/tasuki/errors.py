@@ -5,8 +5,50 @@ one of these; doubts about *analysed data* are never raised but returned as conc
 Exit codes and HTTP statuses are mapped in the doors (`cli`, `web`, `serving`) and nowhere else.
 """
 
-from collections.abc import Sequence
+import string
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+
+class Said(str):
+    """An English sentence that still knows what it was made of, so that a page can say it in the reader's language.
+
+    It is the sentence, wherever a text is wanted. `tasuki.texts` knows the template's code and its Japanese.
+
+    Args:
+        template: The sentence with named places.
+        values: What stands in the places; several things are a tuple, and a value may be something said itself.
+    """
+
+    template: str
+    values: Mapping[str, Any]
+
+    def __new__(cls, template: str, values: Mapping[str, Any]) -> "Said":
+        """The sentence with its places filled in."""
+        sentence = super().__new__(cls, _English().vformat(template, (), values))
+        sentence.template, sentence.values = template, values
+        return sentence
+
+
+def said(template: str, /, **values: object) -> str:
+    """The sentence: `said("there is no flow {flow!r}", flow=flow)`. Every template has its Japanese in `texts.toml`."""
+    return Said(template, values)
+
+
+def joined(parts: Sequence[str], comma: str = "; ") -> str:
+    """Several sentences as one."""
+    return Said("{parts:" + comma.strip() + "}", {"parts": tuple(parts)}) if len(parts) != 1 else parts[0]
+
+
+class _English(string.Formatter):
+    """Fills in places as `str.format` does, and lists what is several: `{names}` by commas, `{names:or}` by "or"."""
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """The text of a place."""
+        if isinstance(value, tuple):
+            return (f" {format_spec} " if format_spec.isalpha() else f"{format_spec or ','} ").join(map(str, value))
+        return super().format_field(value, format_spec)
 
 
 @dataclass(frozen=True)

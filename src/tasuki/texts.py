@@ -1,12 +1,20 @@
 """What people read, in both languages: a room keeps its words in one `texts.toml`, each in English and Japanese."""
 
+import string
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
-from tasuki.language import Language
+from tasuki.errors import Said
+from tasuki.language import Formats, Language
+from tasuki.titles import Titles
+
+EVERY_ROOM = "tasuki"
+"""The words of sentences that any room may say: refusals, faults, what checks and probes have seen."""
 
 
 @dataclass(frozen=True)
@@ -36,3 +44,66 @@ def catalogue(room: str) -> Mapping[str, Mapping[str, str]]:
     """Every key (`section.name`) of a room with its text by language."""
     sections = tomllib.loads((files(room) / "texts.toml").read_text(encoding="utf-8"))
     return {f"{section}.{name}": texts for section, entries in sections.items() for name, texts in entries.items()}
+
+
+@cache
+def sentences() -> Mapping[str, str]:
+    """The key of every English template that a room may say."""
+    return {texts["en"]: key for key, texts in catalogue(EVERY_ROOM).items()}
+
+
+def code_of(sentence: str) -> str:
+    """The stable code of what was said (`flow.no_such_flow`); empty for what the catalogue does not know."""
+    return sentences().get(sentence.template if isinstance(sentence, Said) else sentence, "")
+
+
+def parts_of(sentence: str) -> tuple[str, ...]:
+    """The sentences that were joined into one; the sentence alone otherwise."""
+    if isinstance(sentence, Said) and list(sentence.values) == ["parts"]:
+        return tuple(sentence.values["parts"])
+    return (sentence,) if sentence else ()
+
+
+@dataclass(frozen=True)
+class Teller:
+    """Says in Japanese what a room has said in English.
+
+    Args:
+        names: How names that stand in sentences read, by the form that a place asks for: `{stage:stage}`.
+    """
+
+    names: Mapping[str, Callable[[str], str]] = field(default_factory=dict)
+
+    def japanese(self, sentence: str) -> str | None:
+        """The sentence in Japanese; None when the catalogue does not know it, as what other programs say."""
+        parts = parts_of(sentence)
+        if parts != (sentence,):
+            known = [self.japanese(one) or one for one in parts]
+            return "".join(known) if all(one.endswith("。") for one in known) else "、".join(known)
+        key = code_of(sentence)
+        if not key:
+            return None
+        values = sentence.values if isinstance(sentence, Said) else {}
+        return _Places(self).vformat(catalogue(EVERY_ROOM)[key]["ja"], (), values)
+
+
+class _Places(string.Formatter):
+    """Fills in the places of a Japanese sentence: names by their form, dates as Japanese writes them."""
+
+    def __init__(self, teller: Teller) -> None:
+        self._teller = teller
+
+    def format_field(self, value: Any, format_spec: str) -> Any:
+        """The text of a place."""
+        if isinstance(value, tuple):
+            return "、".join(self.format_field(one, format_spec) for one in value)
+        if isinstance(value, Said):
+            return self._teller.japanese(value) or value
+        if isinstance(value, Titles):
+            return value.ja
+        if format_spec in self._teller.names:
+            return self._teller.names[format_spec](str(value))
+        if isinstance(value, date) and not format_spec:
+            formats = Formats("ja")
+            return formats.moment(value) if isinstance(value, datetime) else formats.day(value)
+        return super().format_field(value, format_spec)

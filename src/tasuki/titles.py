@@ -10,6 +10,9 @@ class Titles:
     en: str
     ja: str
 
+    def __str__(self) -> str:
+        return self.en
+
     def in_language(self, language: str) -> str:
         """The Japanese title for `ja`, otherwise the English one."""
         return self.ja if language == "ja" else self.en

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from tasuki.accounts.rights import Scope
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 
 Purpose = Literal["first_administrator", "invitation", "new_password"]
 
@@ -90,10 +90,16 @@ def password_faults(password: str, member: str) -> list[Fault]:
     """Everything that is wrong with a new password; length counts, not a mix of characters."""
     faults = []
     if len(password) < SHORTEST_PASSWORD:
-        expected = f"at least {SHORTEST_PASSWORD}; a sentence is easiest to keep"
-        faults.append(Fault("password", f"it has {len(password)} characters", expected))
+        expected = said("at least {length}; a sentence is easiest to keep", length=SHORTEST_PASSWORD)
+        faults.append(Fault("password", said("it has {count} characters", count=len(password)), expected))
     if len(password) > LONGEST_PASSWORD:
-        faults.append(Fault("password", f"it has {len(password)} characters", f"at most {LONGEST_PASSWORD}"))
+        faults.append(
+            Fault(
+                "password",
+                said("it has {count} characters", count=len(password)),
+                said("at most {length}", length=LONGEST_PASSWORD),
+            )
+        )
     if password and len(set(password)) < 5:
         faults.append(Fault("password", "it repeats a few characters", "at least 5 different ones"))
     if member and password.casefold() == member.casefold():

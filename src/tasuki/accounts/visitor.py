@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tasuki.accounts.rights import SCOPES, VERBS, Scope
-from tasuki.errors import NotAllowed
+from tasuki.errors import NotAllowed, said
 
 Way = Literal["local", "session", "token"]
 
@@ -43,20 +43,24 @@ def require(visitor: Visitor, verb: str) -> None:
     wanted = VERBS[verb]
     if wanted.scope not in visitor.scopes:
         raise NotAllowed(
-            f"the token of {visitor.member} may not {_words(verb)}",
-            rule=f"{verb} needs a token with the scope {wanted.scope}",
-            expected=f"the scope {wanted.scope}; this token has {', '.join(visitor.scopes) or 'none'}",
+            said("the token of {member} may not {verb}", member=visitor.member, verb=_use_of(verb)),
+            rule=said("{verb} needs a token with the scope {scope}", verb=verb, scope=wanted.scope),
+            expected=said(
+                "the scope {scope}; this token has {scopes}",
+                scope=wanted.scope,
+                scopes=tuple(visitor.scopes) or said("none"),
+            ),
             next_step="make a token with that scope under your account",
         )
     if wanted.who == "administrator" and not visitor.is_administrator:
         raise NotAllowed(
-            f"{visitor.member} may not {_words(verb)}",
-            rule=f"{verb} is for {wanted.rule.en}",
+            said("{member} may not {verb}", member=visitor.member, verb=_use_of(verb)),
+            rule=said("{verb} is for {who}", verb=verb, who=wanted.rule),
             expected="an administrator",
             next_step="ask an administrator; the team page says who they are",
         )
 
 
-def _words(verb: str) -> str:
+def _use_of(verb: str) -> str:
     noun, _, action = verb.partition(".")
-    return f"use “{' '.join(filter(None, (noun, action)))}”"
+    return said("use “{words}”", words=" ".join(filter(None, (noun, action))))

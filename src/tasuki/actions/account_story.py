@@ -10,7 +10,7 @@ from typing import Any
 from tasuki.accounts.account import Account
 from tasuki.actions.transaction import Request, done_before, marked
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, NotAllowed, Refused, Stale
+from tasuki.errors import Missing, NotAllowed, Refused, Stale, said
 from tasuki.flow.event import ACCOUNT_STREAM, NewEvent
 from tasuki.store.accounts import AccountStore
 
@@ -58,7 +58,7 @@ def require_first_time(workspace: Workspace, request: Request, otherwise: str) -
     """
     if was_done(workspace, request):
         raise Refused(
-            f"this was done before, under the key {request.key!r}; nothing was done again",
+            said("this was done before, under the key {key!r}; nothing was done again", key=request.key),
             rule="a secret is said once",
             expected="the answer of the first time",
             next_step=otherwise,
@@ -75,9 +75,9 @@ def require_administrator(store: AccountStore, actor: str) -> None:
     able = [name for name, one in accounts.items() if one.is_administrator and not one.is_disabled]
     if able and actor not in able:
         raise NotAllowed(
-            f"{actor} may not do this",
+            said("{actor} may not do this", actor=actor),
             rule="accounts are an administrator's",
-            expected=f"one of {', '.join(able)}",
+            expected=said("one of {able}", able=tuple(able)),
             next_step=f"ask {able[0]}",
         )
 
@@ -95,7 +95,7 @@ def require_another_administrator(store: AccountStore, member: str) -> None:
     ]
     if not left:
         raise Refused(
-            f"{member} is the last administrator",
+            said("{member} is the last administrator", member=member),
             rule="somebody must be able to let people in",
             next_step="name another administrator first",
         )
@@ -109,7 +109,7 @@ def require_account(store: AccountStore, member: str) -> Account:
     """
     account = store.account(member)
     if account is None:
-        raise Missing(f"{member} has no account", next_step="invite them first")
+        raise Missing(said("{member} has no account", member=member), next_step="invite them first")
     return account
 
 
@@ -118,7 +118,7 @@ def require_known_member(workspace: Workspace, member: str) -> None:
     members = workspace.ledger.members()
     if member not in members:
         raise Missing(
-            f"the team has no member {member!r}",
-            expected=f"one of {', '.join(members)}" if members else "a team with at least one member",
+            said("the team has no member {member!r}", member=member),
+            expected=said("one of {members}", members=tuple(members)) if members else "a team with at least one member",
             next_step="add them to the team first",
         )

@@ -20,7 +20,7 @@ from tasuki.actions.account_story import (
 )
 from tasuki.actions.transaction import Request
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, Refused
+from tasuki.errors import Missing, Refused, said
 from tasuki.store.accounts import AccountStore
 
 
@@ -53,7 +53,7 @@ def invite(workspace: Workspace, member: str, *, actor: str, key: str | None = N
     known = store.account(member)
     if known is not None and known.is_disabled:
         raise Refused(
-            f"the account of {member} is disabled",
+            said("the account of {member} is disabled", member=member),
             rule="a disabled account lets nobody in",
             next_step="enable it first",
         )

@@ -6,7 +6,7 @@ from typing import Any
 
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid, Missing, said
 from tasuki.flow.evidence import Evidence
 from tasuki.models.artifact import Artifact, Input, prove, read_artifact
 from tasuki.store.artifacts import ArtifactStore, Pointer
@@ -89,9 +89,9 @@ def describe_version(workspace: Workspace, model: str, version: str | None = Non
     wanted = version or store.current(model, "champion")
     if wanted is None:
         raise Missing(
-            f"{model} has no champion",
-            expected=f"one of its versions: {', '.join(store.versions(model)) or 'it has none'}",
-            next_step=f"name a version, or: tasuki model publish {model} VERSION",
+            said("{model} has no champion", model=model),
+            expected=said("one of its versions: {store}", store=", ".join(store.versions(model)) or "it has none"),
+            next_step=said("name a version, or: tasuki model publish {model} VERSION", model=model),
         )
     artifact = read_version(store, model, wanted)
     readable = set(_entry(store, model).channels)

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.booking import (
     BookingRequest,
     ExperimentRules,
@@ -80,4 +80,4 @@ def read_rules(workspace: Workspace) -> ExperimentRules:
     except FileNotFoundError:
         return ExperimentRules()
     except ValueError as error:
-        raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "TOML")]) from error
+        raise Invalid(said("{path} cannot be read", path=path), [Fault(str(path), str(error), "TOML")]) from error

@@ -18,7 +18,7 @@ from tasuki.actions.start import (
 )
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Missing, Refused
+from tasuki.errors import Fault, Invalid, Missing, Refused, said
 from tasuki.experiments.check import PROBES, Thresholds, day_verdicts, incidents_of, run_probes, thresholds_of
 from tasuki.experiments.start import Run
 from tasuki.flow import decide
@@ -80,12 +80,7 @@ def check_experiment(
     if earlier:
         return _report_in(earlier[0].body["evidence"])
     run = run_of(workspace, idea, experiment)
-    if not run.settings:
-        raise Missing(
-            f"the ledger does not say how {run.name} was started",
-            expected="model, salt, shares and location",
-            next_step="start it with: tasuki experiment start",
-        )
+    _require_known_start(run)
     state = workspace.ledger.state(idea)
     require_at_work(state, workspace.act(actor), state.stage, f"check it in {state.stage}")
     report, window = _checked(workspace, Asked(run, runs_before(workspace, run), said, limits))
@@ -98,6 +93,15 @@ def check_experiment(
 
     change_idea(workspace, idea, asked, decided)
     return report
+
+
+def _require_known_start(run: Run) -> None:
+    if not run.settings:
+        raise Missing(
+            said("the ledger does not say how {run} was started", run=run.name),
+            expected="model, salt, shares and location",
+            next_step="start it with: tasuki experiment start",
+        )
 
 
 def _checked(workspace: Workspace, asked: Asked) -> tuple[CheckReport, DataWindow | None]:
@@ -145,7 +149,7 @@ def read_thresholds(workspace: Workspace) -> Thresholds:
     except FileNotFoundError:
         return Thresholds()
     except ValueError as error:
-        raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "TOML")]) from error
+        raise Invalid(said("{path} cannot be read", path=path), [Fault(str(path), str(error), "TOML")]) from error
 
 
 def _report_in(body: Mapping[str, object]) -> CheckReport:

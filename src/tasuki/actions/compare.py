@@ -8,7 +8,7 @@ from tasuki.actions.daily import NO_PATH, doubts_about_window, measure_path
 from tasuki.actions.measure import Asked, limited, moment_faults, read
 from tasuki.actions.passes import engine_share, measure_within, parts_of
 from tasuki.actions.spread import histograms_of
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
@@ -142,7 +142,13 @@ def compare(
         faults.append(Fault("time", "missing: a window counts from moments", "the column of the moment"))
     metrics = metrics_named(given, faults)
     if stratum is not None and stratum in (variant, unit):
-        faults.append(Fault("stratum", f"{stratum!r} is the arm or the unit", "what was known before the start"))
+        faults.append(
+            Fault(
+                "stratum",
+                said("{stratum!r} is the arm or the unit", stratum=stratum),
+                "what was known before the start",
+            )
+        )
     if faults:
         raise Invalid("the comparison cannot be made", faults)
     warehouse = open_engine(engine, tables, engine_share(memory_limit_mb))
@@ -175,7 +181,7 @@ def compare(
 def _require_lists(given: Mapping[str, object]) -> None:
     """A text is a sequence too: of its letters, which nobody means."""
     faults = [
-        Fault(name, f"is the text {one!r}", f"a list, as [{one!r}]")
+        Fault(name, said("is the text {one!r}", one=one), said("a list, as [{one!r}]", one=one))
         for name, one in given.items()
         if isinstance(one, str)
     ]
@@ -224,8 +230,8 @@ def _require_values(statistics: Statistics, design: Design) -> None:
     units = sum(cell.units for cell in statistics.cells if cell.segment is None)
     if design.method == "bootstrap" and units > MOST_UNITS:
         raise Invalid(
-            f"{units:,} units are too many to draw from",
-            expected=f"at most {MOST_UNITS:,}; with more, Student's t is as good",
+            said("{units:,} units are too many to draw from", units=units),
+            expected=said("at most {most_units:,}; with more, Student's t is as good", most_units=MOST_UNITS),
             next_step="leave the method to tasuki (auto)",
         )
 

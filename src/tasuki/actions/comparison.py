@@ -11,7 +11,7 @@ from tasuki.actions.metrics import metric_named
 from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Missing, Refused
+from tasuki.errors import Fault, Invalid, Missing, Refused, said
 from tasuki.experiments.aa import AASplits
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.departures import (
@@ -113,15 +113,15 @@ def compare_experiment(
         Invalid: The metrics do not fit the tables.
         Refused: The member may not attach evidence to the present stage.
     """
-    said = {} if other is None else {"other": asdict(other)}
-    asked = Request("compare_experiment", actor, {"experiment": experiment, **said}, key)
+    asked_other = {} if other is None else {"other": asdict(other)}
+    asked = Request("compare_experiment", actor, {"experiment": experiment, **asked_other}, key)
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _report_in(earlier[0].body["evidence"])
     state = workspace.ledger.state(idea)
     if state.ended_at is not None:
         raise Refused(
-            f"{idea} has ended: its comparison is not made anew",
+            said("{idea} has ended: its comparison is not made anew", idea=idea),
             rule="evidence is attached while an idea is on its way",
             next_step=f"tasuki experiment report {experiment} --idea {idea} --out report.html",
         )
@@ -195,7 +195,7 @@ def _registered(state: IdeaState, experiment: str) -> ExperimentPlan:
     entry = frozen_plan(state, experiment)
     if entry is None:
         raise Missing(
-            f"{experiment} was not planned",
+            said("{experiment} was not planned", experiment=experiment),
             expected="a registered plan: metrics, smallest effect, days and rule",
             next_step=f"tasuki experiment plan {experiment} --idea {state.idea}",
         )
@@ -206,7 +206,7 @@ def _started(state: IdeaState, experiment: str) -> Experiment:
     run = next((one for one in state.experiments if one.name == experiment), None)
     if run is None or run.started_at is None:
         raise Missing(
-            f"{experiment} was not started",
+            said("{experiment} was not started", experiment=experiment),
             expected="an experiment that runs or ran",
             next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
         )
@@ -242,7 +242,9 @@ def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> Learnt
             shown = simulate_on(warehouse, table, columns, (replace(metric, margin=None), metric.unit), splits)
     if daily is None:
         fault = Fault(
-            "units_per_day", f"cannot be learnt from {metric.table}", "a number, or unit and time in metrics.toml"
+            "units_per_day",
+            said("cannot be learnt from {table}", table=metric.table),
+            "a number, or unit and time in metrics.toml",
         )
         raise Invalid("the days cannot be planned", [fault])
     return Learnt(baseline, daily, holidays=_holidays(workspace), aa=shown)

@@ -2,7 +2,7 @@
 
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid, Missing, said
 from tasuki.experiments.decided import DecisionRequest, decision_on
 from tasuki.experiments.start import frozen_plan
 from tasuki.flow.evidence import evidence_of, read_evidence
@@ -38,7 +38,7 @@ def decide_experiment(
     entry = next((one for one in reversed(entries) if one.record["experiment"] == request.experiment), None)
     if entry is None:
         raise Missing(
-            f"{request.experiment} was not compared",
+            said("{experiment} was not compared", experiment=request.experiment),
             expected="a comparison to decide on",
             next_step=f"tasuki experiment compare {request.experiment} --idea {idea}",
         )

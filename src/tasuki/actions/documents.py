@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tasuki.clock import to_text
-from tasuki.errors import Missing
+from tasuki.errors import Missing, said
 
 if TYPE_CHECKING:
     from tasuki.actions.workspace import Workspace
@@ -116,7 +116,7 @@ def find_evidence(state: "IdeaState", which: str) -> "EvidenceEntry":
     fits = [one for one in state.evidence if one.kind == which or one.content_hash.startswith(which)]
     if not fits or not which:
         raise Missing(
-            f"{state.idea} has no evidence {which!r}",
+            said("{idea} has no evidence {which!r}", idea=state.idea, which=which),
             expected=", ".join(f"{one.kind} {one.content_hash[:12]}" for one in state.evidence)
             or "none is attached yet",
             next_step=f"tasuki evidence list {state.idea}",
@@ -135,7 +135,7 @@ def find_case(workspace: "Workspace", idea: str) -> "Case":
     state = workspace.ledger.state(idea)
     if state.case is None:
         raise Missing(
-            f"{idea} has no case: it is {state.status}",
+            said("{idea} has no case: it is {status}", idea=idea, status=state.status),
             expected="an idea that was concluded or killed",
             next_step=f"tasuki idea show {idea}",
         )

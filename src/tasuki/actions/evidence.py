@@ -7,7 +7,7 @@ from typing import Any
 
 from tasuki.actions.transaction import Request, change_idea
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid, Missing, said
 from tasuki.experiments.start import require_not_started
 from tasuki.flow import decide
 from tasuki.flow.event import NewEvent
@@ -68,9 +68,11 @@ def read_evidence_file(path: Path) -> Mapping[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Missing(f"there is no file {path}", expected="a JSON file with the evidence") from None
+        raise Missing(said("there is no file {path}", path=path), expected="a JSON file with the evidence") from None
     except (OSError, ValueError) as error:
-        raise Invalid(f"{path} cannot be read as JSON: {error}", expected="a JSON object in UTF-8") from error
+        raise Invalid(
+            said("{path} cannot be read as JSON: {error}", path=path, error=error), expected="a JSON object in UTF-8"
+        ) from error
     if not isinstance(value, dict):
-        raise Invalid(f"{path} holds no JSON object", expected='an object with "kind" and "record"')
+        raise Invalid(said("{path} holds no JSON object", path=path), expected='an object with "kind" and "record"')
     return value

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Refused
+from tasuki.errors import Refused, said
 from tasuki.flow import decide
 from tasuki.flow.event import TEAM_STREAM, NewEvent
 from tasuki.flow.rights import Act
@@ -37,7 +37,7 @@ def seed_history(workspace: Workspace, seed: int, end: datetime) -> tuple[str, .
 def _append(workspace: Workspace, past: PastIdea, key: str) -> None:
     if workspace.ledger.earlier(key) is None and workspace.ledger.events(past.idea):
         raise Refused(
-            f"the ledger has another {past.idea} already",
+            said("the ledger has another {idea} already", idea=past.idea),
             rule="a workspace has one sample history: its ideas are cases, and cases stay as they are",
             next_step="make a new workspace for another history",
         )

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.design import MOST_ARMS
 from tasuki.metrics.bound import BoundMetric, bind_all
 from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
@@ -132,7 +132,9 @@ def _window_faults(asked: Asked, columns: Mapping[str, str]) -> list[Fault]:
         faults.append(Fault("window", "each row is a unit", "a table of events, and the column of the unit"))
     faults += moment_faults(window.time, columns)
     if not 0 < window.hours < MOST_HOURS:
-        faults.append(Fault("window", f"{window.hours:g} hours are no window", "hours above 0, as 168"))
+        faults.append(
+            Fault("window", said("{hours:g} hours are no window", hours=window.hours), "hours above 0, as 168")
+        )
     return faults
 
 
@@ -205,7 +207,11 @@ def require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> Non
         samples = [cell.samples[i] for cell in statistics.cells if cell.segment is None]
         off, varying = sum(one.off for one in samples), sum(one.varying for one in samples)
         if off:
-            faults.append(Fault(bound.metric.name, f"{off:,} value(s) are neither 0 nor 1", "a proportion of 0 and 1"))
+            faults.append(
+                Fault(
+                    bound.metric.name, said("{off:,} value(s) are neither 0 nor 1", off=off), "a proportion of 0 and 1"
+                )
+            )
         if varying:
             what = f"a covariate changes within {varying:,} unit(s)"
             faults.append(Fault(bound.metric.name, what, "one value per unit, known before the experiment"))

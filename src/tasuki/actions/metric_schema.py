@@ -6,7 +6,7 @@ from typing import Any
 from sqlglot import exp
 
 from tasuki.actions.measure import is_number, moment_faults
-from tasuki.errors import Fault, TasukiError
+from tasuki.errors import Fault, TasukiError, said
 from tasuki.metrics.expression import parse_expression
 from tasuki.metrics.levels import is_off
 from tasuki.metrics.trees import is_known, named
@@ -28,22 +28,28 @@ def schema_faults(name: str, value: Mapping[str, Any], engine: Engine) -> list[F
         value: What is written of it, sound or not; what is no text is another's concern.
         engine: What is asked.
     """
-    where, said = f"metric.{name}", {key: one for key, one in value.items() if isinstance(one, str) and one.strip()}
-    if "table" not in said:
+    where, written = f"metric.{name}", {key: one for key, one in value.items() if isinstance(one, str) and one.strip()}
+    if "table" not in written:
         return []
     try:
-        source = source_of(said["table"])
+        source = source_of(written["table"])
         columns, table = engine.columns(source), engine.table(source)
     except TasukiError as error:
         return [Fault(f"{where}.table", error.what, error.expected, error.next_step)]
     faults = []
     for part in _COLUMNS:
-        if part in said and said[part] not in columns:
-            close = nearest(said[part], columns)
+        if part in written and written[part] not in columns:
+            close = nearest(written[part], columns)
             hint = f"; did you mean {close!r}?" if close else ""
-            faults.append(Fault(f"{where}.{part}", f"there is no column {said[part]!r}{hint}", ", ".join(columns)))
-    if said.get("time") in columns:
-        faults += moment_faults(said["time"], columns, f"{where}.time")
+            faults.append(
+                Fault(
+                    f"{where}.{part}",
+                    said("there is no column {column!r}{hint}", column=written[part], hint=hint),
+                    ", ".join(columns),
+                )
+            )
+    if written.get("time") in columns:
+        faults += moment_faults(written["time"], columns, f"{where}.time")
     trees: dict[str, exp.Expr] = {}
     for part, text in _expressions(value).items():
         tree, found = parse_expression(text, columns, f"{where}.{part}")

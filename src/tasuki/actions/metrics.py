@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tasuki.actions.metric_schema import schema_faults
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid, Missing, said
 from tasuki.metrics.declared import FILE, examine_metrics, read_metrics
 from tasuki.metrics.metric import Metric
 from tasuki.warehouse import open_engine
@@ -31,9 +31,11 @@ def metric_named(folder: Path, name: str) -> Metric:
         return metrics[name]
     close = nearest(name, metrics)
     raise Missing(
-        f"there is no metric {name!r}",
-        expected=", ".join(metrics) or f"a [metric.NAME] in {FILE}: none is declared",
-        next_step=f"did you mean {close!r}?" if close else f"declare it in {folder / FILE}",
+        said("there is no metric {name!r}", name=name),
+        expected=", ".join(metrics) or said("a [metric.NAME] in {file}: none is declared", file=FILE),
+        next_step=said("did you mean {close!r}?", close=close)
+        if close
+        else said("declare it in {folder}", folder=folder / FILE),
     )
 
 
@@ -60,5 +62,8 @@ def check_metrics(folder: Path, tables: Mapping[str, str], engine: str = "duckdb
     finally:
         warehouse.close()
     if faults:
-        raise Invalid(f"{FILE} has {len(faults)} fault(s), or does not fit the tables", list(dict.fromkeys(faults)))
+        raise Invalid(
+            said("{file} has {count} fault(s), or does not fit the tables", file=FILE, count=len(faults)),
+            list(dict.fromkeys(faults)),
+        )
     return tuple(declared.metrics.values())

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 
 if TYPE_CHECKING:
     from tasuki.actions.workspace import Workspace
@@ -118,7 +118,9 @@ def validate_offline(
     model_file = workspace.folder / contest.model_file
     rows = score_versions(workspace, model_file, versions, since=contest.since, until=contest.until)
     if not len(rows.labels):
-        fault = Fault("since", f"no mature row from {contest.since:%Y-%m-%d %H:%M} on", "an earlier moment")
+        fault = Fault(
+            "since", said("no mature row from {since:%Y-%m-%d %H:%M} on", since=contest.since), "an earlier moment"
+        )
         raise Invalid("there is nothing to validate on", [fault])
     scores = rows.scores
     scored = Scored(rows.labels, scores["champion"], scores["challenger"], rows.units, rows.times, rows.segments)

@@ -10,7 +10,7 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from tasuki.actions.measure import Asked, counted_over, measure, read, require_sound
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Statistics
@@ -38,7 +38,10 @@ def engine_share(memory_mb: int | None) -> int | None:
     if memory_mb is None:
         return None
     if memory_mb < LEAST_MB:
-        raise Invalid(f"{memory_mb} MB are too few for a comparison", expected=f"at least {LEAST_MB} MB")
+        raise Invalid(
+            said("{memory_mb} MB are too few for a comparison", memory_mb=memory_mb),
+            expected=said("at least {least_mb} MB", least_mb=LEAST_MB),
+        )
     return memory_mb - BASE_MB
 
 
@@ -92,7 +95,10 @@ def _passes(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int) -> 
     passes = max(1, ceil(needed_mb / (memory_mb - BASE_MB)))
     if passes > MOST_PASSES:
         least = ceil(needed_mb / MOST_PASSES) + BASE_MB
-        raise Invalid(f"{units:,} units do not fit in {memory_mb} MB", expected=f"about {least:,} MB or more")
+        raise Invalid(
+            said("{units:,} units do not fit in {memory_mb} MB", units=units, memory_mb=memory_mb),
+            expected=said("about {least:,} MB or more", least=least),
+        )
     return passes
 
 
@@ -117,4 +123,4 @@ def _require_additive(metrics: Sequence[Metric], passes: int) -> None:
         )
     ]
     if faults:
-        raise Invalid(f"the units fit in the memory only in {passes} passes", faults)
+        raise Invalid(said("the units fit in the memory only in {passes} passes", passes=passes), faults)

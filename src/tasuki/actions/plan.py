@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.measure import Asked, limited, measure, read
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.experiments.aa import AAResult, AASplits, simulate_aa
 from tasuki.experiments.holidays import Holiday, planned_window, read_holidays
 from tasuki.experiments.sizing import (
@@ -201,9 +201,13 @@ def read_calendar_file(path: Path) -> tuple[Holiday, ...]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise Missing(f"there is no calendar {path}", expected="a TOML file with [[holiday]] entries") from None
+        raise Missing(
+            said("there is no calendar {path}", path=path), expected="a TOML file with [[holiday]] entries"
+        ) from None
     except (OSError, ValueError) as error:
-        raise Invalid(f"{path} cannot be read", [Fault(str(path), str(error), "TOML in UTF-8")]) from error
+        raise Invalid(
+            said("{path} cannot be read", path=path), [Fault(str(path), str(error), "TOML in UTF-8")]
+        ) from error
     return read_holidays(document)
 
 

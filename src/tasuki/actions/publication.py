@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tasuki.actions.artifacts import attach_once, read_version, store_of
 from tasuki.actions.publication_checks import Candidate, publication_faults
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, NotAllowed, Refused, TasukiError
+from tasuki.errors import Missing, NotAllowed, Refused, TasukiError, said
 from tasuki.flow.evidence import Evidence, evidence_of
 from tasuki.flow.records import Publication
 from tasuki.flow.rights import require_at_work, require_member
@@ -61,7 +61,12 @@ def publish_model(
     faults = publication_faults(workspace, candidate)
     if faults:
         raise Refused(
-            f"version {version} of {model} cannot be published: {len(faults)} check(s) fail",
+            said(
+                "version {version} of {model} cannot be published: {count} check(s) fail",
+                version=version,
+                model=model,
+                count=len(faults),
+            ),
             rule="a version is published when the service can have its features, its clients send them, and it scores "
             "today's rows alike alone and together and as training said",
             faults=faults,
@@ -102,8 +107,17 @@ def roll_back_model(
     if to is None or to not in earlier:
         never = f"there is nothing further back on the channel {channel} of {model}"
         raise Missing(
-            never if to is None else f"version {to} was not on the channel {channel} of {model} before the present one",
-            expected=f"one of {', '.join(earlier)}, the newest first" if earlier else "at least two published versions",
+            never
+            if to is None
+            else said(
+                "version {to} was not on the channel {channel} of {model} before the present one",
+                to=to,
+                channel=channel,
+                model=model,
+            ),
+            expected=said("one of {earlier}, the newest first", earlier=tuple(earlier))
+            if earlier
+            else "at least two published versions",
             next_step=f"tasuki model rollback {model} --channel {channel} --to VERSION"
             if earlier
             else "tasuki model list",
@@ -152,9 +166,9 @@ def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
         return
     able = [name for name, one in act.members.items() if set(one.roles) & set(PUBLISHERS)]
     raise NotAllowed(
-        f"{actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
-        rule=f"models are published by {' or '.join(PUBLISHERS)}",
-        expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role",
+        said("{actor} ({roles}) may not {verb}", actor=actor, roles=", ".join(member.roles) or "no role", verb=verb),
+        rule=said("models are published by {publishers:or}", publishers=tuple(PUBLISHERS)),
+        expected=said("one of the members who may: {able}", able=tuple(able)) if able else "a member with such a role",
         next_step=f"ask {able[0]}" if able else "tasuki account role NAME --role ml_engineer",
     )
 

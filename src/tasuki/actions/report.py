@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasuki.clock import Clock, system_clock
-from tasuki.errors import Invalid, Missing, Unavailable
+from tasuki.errors import Invalid, Missing, Unavailable, said
 from tasuki.language import Language
 from tasuki.reports.comparison import comparison_document
 from tasuki.reports.document import Document
@@ -50,14 +50,18 @@ def require_report_path(path: Path) -> None:
     """Raises before anything is computed: `Invalid` for an ending no report has, `Missing` for a folder not there."""
     if path.suffix.lower() not in ENDINGS:
         raise Invalid(
-            f"a report cannot be written to {path.name}",
+            said("a report cannot be written to {path}", path=path.name),
             expected="a name that ends in .html (charts, one file) or .md (tables)",
             next_step="choose one of the two endings",
         )
     if path.is_dir():
-        raise Invalid(f"{path} is a folder", expected="the name of a file")
+        raise Invalid(said("{path} is a folder", path=path), expected="the name of a file")
     if not path.parent.is_dir():
-        raise Missing(f"there is no folder {path.parent}", expected="a folder that is there", next_step="make it first")
+        raise Missing(
+            said("there is no folder {parent}", parent=path.parent),
+            expected="a folder that is there",
+            next_step="make it first",
+        )
 
 
 def save_comparison(

@@ -8,7 +8,7 @@ from tasuki.actions.artifacts import store_of
 from tasuki.actions.service_health import Answering, ServiceHealth, ask_service
 from tasuki.actions.start import all_runs
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, TasukiError
+from tasuki.errors import Missing, TasukiError, said
 from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import CHANNELS, Run
 from tasuki.flow.evidence import read_evidence
@@ -134,7 +134,7 @@ def what_serves(workspace: Workspace, model: str | None = None) -> ServingState:
     names = store.models()
     if model is not None and model not in names:
         raise Missing(
-            f"there is no model {model!r}",
+            said("there is no model {model!r}", model=model),
             expected=", ".join(names) or "none is trained yet",
             next_step="tasuki model train FILE",
         )

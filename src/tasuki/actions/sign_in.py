@@ -18,7 +18,7 @@ from tasuki.actions.accounts import invitation_of
 from tasuki.actions.members import add_member
 from tasuki.actions.passwords import hash_password, is_password
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Refused, Stale, TasukiError, Unavailable
+from tasuki.errors import Fault, Invalid, Refused, Stale, TasukiError, Unavailable, said
 from tasuki.store.accounts import AccountStore
 
 
@@ -39,7 +39,9 @@ class TooManyTries(TasukiError):
 
     def __init__(self, wait: int) -> None:
         super().__init__(
-            "too many sign-ins failed", expected=f"no try for {wait} seconds", next_step="wait, then try again"
+            "too many sign-ins failed",
+            expected=said("no try for {wait} seconds", wait=wait),
+            next_step="wait, then try again",
         )
         self.wait_s = wait
 
@@ -73,7 +75,7 @@ def accept_invitation(workspace: Workspace, secret: str, password: str, newcomer
     if not member:
         faults.insert(0, Fault("name", "missing", "who you are: one word"))
     if faults:
-        raise Invalid(f"the password was not set: {len(faults)} fault(s)", faults)
+        raise Invalid(said("the password was not set: {count} fault(s)", count=len(faults)), faults)
     store, hashed = store_of(workspace), hash_password(password)
     if not found.member and newcomer is not None and member not in workspace.ledger.members():
         _add(workspace, newcomer)
@@ -245,7 +247,7 @@ def change_password(workspace: Workspace, member: str, *, old: str, new: str) ->
             raise WrongPassword("the present password is wrong", expected="the password you sign in with")
     faults = password_faults(new, member)
     if faults:
-        raise Invalid(f"the password was not changed: {len(faults)} fault(s)", faults)
+        raise Invalid(said("the password was not changed: {count} fault(s)", count=len(faults)), faults)
     store.save(replace(account, password_hash=hash_password(new)))
     store.close_sessions(member)
     tell(workspace, member, [("password_set", {"member": member})])

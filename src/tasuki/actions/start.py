@@ -13,7 +13,7 @@ from tasuki.actions.artifacts import store_of
 from tasuki.actions.booking import read_calendar, read_rules
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, Refused
+from tasuki.errors import Invalid, Missing, Refused, said
 from tasuki.experiments.allocation import HoldOut
 from tasuki.experiments.booking import LANES, lane_of, require_slot
 from tasuki.experiments.routing import CONTROL, Routing
@@ -230,12 +230,15 @@ def idea_of_experiment(workspace: Workspace, experiment: str) -> str:
     if not found:
         _refuse_only_planned(ideas, experiment)
         raise Missing(
-            f"there is no experiment {experiment!r}",
+            said("there is no experiment {experiment!r}", experiment=experiment),
             expected="one that was booked or started",
             next_step="tasuki experiment list",
         )
     if len(found) > 1:
-        raise Invalid(f"{', '.join(found)} have an experiment {experiment}", next_step="say which with --idea")
+        raise Invalid(
+            said("{found} have an experiment {experiment}", found=tuple(found), experiment=experiment),
+            next_step="say which with --idea",
+        )
     return found[0]
 
 
@@ -261,7 +264,7 @@ def _lane(state: IdeaState, request: StartRequest) -> str:
 def _require_champion(workspace: Workspace, model: str) -> None:
     if store_of(workspace).current(model, CHANNELS[CONTROL]) is None:
         raise Missing(
-            f"{model} has no published champion",
+            said("{model} has no published champion", model=model),
             expected="a control that can answer",
             next_step=f"tasuki model publish {model} VERSION --channel champion",
         )
@@ -274,9 +277,9 @@ def _require_routing_free(workspace: Workspace, request: StartRequest, runs: tup
     still = [run.name for run in runs if run.name in _routed_names(routing) and run.ended_at is None]
     if still:
         raise Refused(
-            f"the inference service runs {', '.join(still)} on {routing.model}",
+            said("the inference service runs {still} on {model}", still=tuple(still), model=routing.model),
             rule="a workspace's inference service splits the traffic of one model at a time",
-            next_step=f"wait for it, or: tasuki experiment stop {still[0]}",
+            next_step=said("wait for it, or: tasuki experiment stop {first}", first=still[0]),
         )
 
 
@@ -328,7 +331,7 @@ def _refuse_only_planned(ideas: Sequence[IdeaState], experiment: str) -> None:
         plans = [one.record for one in state.evidence if one.kind == "experiment_plan"]
         if any(one.get("experiment") == experiment for one in plans):
             raise Missing(
-                f"{experiment} is planned, but was not started",
+                said("{experiment} is planned, but was not started", experiment=experiment),
                 expected="an experiment that runs or ran",
                 next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
             )
@@ -344,7 +347,7 @@ def run_of(workspace: Workspace, idea: str, experiment: str) -> Run:
     found = next((run for run in _runs(workspace, state) if run.name == experiment), None)
     if found is None:
         raise Missing(
-            f"{idea} has started no experiment {experiment!r}",
+            said("{idea} has started no experiment {experiment!r}", idea=idea, experiment=experiment),
             expected=", ".join(one.name for one in state.experiments) or "none was booked or started yet",
             next_step="tasuki experiment list",
         )

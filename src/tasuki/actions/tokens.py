@@ -19,7 +19,7 @@ from tasuki.actions.account_story import (
 )
 from tasuki.actions.transaction import Request
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Missing, NotAllowed
+from tasuki.errors import Fault, Invalid, Missing, NotAllowed, said
 
 LONGEST_LABEL = 100
 
@@ -74,9 +74,9 @@ def make_token(
     """
     faults = _faults(wish)
     if faults:
-        raise Invalid(f"the token was not made: {len(faults)} fault(s)", faults)
-    store, said = store_of(workspace), {"member": member, **vars(wish), "scopes": list(wish.scopes)}
-    request = Request("make_token", actor, said, key)
+        raise Invalid(said("the token was not made: {count} fault(s)", count=len(faults)), faults)
+    store, told = store_of(workspace), {"member": member, **vars(wish), "scopes": list(wish.scopes)}
+    request = Request("make_token", actor, told, key)
     require_known_member(workspace, member)
     if member != actor or "admin" in wish.scopes:
         require_administrator(store, actor)
@@ -96,9 +96,9 @@ def _faults(wish: TokenWish) -> list[Fault]:
     if not 1 <= len(label) <= LONGEST_LABEL:
         faults.append(Fault("label", "missing" if not label else "too long", "what the token is for"))
     unknown = [one for one in wish.scopes if one not in SCOPES]
-    faults += [Fault("scopes", f"there is no scope {one!r}", ", ".join(SCOPES)) for one in unknown]
+    faults += [Fault("scopes", said("there is no scope {one!r}", one=one), ", ".join(SCOPES)) for one in unknown]
     if not wish.scopes:
-        faults.append(Fault("scopes", "none", f"one or more of {', '.join(SCOPES)}"))
+        faults.append(Fault("scopes", "none", said("one or more of {scopes}", scopes=tuple(SCOPES))))
     if not 1 <= wish.days <= LONGEST_TOKEN.days:
         faults.append(Fault("days", f"{wish.days}", f"1 to {LONGEST_TOKEN.days}"))
     return faults
@@ -108,7 +108,7 @@ def require_others(only_own: bool, actor: str) -> None:
     """Raises `NotAllowed` for somebody else's token, where only one's own are within reach."""
     if only_own:
         raise NotAllowed(
-            f"{actor} may not touch another's token",
+            said("{actor} may not touch another's token", actor=actor),
             rule="tokens are one's own, and an administrator's",
             expected="an administrator",
             next_step="ask an administrator",
@@ -151,10 +151,10 @@ def revoke_token(
     store = store_of(workspace)
     token = next((one for one in store.tokens() if one.id == token_id), None)
     if token is None:
-        raise Missing(f"there is no token {token_id!r}", next_step="see the list of tokens")
+        raise Missing(said("there is no token {token_id!r}", token_id=token_id), next_step="see the list of tokens")
     if token.member != actor:
         require_others(only_own, actor)
         require_administrator(store, actor)
     store.revoke_token(token_id)
-    said = {"id": token_id, "member": token.member, "label": token.label}
-    tell(workspace, actor, [("token_revoked", said)], request)
+    told = {"id": token_id, "member": token.member, "label": token.label}
+    tell(workspace, actor, [("token_revoked", told)], request)

@@ -5,7 +5,7 @@ from pathlib import Path
 from tasuki.actions.metrics import declared_metrics
 from tasuki.actions.report import Question, origin_of, save_document
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, TasukiError
+from tasuki.errors import Missing, TasukiError, said
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.registered import comparison_of
 from tasuki.flow.evidence import Evidence, read_evidence
@@ -37,7 +37,7 @@ def report_of(workspace: Workspace, idea: str, experiment: str, language: Langua
     found = [one for one in comparisons(workspace, idea) if one[1].experiment == experiment]
     if not found:
         raise Missing(
-            f"{experiment} was not compared yet",
+            said("{experiment} was not compared yet", experiment=experiment),
             expected="a comparison report among the evidence of its idea",
             next_step=f"tasuki experiment compare {experiment}",
         )

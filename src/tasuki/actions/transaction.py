@@ -11,7 +11,7 @@ from typing import Any
 
 from tasuki.actions.notify import notify
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Refused
+from tasuki.errors import Refused, said
 from tasuki.flow.event import TEAM_STREAM, Event, NewEvent, canonical_json, chained
 from tasuki.flow.fold import apply
 from tasuki.flow.rights import Act
@@ -85,7 +85,11 @@ def done_before(workspace: Workspace, stream: str, request: Request) -> tuple[Ev
         return ()
     if earlier[0].body.get("request") != request.fingerprint(_scope(stream, request)):
         raise Refused(
-            f"the idempotency key {request.key!r} was used for something else (on {earlier[0].idea})",
+            said(
+                "the idempotency key {key!r} was used for something else (on {idea})",
+                key=request.key,
+                idea=earlier[0].idea,
+            ),
             rule="a key stands for one request",
             next_step="use a new key for a new request",
         )

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tasuki.actions.model_table import Asked, Columns, read_newest, table_columns
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, TasukiError
+from tasuki.errors import Fault, Invalid, TasukiError, said
 from tasuki.models.artifact import Artifact
 from tasuki.models.definition import Model, is_readable, is_sound
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null
@@ -71,13 +71,20 @@ def validate_model(workspace: Workspace, model_file: Path) -> Validated:
     size_mb = sum(map(len, training.files.values())) / 1e6
     if size_mb > model.max_size_mb:
         what = f"the artifact has {size_mb:.2f} MB on the sample already"
-        raise _refused(file, [placed_fault(file, Fault("max_size_mb", what, f"at most {model.max_size_mb:g}"))])
+        raise _refused(
+            file,
+            [
+                placed_fault(
+                    file, Fault("max_size_mb", what, said("at most {max_size_mb:g}", max_size_mb=model.max_size_mb))
+                )
+            ],
+        )
     doubts = [*_offline_only(model), *_constants(readable, sample), *_slowness(model, training.artifact)]
     return Validated(model, len(sample[model.time]), tuple(placed_fault(file, one) for one in doubts))
 
 
 def _refused(file: ModelFile, faults: list[Fault]) -> Invalid:
-    return Invalid(f"{file.path} has {len(faults)} fault(s)", faults)
+    return Invalid(said("{path} has {count} fault(s)", path=file.path, count=len(faults)), faults)
 
 
 def _of_column(file: ModelFile, fault: Fault) -> Fault:
@@ -130,7 +137,11 @@ def _leaks(model: Model, features: tuple[Feature, ...], rows: TrainingRows) -> I
             elif min(positives, negatives) >= LEAK_POSITIVES and (
                 max(_separation(feature, rows.columns, labels) for labels in (rows.labels, raw)) >= LEAK_SHARE
             ):
-                yield Fault(where, f"tells {positives:,} positives from the rest alone: a leak", "what is known before")
+                yield Fault(
+                    where,
+                    said("tells {positives:,} positives from the rest alone: a leak", positives=positives),
+                    "what is known before",
+                )
         except WrongValue:
             continue  # said as a fault of the feature
 
@@ -193,4 +204,9 @@ def _slowness(model: Model, artifact: Artifact) -> Iterator[Fault]:
     slow = float(np.median(taken))
     if slow > model.latency_p99_ms:
         what = f"one score takes {slow:.2f} ms here (median)"
-        yield Fault("latency_p99_ms", what, f"at most {model.latency_p99_ms:g} (p99)", "a smaller model, or ONNX")
+        yield Fault(
+            "latency_p99_ms",
+            what,
+            said("at most {latency_p99_ms:g} (p99)", latency_p99_ms=model.latency_p99_ms),
+            "a smaller model, or ONNX",
+        )

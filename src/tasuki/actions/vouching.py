@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode, urlsplit
 from tasuki.accounts.door import Provider
 from tasuki.accounts.secret import form_mark, is_form_mark
 from tasuki.clock import Clock
-from tasuki.errors import NotAllowed, Unavailable
+from tasuki.errors import NotAllowed, Unavailable, said
 
 if TYPE_CHECKING:
     from httpx import Client
@@ -222,7 +222,7 @@ class Vouching:
         if variable and not secret:
             raise Unavailable(
                 "the identity provider cannot be asked: its secret is not set here",
-                expected=f"the environment variable {variable}",
+                expected=said("the environment variable {variable}", variable=variable),
                 next_step="set it where tasuki serve runs",
             )
         return secret
@@ -268,7 +268,7 @@ def _is_safe(address: object, provider: Provider) -> bool:
 
 def _not_believed(why: str) -> NotVouchedFor:
     return NotVouchedFor(
-        f"you were not signed in: {why}",
+        said("you were not signed in: {why}", why=why),
         rule="an identity provider's answer is believed once, in the browser that asked, when its signature holds",
         next_step="sign in again",
     )
@@ -277,6 +277,6 @@ def _not_believed(why: str) -> NotVouchedFor:
 def _away(provider: Provider) -> Unavailable:
     return Unavailable(
         "the identity provider cannot be reached, or does not answer as one",
-        expected=f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration",
+        expected=said("{issuer}/.well-known/openid-configuration", issuer=provider.issuer.rstrip("/")),
         next_step="try again, or sign in with your password",
     )

@@ -12,7 +12,7 @@ from hashlib import sha256
 from math import isfinite, sqrt
 from typing import TYPE_CHECKING, Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.assignment import split_of
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
@@ -125,7 +125,13 @@ def simulate_aa(units: Sequence[str], values: "NDArray[Any]", bound: BoundMetric
     chosen = np.flatnonzero(there)
     faults = asked.faults()
     if len(chosen) < FEWEST_UNITS:
-        faults.append(Fault("units", f"{len(chosen)} have a value", f"{FEWEST_UNITS} or more to split"))
+        faults.append(
+            Fault(
+                "units",
+                said("{count} have a value", count=len(chosen)),
+                said("{fewest_units} or more to split", fewest_units=FEWEST_UNITS),
+            )
+        )
     if faults:
         raise Invalid("nothing can be simulated", faults)
     sampled = len(chosen) > MOST_UNITS

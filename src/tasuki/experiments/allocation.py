@@ -20,7 +20,7 @@ from hashlib import sha256
 from math import isfinite
 from typing import TYPE_CHECKING, Literal
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.assignment import BUCKETS, Dialect, arms_sql, digest_sql, hexadecimal, split_of
 
 if TYPE_CHECKING:
@@ -219,7 +219,11 @@ def allocation_faults(allocation: Allocation) -> list[Fault]:
     except Invalid as error:
         faults.extend(error.faults)
     names = [name for name, _ in allocation.arms]
-    faults += [Fault("arms", f"{name!r} is named twice") for name in dict.fromkeys(names) if names.count(name) > 1]
+    faults += [
+        Fault("arms", said("{name!r} is named twice", name=name))
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
     faults += [
         Fault(f"arms.{name}", "is the name of units that take no part", "another name")
         for name in names
@@ -228,7 +232,13 @@ def allocation_faults(allocation: Allocation) -> list[Fault]:
     faults += [*_reach_faults(allocation.reach), *_name_faults(allocation)]
     holdout = allocation.holdout
     if holdout is not None and not 0 < holdout.share <= MOST_HELD_OUT:
-        faults.append(Fault("holdout.share", f"is {holdout.share:g}", f"above 0 and at most {MOST_HELD_OUT:g}"))
+        faults.append(
+            Fault(
+                "holdout.share",
+                f"is {holdout.share:g}",
+                said("above 0 and at most {most_held_out:g}", most_held_out=MOST_HELD_OUT),
+            )
+        )
     return faults
 
 
@@ -236,9 +246,17 @@ def _reach_faults(reach: Reach) -> list[Fault]:
     faults = []
     ends = (reach.low, reach.high)
     if not all(isfinite(end) for end in ends) or not 0 <= reach.low < reach.high <= 1:
-        faults.append(Fault("range", f"{reach.low:g} to {reach.high:g} is no range of a layer", "0 ≤ from < to ≤ 1"))
+        faults.append(
+            Fault(
+                "range",
+                said("{low:g} to {high:g} is no range of a layer", low=reach.low, high=reach.high),
+                "0 ≤ from < to ≤ 1",
+            )
+        )
     if not 0 < reach.exposed <= 1:
-        faults.append(Fault("exposed", f"the share is {reach.exposed:g}", "above 0 and at most 1"))
+        faults.append(
+            Fault("exposed", said("the share is {exposed:g}", exposed=reach.exposed), "above 0 and at most 1")
+        )
     return faults
 
 
@@ -249,7 +267,7 @@ def _name_faults(allocation: Allocation) -> list[Fault]:
         faults.append(Fault("layer", "missing where not everybody takes part", "the layer whose range is held"))
     for where, name in (("layer", allocation.layer), ("holdout", holdout.name if holdout else "")):
         if ":" in name:
-            faults.append(Fault(where, f"{name!r} holds a colon", "a name without one"))
+            faults.append(Fault(where, said("{name!r} holds a colon", name=name), "a name without one"))
     if holdout is not None and not holdout.name:
         faults.append(Fault("holdout", "has no name", "a name; another one holds out other units"))
     taken = {f"layer:{allocation.layer}", f"holdout:{holdout.name if holdout else ''}"}

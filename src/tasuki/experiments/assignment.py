@@ -13,7 +13,7 @@ from itertools import accumulate
 from math import isfinite
 from typing import TYPE_CHECKING, Literal, get_args
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -152,7 +152,7 @@ def digest_sql(unit: "exp.Expr", salt: str, dialect: Dialect) -> "exp.Expr":
         case "postgres":
             utf8 = call("convert_to", salted, exp.Literal.string("UTF8"))
             return call("encode", call("sha256", utf8), exp.Literal.string("hex"))
-    raise Invalid(f"no hash is known in the dialect {dialect!r}", expected=", ".join(DIALECTS))
+    raise Invalid(said("no hash is known in the dialect {dialect!r}", dialect=dialect), expected=", ".join(DIALECTS))
 
 
 def bucket_sql(unit: "exp.Expr", salt: str, dialect: Dialect = "duckdb") -> "exp.Expr":
@@ -172,7 +172,9 @@ def bucket_sql(unit: "exp.Expr", salt: str, dialect: Dialect = "duckdb") -> "exp
         case "spark":
             converted = exp.Anonymous(this="conv", expressions=[digest, exp.Literal.number(16), exp.Literal.number(10)])
             return exp.cast(converted, exp.DType.BIGINT)
-    raise Invalid(f"no bucket number is known in the dialect {dialect!r}", expected="duckdb or spark")
+    raise Invalid(
+        said("no bucket number is known in the dialect {dialect!r}", dialect=dialect), expected="duckdb or spark"
+    )
 
 
 def _bound(bound: int) -> "exp.Expr":
@@ -193,10 +195,10 @@ def _split(arms: tuple[tuple[str, float], ...]) -> Split:
         if not name:
             faults.append(Fault("arms", "an arm has no name"))
         if not (isfinite(share) and 0 < share <= 1):
-            faults.append(Fault(f"arms.{name}", f"the share is {share:g}", "above 0 and at most 1"))
+            faults.append(Fault(f"arms.{name}", said("the share is {share:g}", share=share), "above 0 and at most 1"))
     total = sum(share for _, share in arms)
     if arms and not faults and abs(total - 1) > SHARE_TOLERANCE:
-        faults.append(Fault("arms", f"the shares add up to {total:.12g}", "1"))
+        faults.append(Fault("arms", said("the shares add up to {total:.12g}", total=total), "1"))
     if faults:
         raise Invalid("the split of the arms is not valid", faults)
     bounds = [round(reached * BUCKETS) for reached in accumulate(share for _, share in arms)]

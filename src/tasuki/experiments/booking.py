@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid, Refused
+from tasuki.errors import Fault, Invalid, Refused, said
 from tasuki.experiments.allocation import MOST_HELD_OUT, HoldOut
 from tasuki.flow.state import Experiment, IdeaState
 
@@ -45,16 +45,22 @@ def experiment_rules(document: Mapping[str, Any]) -> ExperimentRules:
     if held is not None:
         name, share = (held.get("name"), held.get("share")) if isinstance(held, dict) else (None, None)
         if not (isinstance(name, str) and name and ":" not in name):
-            faults.append(Fault("holdout.name", f"{name!r} is no name", "a text without a colon"))
+            faults.append(Fault("holdout.name", said("{name!r} is no name", name=name), "a text without a colon"))
         if not (isinstance(share, float | int) and 0 < share <= MOST_HELD_OUT):
-            faults.append(Fault("holdout.share", f"is {share!r}", f"above 0 and at most {MOST_HELD_OUT:g}"))
+            faults.append(
+                Fault(
+                    "holdout.share",
+                    f"is {share!r}",
+                    said("above 0 and at most {most_held_out:g}", most_held_out=MOST_HELD_OUT),
+                )
+            )
         elif not faults:
             holdout = HoldOut(str(name), float(share))
     if not isinstance(lanes, dict):
         faults.append(Fault("lanes", "is no table", "LANE = how many experiments fit"))
         lanes = {}
     faults += [
-        Fault(f"lanes.{lane}", f"{count!r} is no number of experiments", "1 or more")
+        Fault(f"lanes.{lane}", said("{count!r} is no number of experiments", count=count), "1 or more")
         for lane, count in lanes.items()
         if not isinstance(count, int) or isinstance(count, bool) or count < 1
     ]
@@ -207,9 +213,11 @@ def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: 
     if not request.experiment.strip():
         faults.append(Fault("experiment", "missing", "a name"))
     if not 1 <= days <= LONGEST_DAYS:
-        faults.append(Fault("days", f"{days} is no number of days", f"1 to {LONGEST_DAYS}"))
+        faults.append(Fault("days", said("{days} is no number of days", days=days), f"1 to {LONGEST_DAYS}"))
     if request.first is not None and request.first < calendar.today:
-        faults.append(Fault("from", f"{request.first} is over", f"{calendar.today} or later"))
+        faults.append(
+            Fault("from", said("{first} is over", first=request.first), said("{today} or later", today=calendar.today))
+        )
     if faults:
         raise Invalid("the slot was not booked", faults)
     lane, others = request.lane or LANES[request.kind], calendar.without(idea, request.experiment)
@@ -217,10 +225,10 @@ def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: 
     free = others.free_from(lane, days, wanted)
     if request.first is not None and free != wanted and not request.queue:
         raise Refused(
-            f"{lane} is taken: {_told(others.holders(lane, wanted, days))}",
-            rule=f"{_fits(others.capacity.get(lane, 1))} into {lane} at a time",
-            expected=f"{free} or later for {days} day(s)",
-            next_step=f"--from {free}, or --queue to take the first days that are free",
+            said("{lane} is taken: {told}", lane=lane, told=_told(others.holders(lane, wanted, days))),
+            rule=said("{fits} into {lane} at a time", fits=_fits(others.capacity.get(lane, 1)), lane=lane),
+            expected=said("{free} or later for {days} day(s)", free=free, days=days),
+            next_step=said("--from {free}, or --queue to take the first days that are free", free=free),
         )
     return lane, free
 
@@ -231,7 +239,7 @@ def require_slot(calendar: SlotCalendar, idea: str, experiment: str, lane: str) 
     holders = [one for one in mine.holders(lane, calendar.today, 1) if one.state == "booked"]
     if holders:
         raise Refused(
-            f"{lane} is booked for today: {_told(holders)}",
+            said("{lane} is booked for today: {told}", lane=lane, told=_told(holders)),
             rule="who has booked a slot has it",
             next_step=f"tasuki experiment book {experiment} --idea {idea} …, or ask who has it to move",
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import isnan
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
 from tasuki.experiments.design import MOST_STRATA, Design, arrange
 from tasuki.experiments.doubts import (
@@ -46,7 +46,7 @@ def compare_arms(
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
     if len(totals) < 2 and statistics.units_in_several_arms:
         count = f"{statistics.units_in_several_arms:,} unit(s) were seen in several arms"
-        raise Invalid(f"nothing is left to compare: {count}", expected="each unit in one arm")
+        raise Invalid(said("nothing is left to compare: {count}", count=count), expected="each unit in one arm")
     control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
     names = (control, *treatments)
     empty = tuple(_nobody(bound) for bound in metrics)
@@ -95,7 +95,13 @@ def compare_arms(
 def _require_variances(statistics: Statistics, metrics: Sequence[BoundMetric]) -> None:
     """Sums of squares that lost their digits give such variances; an interval made of them would be wrong."""
     faults = [
-        Fault(bound.metric.name, f"its variance in {cell.arm!r} is {sample.moments.covariances[j][j]:g}", "0 or more")
+        Fault(
+            bound.metric.name,
+            said(
+                "its variance in {arm!r} is {covariances:g}", arm=cell.arm, covariances=sample.moments.covariances[j][j]
+            ),
+            "0 or more",
+        )
         for cell in statistics.cells
         for bound, sample in zip(metrics, cell.samples, strict=True)
         for j in range(len(sample.moments.means))
@@ -115,8 +121,8 @@ def _strata(statistics: Statistics, design: Design) -> list[dict[str, Cell]]:
             found.setdefault(cell.segment[1], {})[cell.arm] = cell
     if len(found) > MOST_STRATA:
         raise Invalid(
-            f"the stratum {design.stratum!r} has {len(found):,} values",
-            expected=f"at most {MOST_STRATA:,}, each with units of every arm",
+            said("the stratum {stratum!r} has {count:,} values", stratum=design.stratum, count=len(found)),
+            expected=said("at most {most_strata:,}, each with units of every arm", most_strata=MOST_STRATA),
             next_step="use a coarser column, or adjust for a number with a covariate",
         )
     return list(found.values())

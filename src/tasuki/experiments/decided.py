@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.flow.records import ComparisonReport, Decision, Effect, ExperimentPlan
 
 Choice = Literal["ship", "do_not_ship", "extend"]
@@ -41,7 +41,13 @@ class DecisionRequest:
             if not str(getattr(self, name)).strip()
         ]
         if self.monitoring_owner.strip() and self.monitoring_owner not in members:
-            found.append(Fault("monitoring_owner", f"{self.monitoring_owner} is no member", ", ".join(members)))
+            found.append(
+                Fault(
+                    "monitoring_owner",
+                    said("{monitoring_owner} is no member", monitoring_owner=self.monitoring_owner),
+                    ", ".join(members),
+                )
+            )
         if not self.clean_up_done and self.clean_up_due is None:
             found.append(Fault("clean_up", "is neither done nor dated", "done, or a day until which it is"))
         return found

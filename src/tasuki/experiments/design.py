@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.stats.concern import Concern
 from tasuki.stats.false_win import TYPICAL_PRIOR
@@ -81,27 +81,33 @@ class Design:
         """Everything about the design itself that cannot be."""
         found = []
         if not 0 < self.alpha < 1:
-            found.append(Fault("alpha", f"{self.alpha:g} is no level", "between 0 and 1, as 0.05"))
+            found.append(Fault("alpha", said("{alpha:g} is no level", alpha=self.alpha), "between 0 and 1, as 0.05"))
         if self.adjust not in ADJUSTMENTS:
-            found.append(Fault("adjust", f"{self.adjust!r} is no adjustment", ", ".join(ADJUSTMENTS)))
+            found.append(
+                Fault("adjust", said("{adjust!r} is no adjustment", adjust=self.adjust), ", ".join(ADJUSTMENTS))
+            )
         if not 0 < self.prior < 1:
-            found.append(Fault("prior", f"{self.prior:g} is no probability", "between 0 and 1"))
+            found.append(Fault("prior", said("{prior:g} is no probability", prior=self.prior), "between 0 and 1"))
         for name, share in (self.shares or {}).items():
             if not 0 < share <= 1:
-                found.append(Fault(f"split.{name}", f"the share is {share:g}", "above 0 and at most 1"))
+                found.append(
+                    Fault(f"split.{name}", said("the share is {share:g}", share=share), "above 0 and at most 1")
+                )
         if self.shares and not found and abs(sum(self.shares.values()) - 1) > max(SHARE_TOLERANCE, 1e-6):
-            found.append(Fault("split", f"the shares add up to {sum(self.shares.values()):.6g}", "1"))
+            found.append(Fault("split", said("the shares add up to {sum:.6g}", sum=sum(self.shares.values())), "1"))
         return [*found, *self._look_faults()]
 
     def _look_faults(self) -> list[Fault]:
         found = []
         if self.tuning < 1:
-            found.append(Fault("tuning", f"{self.tuning:g} is no number of units", "1 or more"))
+            found.append(Fault("tuning", said("{tuning:g} is no number of units", tuning=self.tuning), "1 or more"))
         if self.method not in METHODS:
-            found.append(Fault("method", f"{self.method!r} is no method", ", ".join(METHODS)))
+            found.append(Fault("method", said("{method!r} is no method", method=self.method), ", ".join(METHODS)))
         elif self.method == "bootstrap" and (self.sequential or self.looks or self.stratum):
             what = "is for one look at the end, without strata"
-            found.append(Fault("method", f"the bootstrap {what}", "auto with sequential, looks or stratum"))
+            found.append(
+                Fault("method", said("the bootstrap {what}", what=what), "auto with sequential, looks or stratum")
+            )
         if not self.looks:
             return found
         if self.sequential:
@@ -109,11 +115,19 @@ class Design:
         rising = all(a < b for a, b in zip((0.0, *self.looks), self.looks, strict=False))
         if not rising or not 0.05 <= self.looks[-1] <= 1:
             shown = ", ".join(f"{one:g}" for one in self.looks)
-            found.append(Fault("looks", f"{shown} are no moments", "rising shares up to 1, as 0.5,1"))
+            found.append(Fault("looks", said("{shown} are no moments", shown=shown), "rising shares up to 1, as 0.5,1"))
         elif len(self.looks) > MOST_LOOKS:
-            found.append(Fault("looks", f"there are {len(self.looks)}", f"at most {MOST_LOOKS}, or --sequential"))
+            found.append(
+                Fault(
+                    "looks",
+                    said("there are {count}", count=len(self.looks)),
+                    said("at most {most_looks}, or --sequential", most_looks=MOST_LOOKS),
+                )
+            )
         if self.spending not in SPENDINGS:
-            found.append(Fault("spending", f"{self.spending!r} is no way to spend", ", ".join(SPENDINGS)))
+            found.append(
+                Fault("spending", said("{spending!r} is no way to spend", spending=self.spending), ", ".join(SPENDINGS))
+            )
         if not self.planned_units or self.planned_units < 1:
             found.append(Fault("planned_units", "how many units the plan has is not said", "a number above 0"))
         return found
@@ -135,8 +149,8 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
     if len(units) > MOST_ARMS:
         some = ", ".join(repr(name) for name in list(units)[:3])
         raise Invalid(
-            f"the variant column has {len(units):,} values ({some}, …)",
-            expected=f"one value per arm, at most {MOST_ARMS} arms",
+            said("the variant column has {count:,} values ({some}, …)", count=len(units), some=some),
+            expected=said("one value per arm, at most {most_arms} arms", most_arms=MOST_ARMS),
             next_step="name the column that says which arm a unit was in",
         )
     names = sorted(set(units) | set(design.shares or {}))
@@ -145,12 +159,13 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
     strange = [name for name in units if design.shares and name not in design.shares]
     if strange:
         faults = [
-            Fault("split", f"no share is planned for the arm {name!r}", "a share for each arm") for name in strange
+            Fault("split", said("no share is planned for the arm {name!r}", name=name), "a share for each arm")
+            for name in strange
         ]
         raise Invalid("the split does not name every arm", faults, expected=", ".join(names))
     if len(names) < 2:
         seen = f"only the arm {names[0]!r}" if names else "no arm"
-        raise Invalid(f"there is {seen}", expected="at least two arms: control and a treatment")
+        raise Invalid(said("there is {seen}", seen=seen), expected="at least two arms: control and a treatment")
     if design.control is not None:
         return design.control, tuple(name for name in names if name != design.control), ()
     usual = [name for wanted in _USUAL_NAMES for name in names if name.lower() == wanted]
@@ -166,7 +181,7 @@ def _no_such_control(control: str, names: Sequence[str]) -> Invalid:
     close = get_close_matches(control.lower(), [name.lower() for name in names], n=1)
     meant = next((name for name in names if close and name.lower() == close[0]), None)
     return Invalid(
-        f"there is no arm {control!r} to be control",
-        expected=f"one of {', '.join(map(repr, names)) or 'no arm at all'}",
-        next_step=f"did you mean {meant!r}?" if meant else "name the arm that got nothing new",
+        said("there is no arm {control!r} to be control", control=control),
+        expected=said("one of {map}", map=", ".join(map(repr, names)) or "no arm at all"),
+        next_step=said("did you mean {meant!r}?", meant=meant) if meant else "name the arm that got nothing new",
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 
 SEARCHED_DAYS = 400
 """How far ahead a clean window is looked for."""
@@ -91,7 +91,13 @@ def _days(entry: Any, where: str, faults: list[Fault]) -> list[Holiday]:
     faults += [Fault(f"{where}.{name}", "is not known", "date, or from and to, and title") for name in sorted(strange)]
     first, last = entry.get("from", entry.get("date")), entry.get("to", entry.get("date"))
     if not isinstance(first, date) or not isinstance(last, date) or not _are_days(first, last):
-        faults.append(Fault(where, f"{first} to {last} are no days", "date = 2026-05-03, or from and to"))
+        faults.append(
+            Fault(
+                where,
+                said("{first} to {last} are no days", first=first, last=last),
+                "date = 2026-05-03, or from and to",
+            )
+        )
         return []
     return [Holiday(first + timedelta(days=n), str(title)) for n in range((last - first).days + 1)]
 

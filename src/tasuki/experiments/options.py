@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 from tasuki.metrics.declared import read_margin, treatment_faults
 from tasuki.metrics.metric import Covariate, Metric
 from tasuki.metrics.winsor import read_winsor
@@ -52,12 +52,12 @@ def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
             faults.append(Fault(name, "is asked for more than once", "each metric once"))
     for name, q in named.quantiles:
         if not 0 < q < 1:
-            faults.append(Fault(f"{name}@{q:g}", f"{q:g} is no quantile", "between 0 and 1, as 0.9"))
+            faults.append(Fault(f"{name}@{q:g}", said("{q:g} is no quantile", q=q), "between 0 and 1, as 0.9"))
     options = {"covariate": named.covariates, "margin": named.margins, "decrease": named.decrease,
                "winsor": named.winsor, "filter": named.filters}  # fmt: skip
     for option, given in options.items():
         faults.extend(
-            Fault(f"{option} {name}", "there is no such metric", f"one of {', '.join(names)}")
+            Fault(f"{option} {name}", "there is no such metric", said("one of {names}", names=tuple(names)))
             for name in given
             if name not in names
         )

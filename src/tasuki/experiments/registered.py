@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 from tasuki.experiments.aa import AAResult
 from tasuki.experiments.assignment import split_of
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
@@ -122,12 +122,27 @@ class PlanRequest:
         texts = ("experiment", "model", "primary", "rule", "stop_rule", "interactions")
         found = [Fault(name, "missing", "a text") for name in texts if not str(getattr(self, name)).strip()]
         if self.days is not None and self.days < 1:
-            found.append(Fault("days", f"{self.days} is no duration", "1 or more"))
+            found.append(Fault("days", said("{days} is no duration", days=self.days), "1 or more"))
         if not 0 < self.minimal_detectable_effect < float("inf"):
-            found.append(Fault("mde", f"{self.minimal_detectable_effect:g} is no effect", "a share of control above 0"))
+            found.append(
+                Fault(
+                    "mde",
+                    said(
+                        "{minimal_detectable_effect:g} is no effect",
+                        minimal_detectable_effect=self.minimal_detectable_effect,
+                    ),
+                    "a share of control above 0",
+                )
+            )
         for name, margin in self.guardrails.items():
             if not 0 < margin < float("inf"):
-                found.append(Fault(f"guardrail {name}", f"{margin:g} is no margin", "a share of control above 0"))
+                found.append(
+                    Fault(
+                        f"guardrail {name}",
+                        said("{margin:g} is no margin", margin=margin),
+                        "a share of control above 0",
+                    )
+                )
         names = [self.primary, *self.secondary, *self.guardrails]
         found.extend(
             Fault(name, "is named in more than one role", "each metric once")

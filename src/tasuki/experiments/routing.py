@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_faults
 from tasuki.experiments.assignment import Split, split_of
 
@@ -187,11 +187,13 @@ def _read_experiment(model: str, document: Mapping[str, Any], faults: list[Fault
     found: list[Fault] = []
     experiment, kind, salt = (document.get(name) for name in ("experiment", "kind", "salt"))
     if (experiment is not None or where) and (not isinstance(experiment, str) or not experiment):
-        found.append(Fault(f"{where}experiment", f"{experiment!r} is no name", "a text or null"))
+        found.append(
+            Fault(f"{where}experiment", said("{experiment!r} is no name", experiment=experiment), "a text or null")
+        )
     if kind not in (None, "check", "comparison"):
-        found.append(Fault(f"{where}kind", f"{kind!r} is no kind", "check, comparison or null"))
+        found.append(Fault(f"{where}kind", said("{kind!r} is no kind", kind=kind), "check, comparison or null"))
     if not isinstance(salt, str):
-        found.append(Fault(f"{where}salt", f"{salt!r} is no salt", "a text"))
+        found.append(Fault(f"{where}salt", said("{salt!r} is no salt", salt=salt), "a text"))
     arms = _arms(document.get("arms"), found)
     layer, reach, holdout = read_placing(document, found, where)
     routing = Routing(model, experiment, kind, str(salt), arms, layer, reach, holdout)
@@ -208,15 +210,23 @@ def read_placing(
     layer, holdout = document.get("layer", ""), document.get("holdout")
     ends, exposed = document.get("range", [0.0, 1.0]), document.get("exposed", 1.0)
     if not isinstance(layer, str):
-        faults.append(Fault(f"{where}layer", f"{layer!r} is no name", "a text"))
+        faults.append(Fault(f"{where}layer", said("{layer!r} is no name", layer=layer), "a text"))
     if not (isinstance(ends, list) and len(ends) == 2 and all(map(_is_number, [*ends, exposed]))):
-        faults.append(Fault(f"{where}range", f"{ends!r}, exposed {exposed!r}", "[from, to] and a share"))
+        faults.append(
+            Fault(
+                f"{where}range",
+                said("{ends!r}, exposed {exposed!r}", ends=ends, exposed=exposed),
+                "[from, to] and a share",
+            )
+        )
         ends, exposed = [0.0, 1.0], 1.0
     reach = Reach(float(ends[0]), float(ends[1]), float(exposed))
     if holdout is None:
         return str(layer), reach, None
     if not (isinstance(holdout, dict) and isinstance(holdout.get("name"), str) and _is_number(holdout.get("share"))):
-        faults.append(Fault(f"{where}holdout", f"{holdout!r} is no hold-out", "a name and a share"))
+        faults.append(
+            Fault(f"{where}holdout", said("{holdout!r} is no hold-out", holdout=holdout), "a name and a share")
+        )
         return str(layer), reach, None
     return str(layer), reach, HoldOut(holdout["name"], float(holdout["share"]))
 
@@ -237,7 +247,9 @@ def _arms(value: Any, faults: list[Fault]) -> tuple[RoutedArm, ...]:
         texts = [_text(one, name, faults, f"arms.{place}.") for name in ("name", "channel", "location")]
         share = one.get("share")
         if isinstance(share, bool) or not isinstance(share, int | float) or not math.isfinite(share):
-            faults.append(Fault(f"arms.{place}.share", f"{share!r} is no share", "a number above 0, at most 1"))
+            faults.append(
+                Fault(f"arms.{place}.share", said("{share!r} is no share", share=share), "a number above 0, at most 1")
+            )
         elif None not in texts:
             name, channel, location = map(str, texts)
             arms.append(RoutedArm(name, float(share), channel, location))
@@ -250,5 +262,5 @@ def _text(document: Mapping[str, Any], name: str, faults: list[Fault], where: st
     value = document.get(name)
     if isinstance(value, str) and value:
         return value
-    faults.append(Fault(f"{where}{name}", f"{value!r} is no text", "a text"))
+    faults.append(Fault(f"{where}{name}", said("{value!r} is no text", value=value), "a text"))
     return None

@@ -8,7 +8,7 @@ from itertools import pairwise
 from math import ceil, isfinite
 from typing import Any, Literal, get_args
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.aa import AAResult, aa_lines
 from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.experiments.holidays import Window, window_lines
@@ -312,19 +312,33 @@ def _detectable(baseline: Baseline, wish: Wish, daily: float) -> tuple[Detectabl
 def _baseline_faults(baseline: Baseline) -> list[Fault]:
     faults = []
     if not isfinite(baseline.value):
-        faults.append(Fault("baseline", f"{baseline.value} is no number", "the metric today"))
+        faults.append(Fault("baseline", said("{baseline} is no number", baseline=baseline.value), "the metric today"))
     elif baseline.kind == "proportion" and not 0 < baseline.value < 1:
-        faults.append(Fault("baseline", f"{baseline.value:g} is no proportion", "between 0 and 1, as 0.05"))
+        faults.append(
+            Fault(
+                "baseline", said("{baseline:g} is no proportion", baseline=baseline.value), "between 0 and 1, as 0.05"
+            )
+        )
     if baseline.kind not in ("mean", "proportion", "ratio"):
-        faults.append(Fault("kind", f"{baseline.kind!r} is no kind", "mean, proportion or ratio"))
+        faults.append(Fault("kind", said("{kind!r} is no kind", kind=baseline.kind), "mean, proportion or ratio"))
     elif baseline.kind != "proportion" and baseline.variance is None:
         faults.append(
-            Fault("variance", f"missing for a {baseline.kind}", "the variance of a unit, or data to learn from")
+            Fault(
+                "variance",
+                said("missing for a {kind}", kind=baseline.kind),
+                "the variance of a unit, or data to learn from",
+            )
         )
     if baseline.variance is not None and not 0 < baseline.variance < float("inf"):
-        faults.append(Fault("variance", f"{baseline.variance:g} is no variance", "above 0"))
+        faults.append(Fault("variance", said("{variance:g} is no variance", variance=baseline.variance), "above 0"))
     if not 0 <= baseline.variance_reduction < 1:
-        faults.append(Fault("variance_reduction", f"{baseline.variance_reduction:g} is no share", "in [0, 1)"))
+        faults.append(
+            Fault(
+                "variance_reduction",
+                said("{variance_reduction:g} is no share", variance_reduction=baseline.variance_reduction),
+                "in [0, 1)",
+            )
+        )
     return faults
 
 
@@ -333,29 +347,47 @@ def _wish_faults(wish: Wish) -> list[Fault]:
     if (wish.mde is None) == (wish.units is None):
         faults.append(Fault("mde", "give the effect or the units", "one of the two"))
     if wish.mde is not None and not (isfinite(wish.mde) and wish.mde != 0):
-        faults.append(Fault("mde", f"{wish.mde:g} is no effect", "not 0"))
+        faults.append(Fault("mde", said("{mde:g} is no effect", mde=wish.mde), "not 0"))
     for name, value in (("power", wish.power), ("alpha", wish.alpha)):
         if not 0 < value < 1:
-            faults.append(Fault(name, f"{value:g} is no probability", "between 0 and 1"))
+            faults.append(Fault(name, said("{value:g} is no probability", value=value), "between 0 and 1"))
     if wish.arms < 2:
-        faults.append(Fault("arms", f"{wish.arms} arm(s) cannot be compared", "at least 2"))
+        faults.append(Fault("arms", said("{arms} arm(s) cannot be compared", arms=wish.arms), "at least 2"))
     elif min(wish.shares) <= 0 or abs(sum(wish.shares) - 1) > SHARE_TOLERANCE:
-        faults.append(Fault("arms", f"the shares {wish.shares} are no split", "above 0, adding up to 1"))
+        faults.append(
+            Fault("arms", said("the shares {shares} are no split", shares=wish.shares), "above 0, adding up to 1")
+        )
     if wish.units is not None and wish.units < 2 * max(wish.arms, 2):
-        faults.append(Fault("units", f"{wish.units} unit(s) are too few", "at least two in each arm"))
+        faults.append(Fault("units", said("{units} unit(s) are too few", units=wish.units), "at least two in each arm"))
     if wish.units_per_day is not None and not 0 < wish.units_per_day < float("inf"):
-        faults.append(Fault("units_per_day", f"{wish.units_per_day:g} is no number of units", "above 0"))
+        faults.append(
+            Fault(
+                "units_per_day",
+                said("{units_per_day:g} is no number of units", units_per_day=wish.units_per_day),
+                "above 0",
+            )
+        )
     rising = all(a < b for a, b in pairwise(wish.looks))
     if wish.looking not in LOOKING:
-        faults.append(Fault("looking", f"{wish.looking!r} is no way to look", ", ".join(LOOKING)))
+        faults.append(Fault("looking", said("{looking!r} is no way to look", looking=wish.looking), ", ".join(LOOKING)))
     elif wish.looking == "group_sequential" and not (
         wish.looks and rising and wish.looks[0] > 0 and wish.looks[-1] == 1
     ):
-        faults.append(Fault("looks", f"{wish.looks} are no looks", "rising shares of the units that end with 1"))
+        faults.append(
+            Fault("looks", said("{looks} are no looks", looks=wish.looks), "rising shares of the units that end with 1")
+        )
     if not 0 <= wish.label_delay_days <= LONGEST_DELAY_DAYS:
-        faults.append(Fault("label_delay_days", f"{wish.label_delay_days}", f"0 to {LONGEST_DELAY_DAYS} days"))
+        faults.append(
+            Fault(
+                "label_delay_days",
+                f"{wish.label_delay_days}",
+                said("0 to {longest_delay_days} days", longest_delay_days=LONGEST_DELAY_DAYS),
+            )
+        )
     if not 0 < wish.allocation <= 1:
-        faults.append(Fault("allocation", f"{wish.allocation:g} is no share", "above 0 and at most 1"))
+        faults.append(
+            Fault("allocation", said("{allocation:g} is no share", allocation=wish.allocation), "above 0 and at most 1")
+        )
     return faults
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import isclose
 from typing import Any
 
-from tasuki.errors import Fault, Invalid, Refused
+from tasuki.errors import Fault, Invalid, Refused, said
 from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_faults
 from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.experiments.routing import (
@@ -110,17 +110,17 @@ def settings_of(request: StartRequest, state: IdeaState, holdout: HoldOut | None
         if not getattr(request, name).strip()
     ]
     if request.kind not in STAGES:
-        faults.append(Fault("kind", f"there is no kind {request.kind!r}", "check or comparison"))
+        faults.append(Fault("kind", said("there is no kind {kind!r}", kind=request.kind), "check or comparison"))
     if set(request.shares) != set(CHANNELS):
-        said = ", ".join(request.shares) or "none"
-        faults.append(Fault("shares", f"the arms are {said}", "control and treatment"))
+        arms = tuple(request.shares) or said("none")
+        faults.append(Fault("shares", said("the arms are {arms}", arms=arms), "control and treatment"))
     plan = plan_of(state, request.experiment) or {}
     salt = request.salt or plan.get("salt") or request.experiment
     layer = request.layer or (request.model if request.reach != EVERYBODY else "")
     allocation = Allocation(salt, tuple(request.shares.items()), layer, request.reach, holdout)
     faults += allocation_faults(allocation)
     if faults:
-        raise Invalid(f"the experiment was not started: {len(faults)} fault(s)", faults)
+        raise Invalid(said("the experiment was not started: {count} fault(s)", count=len(faults)), faults)
     return {
         "model": request.model,
         "salt": salt,
@@ -153,7 +153,11 @@ def require_not_started(state: IdeaState, experiment: str) -> None:
     run = next((one for one in state.experiments if one.name == experiment), None)
     if run is not None and run.started_at is not None:
         raise Refused(
-            f"{experiment} was started {run.started_at:%Y-%m-%d %H:%M} UTC",
+            said(
+                "{experiment} was started {started_at:%Y-%m-%d %H:%M} UTC",
+                experiment=experiment,
+                started_at=run.started_at,
+            ),
             rule="a plan is frozen at the start: metrics, days and rule are not changed once numbers can be seen",
             next_step="plan and start another experiment under another name",
         )
@@ -190,14 +194,17 @@ def ramp(state: IdeaState, act: Act, run: Run, exposed: float) -> NewEvent:
         Refused: The member may not, it is not running, or less would be exposed than before.
     """
     if not 0 < exposed <= 1:
-        raise Invalid("nothing was changed", [Fault("exposed", f"the share is {exposed:g}", "above 0 and at most 1")])
+        raise Invalid(
+            "nothing was changed",
+            [Fault("exposed", said("the share is {exposed:g}", exposed=exposed), "above 0 and at most 1")],
+        )
     event = decide.ramp_experiment(state, act, run.name, exposed)
     now = run.allocation.reach.exposed
     if exposed < now:
         raise Refused(
-            f"{run.name} is exposed to {now:g} of its range",
+            said("{run} is exposed to {now:g} of its range", run=run.name, now=now),
             rule="a ramp-up only adds units: those who were exposed stay in their arms until the end",
-            next_step=f"a share of {now:g} or more, or: tasuki experiment stop {run.name}",
+            next_step=said("a share of {now:g} or more, or: tasuki experiment stop {run}", now=now, run=run.name),
         )
     return event
 
@@ -254,9 +261,9 @@ def _require_stage(state: IdeaState, request: StartRequest) -> None:
     stage = STAGES[request.kind]
     if state.stage != stage:
         raise Refused(
-            f"{state.idea} is in {state.stage}, not in {stage}",
+            said("{idea} is in {stage}, not in {stage_2}", idea=state.idea, stage=state.stage, stage_2=stage),
             rule="A/B 1 (check) runs in ab_check, A/B 2 (comparison) in ab_comparison",
-            next_step=f"hand it over until it is in {stage}",
+            next_step=said("hand it over until it is in {stage}", stage=stage),
         )
 
 
@@ -266,7 +273,7 @@ def _require_plan(state: IdeaState, request: StartRequest, settings: Mapping[str
     plan = plan_of(state, request.experiment)
     if plan is None or plan["kind"] != "comparison":
         raise Refused(
-            f"no plan was registered for {request.experiment}",
+            said("no plan was registered for {experiment}", experiment=request.experiment),
             rule="an A/B 2 is planned before it starts: metrics, smallest effect, days and rule",
             next_step=f"tasuki experiment plan {request.experiment} --idea {state.idea}",
         )
@@ -281,7 +288,7 @@ def _require_plan(state: IdeaState, request: StartRequest, settings: Mapping[str
         faults.append(Fault("salt", repr(settings["salt"]), repr(plan["salt"])))
     if faults:
         raise Refused(
-            f"{request.experiment} was planned otherwise",
+            said("{experiment} was planned otherwise", experiment=request.experiment),
             rule="an A/B 2 runs as it was registered",
             faults=faults,
             next_step="start it as planned, or register another plan under another name",
@@ -297,13 +304,13 @@ def _require_free(state: IdeaState, request: StartRequest, settings: Mapping[str
         same_name = run.name == request.experiment
         if same_name and run.idea != state.idea:
             raise Refused(
-                f"{run.idea} has an experiment {run.name} already",
+                said("{idea} has an experiment {run} already", idea=run.idea, run=run.name),
                 rule="exposures are told apart by the experiment's name, so no two ideas share one",
                 next_step="choose another name",
             )
         if same_name and not run.holds_as(settings):
             raise Refused(
-                f"{run.name} was started before with other settings",
+                said("{run} was started before with other settings", run=run.name),
                 rule="all exposures of one name were made under the same split, salt, model and location",
                 next_step="choose another name for the new run",
             )
@@ -322,14 +329,23 @@ def _require_apart(run: Run, request: StartRequest, settings: Mapping[str, Any])
     if same_model and not same_layer:
         what = f"all of {request.model}" if theirs.reach == EVERYBODY else f"{held} of the layer {theirs.layer}"
         raise Refused(
-            f"{run.name} of {run.idea} holds {what} {since}",
+            said("{run} of {idea} holds {what} {since}", run=run.name, idea=run.idea, what=what, since=since),
             rule="experiments of one model run at the same time in one layer, on ranges that do not overlap",
-            next_step=f"a range of its layer that is free, wait for it, or: tasuki experiment stop {run.name}",
+            next_step=said(
+                "a range of its layer that is free, wait for it, or: tasuki experiment stop {run}", run=run.name
+            ),
         )
     if same_layer and theirs.reach.overlaps(reach):
         raise Refused(
-            f"{run.name} of {run.idea} holds {held} of the layer {layer} {since}",
+            said(
+                "{run} of {idea} holds {held} of the layer {layer} {since}",
+                run=run.name,
+                idea=run.idea,
+                held=held,
+                layer=layer,
+                since=since,
+            ),
             rule="experiments of one layer hold ranges that do not overlap",
-            expected=f"a range outside {held}",
-            next_step=f"another --range, wait for it, or: tasuki experiment stop {run.name}",
+            expected=said("a range outside {held}", held=held),
+            next_step=said("another --range, wait for it, or: tasuki experiment stop {run}", run=run.name),
         )

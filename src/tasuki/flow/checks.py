@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from tasuki.errors import joined, said
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import Member
 from tasuki.flow.state import EvidenceEntry, IdeaState
@@ -59,55 +60,66 @@ def run_check(name: str, offering: Offering) -> CheckResult:
     if look is None:
         raise ValueError(f"the check {name} has to run something: its result is handed in")
     faults = look(offering)
-    return CheckResult(name, not faults, "; ".join(faults) or "passed")
+    return CheckResult(name, not faults, joined(faults) if faults else "passed")
 
 
 def _hypothesis_lint(offering: Offering) -> list[str]:
-    return [one.text for one in lint_brief(offering.record("hypothesis_brief"))]
+    return list(lint_brief(offering.record("hypothesis_brief")))
 
 
 def _cases_looked_up(offering: Offering) -> list[str]:
-    return [] if offering.state.look_ups else ["nobody has looked up past cases for this idea"]
+    return [] if offering.state.look_ups else [said("nobody has looked up past cases for this idea")]
 
 
 def _interval_present(offering: Offering) -> list[str]:
     estimate = offering.record("opportunity_estimate")
     low, size, high = (estimate[name] for name in ("size_low", "size", "size_high"))
     if not low <= size <= high:
-        return [f"the size {size:g} lies outside its interval {low:g} to {high:g}"]
-    return [] if low < high else [f"the interval of the opportunity has no width ({low:g})"]
+        return [said("the size {size:g} lies outside its interval {low:g} to {high:g}", size=size, low=low, high=high)]
+    return [] if low < high else [said("the interval of the opportunity has no width ({low:g})", low=low)]
 
 
 def _quality_passed(offering: Offering) -> list[str]:
     findings = offering.record("data_report")["quality"]
-    return [f"{one['check']}: {one['seen']}" for one in findings if not one["passed"]]
+    return [said("{check}: {seen}", check=one["check"], seen=one["seen"]) for one in findings if not one["passed"]]
 
 
 def _features_online(offering: Offering) -> list[str]:
     features = offering.record("model_card")["features"]
-    return [f"the feature {one['name']} is not available online" for one in features if not one["online"]]
+    return [
+        said("the feature {name} is not available online", name=one["name"]) for one in features if not one["online"]
+    ]
 
 
 def _schema_valid(offering: Offering) -> list[str]:
     golden = offering.record("golden_examples")
     types = {one["name"]: one["type"] for one in golden["inputs"]}
-    faults = [] if len(types) == len(golden["inputs"]) else ["an input is named twice"]
+    faults = [] if len(types) == len(golden["inputs"]) else [said("an input is named twice")]
     card = offering.state.latest("model_card")
     if card is not None and card.record["version"] != golden["version"]:
-        faults.append(f"the examples are of version {golden['version']}, the model card of {card.record['version']}")
+        faults.append(
+            said(
+                "the examples are of version {version}, the model card of {other}",
+                version=golden["version"],
+                other=card.record["version"],
+            )
+        )
     for number, example in enumerate(golden["examples"]):
-        faults += [f"example {number}: {fault}" for fault in _misfits(example["features"], types)]
+        faults += [
+            said("example {number}: {fault}", number=number, fault=fault)
+            for fault in _misfits(example["features"], types)
+        ]
         if not math.isfinite(example["score"]):
-            faults.append(f"example {number}: the score is not finite")
+            faults.append(said("example {number}: the score is not finite", number=number))
     return faults
 
 
 def _misfits(features: Mapping[str, Any], types: Mapping[str, str]) -> list[str]:
-    faults = [f"{name} is missing" for name in types if name not in features]
-    faults += [f"{name} is not in the schema" for name in features if name not in types]
+    faults = [said("{name} is missing", name=name) for name in types if name not in features]
+    faults += [said("{name} is not in the schema", name=name) for name in features if name not in types]
     for name, value in features.items():
         if value is not None and name in types and not _fits(value, types[name]):
-            faults.append(f"{name} is {value!r}, not a {types[name]}")
+            faults.append(said("{name} is {value!r}, not a {type}", name=name, value=value, type=said(types[name])))
     return faults
 
 
@@ -131,44 +143,73 @@ def _rule_before_report(offering: Offering) -> list[str]:
     )
     if any(rule.sequence < first.sequence for rule in offering.state.rules):
         return []
-    return [f"no go/kill rule was recorded before the first report on {report['challenger']}"]
+    return [
+        said("no go/kill rule was recorded before the first report on {challenger}", challenger=report["challenger"])
+    ]
 
 
 def _rollback_rehearsed(offering: Offering) -> list[str]:
-    return [] if offering.record("readiness_note")["rollback_rehearsed"] else ["the rollback was not rehearsed"]
+    return [] if offering.record("readiness_note")["rollback_rehearsed"] else [said("the rollback was not rehearsed")]
 
 
 def _reviewed_by_other(offering: Offering) -> list[str]:
     reviewer = offering.record("readiness_note")["reviewer"]
     if reviewer not in offering.members:
-        return [f"the reviewer {reviewer!r} is no member of the team ({', '.join(offering.members)})"]
-    return ["the reviewer is the one who offers: a second person reads the code"] if reviewer == offering.actor else []
+        return [
+            said(
+                "the reviewer {reviewer!r} is no member of the team ({members})",
+                reviewer=reviewer,
+                members=tuple(offering.members),
+            )
+        ]
+    return (
+        [said("the reviewer is the one who offers: a second person reads the code")]
+        if reviewer == offering.actor
+        else []
+    )
 
 
 def _check_passed(offering: Offering) -> list[str]:
     report = offering.record("check_report")
     faults = [
-        f"{one['name']}: {one['explanation']} (allowed: {one['threshold']})"
+        said(
+            "{name}: {explanation} (allowed: {threshold})",
+            name=one["name"],
+            explanation=one["explanation"],
+            threshold=one["threshold"],
+        )
         for one in report["probes"]
         if not one["passed"]
     ]
     if report["days"] < report["days_required"]:
-        faults.append(f"it covers {report['days']:g} of the {report['days_required']:g} days required")
+        faults.append(
+            said(
+                "it covers {days:g} of the {days_required:g} days required",
+                days=report["days"],
+                days_required=report["days_required"],
+            )
+        )
     if not report["passed"] and not faults:
-        faults.append("the report says that A/B 1 did not pass")
+        faults.append(said("the report says that A/B 1 did not pass"))
     return faults
 
 
 def _power_computed(offering: Offering) -> list[str]:
     plan = offering.record("experiment_plan")
     report = offering.state.latest("comparison_report")
-    faults = [] if plan["kind"] == "comparison" else ["the newest plan is for A/B 1, not for A/B 2"]
+    faults = [] if plan["kind"] == "comparison" else [said("the newest plan is for A/B 1, not for A/B 2")]
     if report is None:
         return faults
     if plan["experiment"] != report.record["experiment"]:
-        faults.append(f"the plan is for {plan['experiment']}, the report for {report.record['experiment']}")
+        faults.append(
+            said(
+                "the plan is for {experiment}, the report for {other}",
+                experiment=plan["experiment"],
+                other=report.record["experiment"],
+            )
+        )
     if _registered(offering.state) > report.sequence:
-        faults.append("the plan was attached after the report")
+        faults.append(said("the plan was attached after the report"))
     return faults
 
 
@@ -179,7 +220,11 @@ def _registered(state: IdeaState) -> int:
 
 def _split_as_planned(offering: Offering) -> list[str]:
     srm = offering.record("comparison_report")["srm"]
-    return [] if srm["passed"] else [f"the split is not as planned (sample ratio mismatch, p = {srm['p_value']})"]
+    return (
+        []
+        if srm["passed"]
+        else [said("the split is not as planned (sample ratio mismatch, p = {p_value})", p_value=srm["p_value"])]
+    )
 
 
 _SEQUENTIAL = ("sequential", "always-valid", "always valid", "逐次")
@@ -191,19 +236,25 @@ def _no_look_outside_rule(offering: Offering) -> list[str]:
     if experiment is None or experiment.started_at is None:
         return []
     registered = next(one for one in reversed(offering.state.evidence) if one.kind == "experiment_plan")
-    faults = ["the plan was registered after the start"] if registered.attached_at > experiment.started_at else []
+    faults = [said("the plan was registered after the start")] if registered.attached_at > experiment.started_at else []
     if any(word in plan["stop_rule"].lower() for word in _SEQUENTIAL):
         return faults
     early = [at for at in experiment.looks if (at - experiment.started_at).total_seconds() < plan["days"] * 86400]
     if early:
-        faults.append(f"{len(early)} look(s) before the {plan['days']} days were over, and the stop rule allows none")
+        faults.append(
+            said(
+                "{count} look(s) before the {days} days were over, and the stop rule allows none",
+                count=len(early),
+                days=plan["days"],
+            )
+        )
     return faults
 
 
 def _clean_up_dated(offering: Offering) -> list[str]:
     decision = offering.record("decision")
     dated = decision["clean_up_done"] or decision["clean_up_due"]
-    return [] if dated else ["the clean-up of flag and dead path is neither done nor dated"]
+    return [] if dated else [said("the clean-up of flag and dead path is neither done nor dated")]
 
 
 def _case_complete(offering: Offering) -> list[str]:
@@ -211,12 +262,16 @@ def _case_complete(offering: Offering) -> list[str]:
     wanted = {"decision": "decision", "learning": "learning"}
     if "hypothesis" in offering.state.stages:
         wanted["hypothesis_brief"] = "hypothesis"
-    return [f"the case has no {name}" for kind, name in wanted.items() if kind not in kinds]
+    return [said("the case has no {what}", what=said(name)) for kind, name in wanted.items() if kind not in kinds]
 
 
 def _monitoring_owner_known(offering: Offering) -> list[str]:
     owner = offering.record("decision")["monitoring_owner"]
-    return [] if owner in offering.members else [f"the monitoring owner {owner!r} is no member of the team"]
+    return (
+        []
+        if owner in offering.members
+        else [said("the monitoring owner {owner!r} is no member of the team", owner=owner)]
+    )
 
 
 CHECKS: Mapping[str, Check] = {

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid, Missing, Refused
+from tasuki.errors import Fault, Invalid, Missing, Refused, joined, said
 from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import ROLES, Member
 from tasuki.flow.relay import require_active
@@ -38,15 +38,29 @@ def open_idea(idea: NewIdea, act: Act) -> NewEvent:
     if not idea.title.strip():
         faults.append(Fault("title", "missing", "what the idea is, in one line"))
     if idea.flow not in playbook.flows:
-        faults.append(Fault("flow", f"there is no flow {idea.flow!r}", ", ".join(playbook.flows)))
+        faults.append(Fault("flow", said("there is no flow {flow!r}", flow=idea.flow), ", ".join(playbook.flows)))
     if idea.formation not in playbook.formations:
-        faults.append(Fault("formation", f"there is no formation {idea.formation!r}", ", ".join(playbook.formations)))
+        faults.append(
+            Fault(
+                "formation",
+                said("there is no formation {formation!r}", formation=idea.formation),
+                ", ".join(playbook.formations),
+            )
+        )
     if idea.estimate_days is not None and not 0 < idea.estimate_days < float("inf"):
-        faults.append(Fault("estimate", f"{idea.estimate_days:g} is no number of days", "more than 0"))
+        faults.append(
+            Fault(
+                "estimate",
+                said("{days:g} is no number of days", days=idea.estimate_days),
+                "more than 0",
+            )
+        )
     if faults:
-        raise Invalid(f"the idea was not opened: {len(faults)} fault(s)", faults)
+        raise Invalid(said("the idea was not opened: {count} fault(s)", count=len(faults)), faults)
     stages = playbook.flows[idea.flow].stages
-    require_stage_right(act, playbook.formations[idea.formation], idea.flow, stages[0], f"open it in {stages[0]}")
+    require_stage_right(
+        act, playbook.formations[idea.formation], idea.flow, stages[0], said("open it in {stage}", stage=stages[0])
+    )
     body = {
         "title": idea.title.strip(),
         "flow": idea.flow,
@@ -61,10 +75,10 @@ def attach_evidence(
     state: IdeaState, act: Act, body: Mapping[str, Any], content_hash: str, stage: str | None
 ) -> NewEvent:
     """Lays validated evidence to a stage: the present one, or an earlier one whose owner still owes something."""
-    require_active(state, "attach evidence")
+    require_active(state, said("attach evidence"))
     where = stage or state.stage
     _require_reached(state, where)
-    require_at_work(state, act, where, f"attach evidence to {where}")
+    require_at_work(state, act, where, said("attach evidence to {stage}", stage=where))
     return NewEvent(
         "evidence_attached",
         act.actor,
@@ -76,21 +90,26 @@ def attach_evidence(
 def _require_reached(state: IdeaState, stage: str) -> None:
     if stage not in state.stages:
         raise Missing(
-            f"{state.idea} has no stage {stage!r}",
+            said("{idea} has no stage {stage!r}", idea=state.idea, stage=stage),
             expected=", ".join(state.stages),
             next_step=f"tasuki idea show {state.idea}",
         )
     if state.stages.index(stage) > state.stages.index(state.stage):
         raise Refused(
-            f"{state.idea} has not reached {stage}; it is in {state.stage}",
+            said(
+                "{idea} has not reached {stage}; it is in {state_stage}",
+                idea=state.idea,
+                stage=stage,
+                state_stage=state.stage,
+            ),
             rule="work is recorded in the stage where it is done, or in one before",
-            next_step=f"hand {state.stage} over first",
+            next_step=said("hand {stage} over first", stage=state.stage),
         )
 
 
 def look_up_cases(state: IdeaState, act: Act, query: str, cases: Sequence[str]) -> NewEvent:
     """Records that past cases were looked up before work was spent. Any member may."""
-    require_active(state, "look up cases for it")
+    require_active(state, said("look up cases for it"))
     require_member(act)
     _require_text("query", query, "the words you search for")
     return NewEvent("cases_looked_up", act.actor, act.now, {"query": query.strip(), "cases": list(cases)})
@@ -98,9 +117,9 @@ def look_up_cases(state: IdeaState, act: Act, query: str, cases: Sequence[str]) 
 
 def record_rule(state: IdeaState, act: Act, text: str) -> NewEvent:
     """Writes down a go/kill rule before its result is known."""
-    require_active(state, "record a rule")
+    require_active(state, said("record a rule"))
     _require_text("rule", text, "when it goes on and when it is killed")
-    require_at_work(state, act, state.stage, f"record a rule in {state.stage}")
+    require_at_work(state, act, state.stage, said("record a rule in {stage}", stage=state.stage))
     return NewEvent("rule_recorded", act.actor, act.now, {"stage": state.stage, "text": text.strip()})
 
 
@@ -109,32 +128,39 @@ def settle_debt(state: IdeaState, act: Act, number: int, note: str) -> NewEvent:
     debt = next((one for one in state.debts if one.number == number), None)
     if debt is None or debt.settled_at is not None:
         raise Missing(
-            f"{state.idea} has no open debt {number}",
+            said("{idea} has no open debt {number}", idea=state.idea, number=number),
             expected=", ".join(f"{one.number} ({one.what})" for one in state.open_debts()) or "none is open",
             next_step=f"tasuki idea show {state.idea}",
         )
-    able = {debt.owner: "who owes it"}
-    require_one_of(act, {**able, state.holder: able.get(state.holder, "the one who has the sash")}, "settle it")
+    able = {debt.owner: said("who owes it")}
+    require_one_of(
+        act, {**able, state.holder: able.get(state.holder, said("the one who has the sash"))}, said("settle it")
+    )
     return NewEvent("debt_settled", act.actor, act.now, {"number": number, "note": note.strip()})
 
 
 def skip_stage(state: IdeaState, act: Act, stage: str, reason: str) -> NewEvent:
     """Leaves out a stage that is still to come; never the last one, since every idea ends with a decision."""
-    require_active(state, "skip a stage of it")
+    require_active(state, said("skip a stage of it"))
     _require_text("reason", reason, "why the stage is not needed")
     if stage not in state.stages:
         raise Missing(
-            f"{state.idea} has no stage {stage!r}",
+            said("{idea} has no stage {stage!r}", idea=state.idea, stage=stage),
             expected=", ".join(_skippable(state)) or "nothing can be skipped now",
             next_step=f"tasuki idea show {state.idea}",
         )
-    _require_leads(state, act, f"skip {stage}")
+    _require_leads(state, act, said("skip {stage}", stage=stage))
     if stage not in _skippable(state):
         raise Refused(
-            f"{stage} of {state.idea} cannot be skipped; it is in {state.stage}",
+            said(
+                "{stage} of {idea} cannot be skipped; it is in {state_stage}",
+                stage=stage,
+                idea=state.idea,
+                state_stage=state.stage,
+            ),
             rule="a stage can be skipped while it is still to come and not offered; the last one decides and stays",
             expected=", ".join(_skippable(state)) or "nothing can be skipped now",
-            next_step=f"hand {state.stage} over, send it back, or kill the idea",
+            next_step=said("hand {stage} over, send it back, or kill the idea", stage=state.stage),
         )
     return NewEvent("stage_skipped", act.actor, act.now, {"stage": stage, "reason": reason.strip()})
 
@@ -146,9 +172,9 @@ def _skippable(state: IdeaState) -> tuple[str, ...]:
 
 def kill_idea(state: IdeaState, act: Act, reason: str) -> NewEvent:
     """Ends an idea with a reason: killing well is a delivered result."""
-    require_active(state, "kill it")
+    require_active(state, said("kill it"))
     _require_text("reason", reason, "what was found; the next person will read it")
-    _require_leads(state, act, "kill it")
+    _require_leads(state, act, said("kill it"))
     return NewEvent("idea_killed", act.actor, act.now, {"reason": reason.strip()})
 
 
@@ -157,19 +183,21 @@ def reopen_idea(state: IdeaState, act: Act, reason: str, stage: str | None = Non
     _require_text("reason", reason, "what has changed since")
     if state.status != "killed":
         raise Refused(
-            f"{state.idea} is {state.status}",
+            said("{idea} is {status}", idea=state.idea, status=said(state.status)),
             rule="only a killed idea is reopened; a concluded one is a case and stays as it is",
             next_step="go on with it" if state.status == "active" else "open a new idea that builds on the case",
         )
     where = stage or state.stage
     _require_reached(state, where)
-    require_stage_right(act, formation_of(state, act.playbook), state.flow, where, f"reopen it in {where}")
+    require_stage_right(
+        act, formation_of(state, act.playbook), state.flow, where, said("reopen it in {stage}", stage=where)
+    )
     return NewEvent("idea_reopened", act.actor, act.now, {"stage": where, "reason": reason.strip()})
 
 
 def _require_leads(state: IdeaState, act: Act, verb: str) -> Member:
-    able = {state.holder: "the one who has the sash"}
-    return require_one_of(act, {**able, state.owner: able.get(state.owner, "the idea's owner")}, verb)
+    able = {state.holder: said("the one who has the sash")}
+    return require_one_of(act, {**able, state.owner: able.get(state.owner, said("the idea's owner"))}, verb)
 
 
 def comment(act: Act, text: str) -> NewEvent:
@@ -194,13 +222,19 @@ def confirm_contribution(state: IdeaState, act: Act, stage: str, member: str) ->
     stated = [one for one in state.contributions if (one.stage, one.member) == (stage, member)]
     if not stated:
         raise Missing(
-            f"{member} has stated no contribution to {stage} of {state.idea}",
-            expected=", ".join(f"{one.member} in {one.stage}" for one in state.contributions) or "a statement first",
-            next_step=f"ask {member} to state it",
+            said(
+                "{member} has stated no contribution to {stage} of {idea}", member=member, stage=stage, idea=state.idea
+            ),
+            expected=joined(
+                [said("{member} in {stage}", member=one.member, stage=one.stage) for one in state.contributions], ", "
+            )
+            if state.contributions
+            else "a statement first",
+            next_step=said("ask {member} to state it", member=member),
         )
     if act.actor == member:
         raise Refused(
-            f"{member} cannot confirm their own contribution",
+            said("{member} cannot confirm their own contribution", member=member),
             rule="a contribution is confirmed by a peer",
             next_step="ask somebody who worked with you",
         )
@@ -212,9 +246,9 @@ def file_case(state: IdeaState, act: Act, case: Mapping[str, Any]) -> NewEvent:
     require_member(act)
     if state.status == "active":
         raise Refused(
-            f"{state.idea} is still active",
+            said("{idea} is still active", idea=state.idea),
             rule="a case is what an idea leaves when it has ended",
-            next_step=f"hand it over to the end, or: tasuki idea kill {state.idea} --reason …",
+            next_step=said("hand it over to the end, or: tasuki idea kill {idea} --reason …", idea=state.idea),
         )
     return NewEvent("case_filed", act.actor, act.now, {"case": dict(case)})
 
@@ -232,16 +266,23 @@ class Booking:
 
 def book_experiment(state: IdeaState, act: Act, booking: Booking) -> NewEvent:
     """Books a slot for A/B 1 or A/B 2, or moves it; refused once it has started."""
-    _require_experimenter(state, act, f"book {booking.name}")
+    _require_experimenter(state, act, said("book {name}", name=booking.name))
     known = _known_experiment(state, booking.name)
     if known is not None and known.started_at is not None:
         raise Refused(
-            f"{booking.name} was started {known.started_at:%Y-%m-%d %H:%M} UTC",
+            said(
+                "{name} was started {started_at:%Y-%m-%d %H:%M} UTC",
+                name=booking.name,
+                started_at=known.started_at,
+            ),
             rule="a slot is booked for an experiment that is still to start",
             next_step="book the next one under its own name",
         )
     if booking.days < 1:
-        raise Invalid("the slot was not booked", [Fault("days", f"{booking.days} is no number of days", "1 or more")])
+        raise Invalid(
+            "the slot was not booked",
+            [Fault("days", said("{days} is no number of days", days=booking.days), "1 or more")],
+        )
     body = {
         "name": booking.name,
         "kind": booking.kind,
@@ -256,17 +297,17 @@ def start_experiment(
     state: IdeaState, act: Act, name: str, kind: Literal["check", "comparison"], lane: str = ""
 ) -> NewEvent:
     """Starts A/B 1 or A/B 2; refused while it runs."""
-    _require_experimenter(state, act, f"start {name}")
+    _require_experimenter(state, act, said("start {name}", name=name))
     known = _known_experiment(state, name)
     if known is not None and known.started_at is not None and known.stopped_at is None:
         raise Refused(
-            f"{name} is running since {known.started_at:%Y-%m-%d %H:%M} UTC",
+            said("{name} is running since {started_at:%Y-%m-%d %H:%M} UTC", name=name, started_at=known.started_at),
             rule="an experiment is started once and stopped before it starts again",
             next_step=f"tasuki experiment stop {name}",
         )
     if known is not None and known.kind != kind:
         raise Refused(
-            f"{name} is a {known.kind}, not a {kind}",
+            said("{name} is a {known}, not a {wanted}", name=name, known=said(known.kind), wanted=said(kind)),
             rule="A/B 1 and A/B 2 are two experiments with two names",
             next_step="choose another name",
         )
@@ -275,7 +316,7 @@ def start_experiment(
 
 def ramp_experiment(state: IdeaState, act: Act, name: str, exposed: float) -> NewEvent:
     """Exposes another share of a running experiment's range."""
-    _require_experimenter(state, act, f"ramp {name} up")
+    _require_experimenter(state, act, said("ramp {name} up", name=name))
     _require_running(_require_experiment(state, name))
     return NewEvent("experiment_ramped", act.actor, act.now, {"name": name, "exposed": exposed})
 
@@ -290,7 +331,7 @@ def look_at_experiment(state: IdeaState, act: Act, name: str) -> NewEvent:
 def stop_experiment(state: IdeaState, act: Act, name: str, reason: str = "") -> NewEvent:
     """Stops an experiment that runs, also one that outlived its idea."""
     known = _require_experiment(state, name)
-    require_at_work(state, act, state.stage, f"stop {name} in {state.stage}")
+    require_at_work(state, act, state.stage, said("stop {name} in {stage}", name=name, stage=state.stage))
     _require_running(known)
     return NewEvent("experiment_stopped", act.actor, act.now, {"name": name, "reason": reason})
 
@@ -298,7 +339,7 @@ def stop_experiment(state: IdeaState, act: Act, name: str, reason: str = "") -> 
 def _require_running(known: Experiment) -> None:
     if known.started_at is None or known.stopped_at is not None:
         raise Refused(
-            f"{known.name} is not running",
+            said("{name} is not running", name=known.name),
             rule="only what runs is ramped up or stopped",
             next_step=f"tasuki experiment start {known.name}",
         )
@@ -306,7 +347,7 @@ def _require_running(known: Experiment) -> None:
 
 def _require_experimenter(state: IdeaState, act: Act, verb: str) -> None:
     require_active(state, verb)
-    require_at_work(state, act, state.stage, f"{verb} in {state.stage}")
+    require_at_work(state, act, state.stage, said("{verb} in {stage}", verb=verb, stage=state.stage))
 
 
 def _known_experiment(state: IdeaState, name: str) -> Experiment | None:
@@ -317,7 +358,7 @@ def _require_experiment(state: IdeaState, name: str) -> Experiment:
     known = _known_experiment(state, name)
     if known is None:
         raise Missing(
-            f"{state.idea} has no experiment {name!r}",
+            said("{idea} has no experiment {name!r}", idea=state.idea, name=name),
             expected=", ".join(one.name for one in state.experiments) or "none was booked or started yet",
             next_step="tasuki experiment list",
         )
@@ -335,12 +376,12 @@ def add_member(act: Act, member: Member) -> NewEvent:
         require_member(act)
     faults = member_faults(member)
     if faults:
-        raise Invalid(f"the member was not added: {len(faults)} fault(s)", faults)
+        raise Invalid(said("the member was not added: {count} fault(s)", count=len(faults)), faults)
     if member.name in act.members:
         raise Refused(
-            f"the team already has {member.name}",
+            said("the team already has {name}", name=member.name),
             rule="a member's name stands for one person",
-            next_step=f"tasuki account role {member.name} --role ROLE changes what they may do",
+            next_step=said("tasuki account role {name} --role ROLE changes what they may do", name=member.name),
         )
     body = {
         "name": member.name,
@@ -357,7 +398,9 @@ def change_roles(act: Act, name: str, roles: Sequence[str]) -> NewEvent:
     known = require_member(act, name)
     faults = member_faults(Member(known.name, tuple(roles)))
     if faults:
-        raise Invalid(f"the roles of {name} were not changed: {len(faults)} fault(s)", faults)
+        raise Invalid(
+            said("the roles of {name} were not changed: {count} fault(s)", name=name, count=len(faults)), faults
+        )
     return NewEvent("member_changed", act.actor, act.now, {"name": name, "roles": list(roles)})
 
 
@@ -365,17 +408,21 @@ def member_faults(member: Member) -> list[Fault]:
     """Everything that keeps a member from being added."""
     faults = []
     if not member.name.strip("-_.") or not all(letter.isalnum() or letter in "-_." for letter in member.name):
-        faults.append(Fault("name", f"{member.name!r} cannot be typed as one word", "letters, digits, - _ ."))
+        faults.append(
+            Fault("name", said("{member!r} cannot be typed as one word", member=member.name), "letters, digits, - _ .")
+        )
     if not member.roles:
         faults.append(Fault("role", "missing", ", ".join(ROLES)))
     faults += [
-        Fault("role", f"there is no role {role!r}", ", ".join(ROLES)) for role in member.roles if role not in ROLES
+        Fault("role", said("there is no role {role!r}", role=role), ", ".join(ROLES))
+        for role in member.roles
+        if role not in ROLES
     ]
     if member.language not in ("ja", "en"):
-        faults.append(Fault("language", f"{member.language!r} is not spoken here", "ja or en"))
+        faults.append(Fault("language", said("{language!r} is not spoken here", language=member.language), "ja or en"))
     return faults
 
 
 def _require_text(where: str, text: str, expected: str) -> None:
     if not text.strip():
-        raise Invalid(f"the {where} is missing", [Fault(where, "missing", expected)])
+        raise Invalid(said("the {where} is missing", where=said(where)), [Fault(where, "missing", expected)])

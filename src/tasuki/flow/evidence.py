@@ -12,9 +12,10 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
 
 from tasuki.clock import from_text, to_text
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.flow.event import canonical_json
 from tasuki.flow.records import EVIDENCE_TYPES, Record
 
@@ -84,7 +85,7 @@ def read_evidence(body: Mapping[str, Any]) -> Evidence:
     faults = [Fault(name, "unknown field") for name in sorted(set(body) - _ENVELOPE)]
     kind = body.get("kind")
     if kind not in EVIDENCE_TYPES:
-        faults.append(Fault("kind", f"{kind!r} is no kind of evidence", ", ".join(EVIDENCE_TYPES)))
+        faults.append(Fault("kind", said("{kind!r} is no kind of evidence", kind=kind), ", ".join(EVIDENCE_TYPES)))
     producer = body.get("producer")
     if not isinstance(producer, str) or not producer:
         faults.append(Fault("producer", "missing", "the tool or person that made it"))
@@ -95,7 +96,7 @@ def read_evidence(body: Mapping[str, Any]) -> Evidence:
         faults.append(Fault("code_commit", "not a text", "a commit hash or null"))
     record = read_record(kind, body.get("record"), faults) if isinstance(kind, str) and kind in EVIDENCE_TYPES else None
     if faults or record is None or at is None:
-        raise Invalid(f"the evidence has {len(faults)} fault(s)", faults)
+        raise Invalid(said("the evidence has {count} fault(s)", count=len(faults)), faults)
     return Evidence(str(kind), record, str(producer), at, window, commit)
 
 
@@ -105,10 +106,25 @@ def read_record(kind: str, value: object, faults: list[Fault]) -> Record | None:
         record: Record = _adapter(kind).validate_python(value)
     except ValidationError as error:
         faults.extend(
-            Fault(".".join(["record", *map(str, one["loc"])]), one["msg"]) for one in error.errors(include_url=False)
+            Fault(".".join(["record", *map(str, one["loc"])]), _said(one)) for one in error.errors(include_url=False)
         )
         return None
     return record
+
+
+def _said(error: ErrorDetails) -> str:
+    """What pydantic says with its template, so that it is known in Japanese; else its own words."""
+    from pydantic_core import PydanticKnownError
+
+    places = {"expected_plural": "s", **(error.get("ctx") or {})}
+    if 1 in (places.get("min_length"), places.get("max_length")):
+        places["expected_plural"] = ""
+    try:
+        template = PydanticKnownError(error["type"], places).message_template  # type: ignore[arg-type]
+        sentence = said(template, **places)
+    except (KeyError, TypeError, ValueError):  # a kind that is not known, or whose places are made on the way
+        return error["msg"]
+    return sentence if sentence == error["msg"] else error["msg"]
 
 
 _ENVELOPE = {"kind", "producer", "at", "data_window", "code_commit", "record"}
@@ -118,7 +134,11 @@ def _moment(value: object, where: str, faults: list[Fault]) -> datetime | None:
     try:
         return from_text(str(value))
     except ValueError:
-        faults.append(Fault(where, f"{value!r} is no moment", "ISO 8601 with a time zone, as 2026-04-01T09:00:00Z"))
+        faults.append(
+            Fault(
+                where, said("{value!r} is no moment", value=value), "ISO 8601 with a time zone, as 2026-04-01T09:00:00Z"
+            )
+        )
         return None
 
 

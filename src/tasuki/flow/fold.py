@@ -31,7 +31,7 @@ from dataclasses import replace
 from datetime import date
 from typing import Any
 
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, said
 from tasuki.flow.event import Event
 from tasuki.flow.plan import CASE, Member
 from tasuki.flow.state import (
@@ -112,7 +112,13 @@ def fold_members(events: Iterable[Event]) -> dict[str, Member]:
 
 def _unfit(event: Event, what: str, expected: str) -> Invalid:
     return Invalid(
-        f"event {event.sequence} ({event.kind}) of {event.idea} {what}",
+        said(
+            "event {sequence} ({kind}) of {idea} {what}",
+            sequence=event.sequence,
+            kind=event.kind,
+            idea=event.idea,
+            what=what,
+        ),
         expected=expected,
         next_step="run `tasuki doctor` to see what is wrong with the ledger",
     )

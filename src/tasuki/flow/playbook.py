@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, get_args
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.flow.checks import CHECKS
 from tasuki.flow.plan import CASE, ROLES, Contract, Flow, Formation, Playbook, Requirement, Stage, TaskKind
 from tasuki.flow.records import EVIDENCE_TYPES
@@ -46,7 +46,7 @@ def read_playbook(folder: Path) -> Playbook:
         except FileNotFoundError:
             faults.append(Fault(name, "the file is missing", "a file as `tasuki init` writes it"))
         except (OSError, UnicodeDecodeError) as error:
-            faults.append(Fault(name, f"cannot be read: {error}", "a text file in UTF-8"))
+            faults.append(Fault(name, said("cannot be read: {error}", error=error), "a text file in UTF-8"))
     return _Reading(texts, faults).playbook(str(folder))
 
 
@@ -67,7 +67,9 @@ class _Reading:
         contracts = self._contracts()
         self._owners_of_all(flows, formations)
         if self.faults:
-            raise Invalid(f"the playbook in {place} has {len(self.faults)} fault(s)", self.faults)
+            raise Invalid(
+                said("the playbook in {place} has {count} fault(s)", place=place, count=len(self.faults)), self.faults
+            )
         return Playbook(self.stages, flows, formations, contracts)
 
     def fault(self, where: str, what: str, expected: str = "") -> None:

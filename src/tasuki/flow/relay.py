@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from tasuki.errors import Fault, Invalid, Refused
+from tasuki.errors import Fault, Invalid, Refused, said
 from tasuki.flow.checks import CHECKS, RUNNING, CheckResult, Offering, run_check
 from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import CASE, REASON_CODES, Contract, Requirement
@@ -67,7 +67,7 @@ def require_active(state: IdeaState, verb: str) -> None:
     """Raises `Refused` when the idea has ended."""
     if state.status != "active":
         raise Refused(
-            f"{state.idea} is {state.status}; you cannot {verb}",
+            said("{idea} is {status}; you cannot {verb}", idea=state.idea, status=said(state.status), verb=verb),
             rule="only an active idea moves",
             next_step=f"tasuki idea reopen {state.idea} --reason …" if state.status == "killed" else "open a new idea",
         )
@@ -91,8 +91,17 @@ def offer(state: IdeaState, act: Act, terms: OfferTerms) -> NewEvent:
     lacking = lacking_evidence(state, contract) + _failed(state, results)
     if lacking:
         raise Refused(
-            f"{state.idea} cannot be offered to {contract.to_stage} yet: {len(lacking)} thing(s) missing",
-            rule=f"the contract {contract.from_stage} → {contract.to_stage} says what an offer must carry",
+            said(
+                "{idea} cannot be offered to {to_stage} yet: {count} thing(s) missing",
+                idea=state.idea,
+                to_stage=contract.to_stage,
+                count=len(lacking),
+            ),
+            rule=said(
+                "the contract {from_stage} → {to_stage} says what an offer must carry",
+                from_stage=contract.from_stage,
+                to_stage=contract.to_stage,
+            ),
             faults=lacking,
             next_step="produce each of them, then offer again",
         )
@@ -109,13 +118,17 @@ def offer(state: IdeaState, act: Act, terms: OfferTerms) -> NewEvent:
 
 def require_may_offer(state: IdeaState, act: Act, to_member: str | None) -> None:
     """Raises `Refused` unless the actor has the sash, no offer is being judged and somebody could receive it."""
-    require_active(state, "offer it")
-    require_one_of(act, {state.holder: "the one who has the sash"}, "offer it")
+    require_active(state, said("offer it"))
+    require_one_of(act, {state.holder: said("the one who has the sash")}, said("offer it"))
     if state.offer is not None and state.offer.picked_up_by is not None:
         raise Refused(
-            f"{state.offer.picked_up_by} has picked up {state.idea} and is judging it",
+            said(
+                "{picked_up_by} has picked up {idea} and is judging it",
+                picked_up_by=state.offer.picked_up_by,
+                idea=state.idea,
+            ),
             rule="an offer that was picked up is accepted or returned before a new one",
-            next_step=f"ask {state.offer.picked_up_by} to accept or return it",
+            next_step=said("ask {picked_up_by} to accept or return it", picked_up_by=state.offer.picked_up_by),
         )
     _require_receiver(state, act, to_member)
 
@@ -126,13 +139,22 @@ def _require_receiver(state: IdeaState, act: Act, to_member: str | None) -> None
     if to_member is not None:
         require_member(act, to_member)
     roles = formation_of(state, act.playbook).roles_for(state.flow, to_stage)
-    belongs = "the idea's owner" if to_stage == CASE else " or ".join(roles)
+    belongs = said("the idea's owner") if to_stage == CASE else tuple(roles) or said("no role")
     if not able or (to_member is not None and to_member not in able):
         raise Refused(
-            f"{to_member} may not receive {to_stage}" if to_member else f"nobody could receive {to_stage}",
-            rule=f"in the formation {state.formation} {to_stage} belongs to {belongs or 'no role'}",
-            expected=f"one of {', '.join(able)}" if able else "a member with such a role",
-            next_step=f"offer it --to {able[0]}" if able else "tasuki account role NAME --role ROLE",
+            said("{to_member} may not receive {to_stage}", to_member=to_member, to_stage=to_stage)
+            if to_member
+            else said("nobody could receive {to_stage}", to_stage=to_stage),
+            rule=said(
+                "in the formation {formation} {to_stage} belongs to {belongs:or}",
+                formation=state.formation,
+                to_stage=to_stage,
+                belongs=belongs,
+            ),
+            expected=said("one of {members}", members=tuple(able)) if able else "a member with such a role",
+            next_step=said("offer it --to {member}", member=able[0])
+            if able
+            else "tasuki account role NAME --role ROLE",
         )
 
 
@@ -169,9 +191,9 @@ def check_results(
     for name in contract.checks:
         waits = [kind for kind in CHECKS[name].needs if state.latest(kind) is None]
         if waits:
-            results.append(CheckResult(name, False, f"waits for {' and '.join(waits)}"))
+            results.append(CheckResult(name, False, said("waits for {kinds:and}", kinds=tuple(waits))))
         elif name in RUNNING:
-            results.append(ran.get(name, CheckResult(name, False, "was not run")))
+            results.append(ran.get(name, CheckResult(name, False, said("was not run"))))
         else:
             results.append(run_check(name, offering))
     return tuple(results)
@@ -179,7 +201,7 @@ def check_results(
 
 def _failed(state: IdeaState, results: Sequence[CheckResult]) -> list[Fault]:
     return [
-        Fault(f"check {one.name}", one.seen, how=CHECKS[one.name].how.replace("{idea}", state.idea))
+        Fault(f"check {one.name}", one.seen, how=said(CHECKS[one.name].how, idea=state.idea))
         for one in results
         if not one.passed
     ]
@@ -197,12 +219,12 @@ def pick_up(state: IdeaState, act: Act) -> NewEvent:
     Raises:
         Refused: Nothing is offered, somebody else has it, or the actor may not receive it.
     """
-    offered = _require_offer(state, "pick it up")
+    offered = _require_offer(state, said("pick it up"))
     if offered.picked_up_by is not None:
         raise Refused(
-            f"{offered.picked_up_by} has already picked up {state.idea}",
+            said("{picked_up_by} has already picked up {idea}", picked_up_by=offered.picked_up_by, idea=state.idea),
             rule="one member judges an offer",
-            next_step=f"leave it to {offered.picked_up_by}",
+            next_step=said("leave it to {picked_up_by}", picked_up_by=offered.picked_up_by),
         )
     require_may_receive(state, act)
     return NewEvent("handoff_picked_up", act.actor, act.now, {})
@@ -215,12 +237,14 @@ def accept(state: IdeaState, act: Act, acceptance: Acceptance) -> NewEvent:
         Refused: Nothing is offered, it was not picked up by the actor, or the actor may not receive it.
         Invalid: No answer to the receiver's question, no estimate, or a debt without what, owner or a coming date.
     """
-    offered = _require_offer(state, "accept it")
+    offered = _require_offer(state, said("accept it"))
     _require_picked_up(state, act, offered)
     require_may_receive(state, act)
     faults = _acceptance_faults(acceptance, act, offered)
     if faults:
-        raise Invalid(f"{state.idea} was not accepted: {len(faults)} thing(s) missing", faults)
+        raise Invalid(
+            said("{idea} was not accepted: {count} thing(s) missing", idea=state.idea, count=len(faults)), faults
+        )
     body = {
         "answer": acceptance.answer.strip(),
         "estimate_days": acceptance.estimate_days,
@@ -235,19 +259,29 @@ def _acceptance_faults(acceptance: Acceptance, act: Act, offered: Offer) -> list
     question = act.playbook.contract(offered.from_stage, offered.to_stage).question
     faults = []
     if not acceptance.answer.strip():
-        faults.append(Fault("answer", "missing", f"an answer to: {question.en}"))
+        faults.append(Fault("answer", "missing", said("an answer to: {question}", question=question)))
     estimate = acceptance.estimate_days
     if estimate is None and offered.to_stage != CASE:
-        faults.append(Fault("estimate", "missing", f"the days you expect to need for {offered.to_stage}"))
+        faults.append(
+            Fault("estimate", "missing", said("the days you expect to need for {to_stage}", to_stage=offered.to_stage))
+        )
     if estimate is not None and not (math.isfinite(estimate) and estimate > 0):
-        faults.append(Fault("estimate", f"{estimate:g} is no number of days", "more than 0"))
+        faults.append(Fault("estimate", said("{days:g} is no number of days", days=estimate), "more than 0"))
     for number, debt in enumerate(acceptance.debts, 1):
         if not debt.what.strip():
             faults.append(Fault(f"debt {number}", "says nothing", "what is owed"))
         if debt.owner not in act.members:
-            faults.append(Fault(f"debt {number}", f"{debt.owner!r} is no member", ", ".join(act.members)))
+            faults.append(
+                Fault(f"debt {number}", said("{owner!r} is no member", owner=debt.owner), ", ".join(act.members))
+            )
         if debt.due < act.now.date():
-            faults.append(Fault(f"debt {number}", f"{debt.due} has passed", f"{act.now.date()} or later"))
+            faults.append(
+                Fault(
+                    f"debt {number}",
+                    said("{due} has passed", due=debt.due),
+                    said("{today} or later", today=act.now.date()),
+                )
+            )
     return faults
 
 
@@ -258,16 +292,16 @@ def give_back(state: IdeaState, act: Act, reason: ReturnReason) -> NewEvent:
         Refused: Nothing to return, or the actor may not.
         Invalid: An unknown reason code, no reason, or a stage that was never run before this one.
     """
-    require_active(state, "return it")
+    require_active(state, said("return it"))
     require_member(act)
     faults = []
     if reason.code not in REASON_CODES:
-        faults.append(Fault("reason code", f"{reason.code!r} is none", ", ".join(REASON_CODES)))
+        faults.append(Fault("reason code", said("{code!r} is none", code=reason.code), ", ".join(REASON_CODES)))
     if not reason.text.strip():
         faults.append(Fault("reason", "missing", "what is to be mended"))
     faults += _to_stage_faults(state, reason.to_stage)
     if faults:
-        raise Invalid(f"{state.idea} was not returned: {len(faults)} fault(s)", faults)
+        raise Invalid(said("{idea} was not returned: {count} fault(s)", idea=state.idea, count=len(faults)), faults)
     body = {"reason_code": reason.code, "reason": reason.text.strip(), "late": reason.to_stage is not None}
     if reason.to_stage is None:
         _require_may_return(state, act)
@@ -285,16 +319,20 @@ def _to_stage_faults(state: IdeaState, to_stage: str | None) -> list[Fault]:
     able = [stage for stage in before if stage in handed_over]
     if to_stage in able:
         return []
-    what = f"{to_stage!r} is no stage that {state.idea} has run before {state.stage}"
+    what = said(
+        "{wanted!r} is no stage that {idea} has run before {stage}", wanted=to_stage, idea=state.idea, stage=state.stage
+    )
     return [Fault("to stage", what, ", ".join(able) or "none: nothing was handed over yet")]
 
 
 def _require_may_return(state: IdeaState, act: Act) -> None:
     if state.offer is None:
         raise Refused(
-            f"nothing of {state.idea} is offered",
+            said("nothing of {idea} is offered", idea=state.idea),
             rule="an offer can be returned; what was accepted goes back to an earlier stage",
-            next_step=f"tasuki handoff return {state.idea} --to-stage STAGE … sends it back to an earlier stage",
+            next_step=said(
+                "tasuki handoff return {idea} --to-stage STAGE … sends it back to an earlier stage", idea=state.idea
+            ),
         )
     if act.actor == state.owner and act.actor != state.offer.offered_by:
         return
@@ -305,12 +343,17 @@ def _require_may_return(state: IdeaState, act: Act) -> None:
 def _require_may_send_back(state: IdeaState, act: Act) -> None:
     if state.offer is not None:
         raise Refused(
-            f"{state.stage} of {state.idea} is offered to {state.offer.to_stage}",
+            said(
+                "{stage} of {idea} is offered to {to_stage}",
+                stage=state.stage,
+                idea=state.idea,
+                to_stage=state.offer.to_stage,
+            ),
             rule="an open offer is accepted or returned before the idea goes back further",
-            next_step=f"tasuki handoff return {state.idea} first",
+            next_step=said("tasuki handoff return {idea} first", idea=state.idea),
         )
-    able = {state.holder: "the one who has the sash"}
-    require_one_of(act, {**able, state.owner: able.get(state.owner, "the idea's owner")}, "send it back")
+    able = {state.holder: said("the one who has the sash")}
+    require_one_of(act, {**able, state.owner: able.get(state.owner, said("the idea's owner"))}, said("send it back"))
 
 
 def _last_owner(state: IdeaState, stage: str) -> str:
@@ -321,9 +364,14 @@ def _require_offer(state: IdeaState, verb: str) -> Offer:
     require_active(state, verb)
     if state.offer is None:
         raise Refused(
-            f"nothing of {state.idea} is offered; you cannot {verb}",
+            said("nothing of {idea} is offered; you cannot {verb}", idea=state.idea, verb=verb),
             rule="a hand-off begins with an offer",
-            next_step=f"{state.holder} has {state.stage}: tasuki handoff offer {state.idea}",
+            next_step=said(
+                "{holder} has {stage}: tasuki handoff offer {idea}",
+                holder=state.holder,
+                stage=state.stage,
+                idea=state.idea,
+            ),
         )
     return state.offer
 
@@ -334,32 +382,42 @@ def _require_picked_up(state: IdeaState, act: Act, offered: Offer) -> None:
         return
     if offered.picked_up_by is None:
         raise Refused(
-            f"nobody has picked up {state.idea} yet",
+            said("nobody has picked up {idea} yet", idea=state.idea),
             rule="an offer is picked up before it is accepted or returned: that moment is the end of waiting",
             next_step=f"tasuki handoff pick-up {state.idea}",
         )
     raise Refused(
-        f"{offered.picked_up_by} has picked up {state.idea}, not {act.actor}",
+        said(
+            "{picked_up_by} has picked up {idea}, not {actor}",
+            picked_up_by=offered.picked_up_by,
+            idea=state.idea,
+            actor=act.actor,
+        ),
         rule="who picks up an offer accepts or returns it",
         expected=offered.picked_up_by,
-        next_step=f"ask {offered.picked_up_by}",
+        next_step=said("ask {member}", member=offered.picked_up_by),
     )
 
 
 def require_may_receive(state: IdeaState, act: Act) -> None:
     """Raises `Refused` unless the actor may receive what is offered: by role, by name, and as a second person."""
-    offered = _require_offer(state, "receive it")
+    offered = _require_offer(state, said("receive it"))
     if offered.to_stage == CASE:
-        require_one_of(act, {state.owner: "the idea's owner"}, "conclude it")
+        require_one_of(act, {state.owner: said(said("the idea's owner"))}, said("conclude it"))
         return
     formation = formation_of(state, act.playbook)
-    require_stage_right(act, formation, state.flow, offered.to_stage, f"receive {offered.to_stage}")
+    require_stage_right(act, formation, state.flow, offered.to_stage, said("receive {stage}", stage=offered.to_stage))
     if offered.to_member not in (None, act.actor):
         raise Refused(
-            f"{state.idea} is offered to {offered.to_member}, not to {act.actor}",
+            said(
+                "{idea} is offered to {to_member}, not to {actor}",
+                idea=state.idea,
+                to_member=offered.to_member,
+                actor=act.actor,
+            ),
             rule="an offer made to one member is received by that member",
             expected=str(offered.to_member),
-            next_step=f"ask {offered.offered_by} to offer it --to {act.actor}",
+            next_step=said("ask {offered_by} to offer it --to {actor}", offered_by=offered.offered_by, actor=act.actor),
         )
     _require_second_person(state, act, offered)
 
@@ -376,9 +434,9 @@ def _require_second_person(state: IdeaState, act: Act, offered: Offer) -> None:
     if same_roles and not others:
         return
     raise Refused(
-        f"{act.actor} has offered {state.idea} and may not receive it too",
+        said("{actor} has offered {idea} and may not receive it too", actor=act.actor, idea=state.idea),
         rule="nobody accepts their own offer, unless the formation is for one person, or both stages belong to the "
         "same roles and nobody else has one",
-        expected=f"one of {', '.join(others)}" if others else "another member with such a role",
-        next_step=f"ask {others[0]}" if others else "tasuki account role NAME --role ROLE",
+        expected=said("one of {members}", members=tuple(others)) if others else "another member with such a role",
+        next_step=said("ask {member}", member=others[0]) if others else "tasuki account role NAME --role ROLE",
     )

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasuki.errors import Missing, NotAllowed
+from tasuki.errors import Missing, NotAllowed, joined, said
 from tasuki.flow.plan import CASE, Formation, Member, Playbook
 from tasuki.flow.state import IdeaState
 
@@ -28,9 +28,13 @@ def require_member(act: Act, name: str | None = None) -> Member:
     wanted = act.actor if name is None else name
     if wanted not in act.members:
         raise Missing(
-            f"the team has no member {wanted!r}" if wanted else "nobody was named who does this",
-            expected=f"one of {', '.join(act.members)}" if act.members else "a team with at least one member",
-            next_step=f"name a member with --as, or: tasuki account add {wanted or 'NAME'} --role ROLE",
+            said("the team has no member {member!r}", member=wanted) if wanted else "nobody was named who does this",
+            expected=said("one of {members}", members=tuple(act.members))
+            if act.members
+            else "a team with at least one member",
+            next_step=said(
+                "name a member with --as, or: tasuki account add {wanted} --role ROLE", wanted=wanted or "NAME"
+            ),
         )
     return act.members[wanted]
 
@@ -43,8 +47,8 @@ def formation_of(state: IdeaState, playbook: Playbook) -> Formation:
     """
     if state.formation not in playbook.formations:
         raise Missing(
-            f"the playbook has no formation {state.formation!r} any more",
-            expected=f"one of {', '.join(playbook.formations)}",
+            said("the playbook has no formation {formation!r} any more", formation=state.formation),
+            expected=said("one of {formations}", formations=tuple(playbook.formations)),
             next_step="put it back into playbook/formations.toml",
         )
     return playbook.formations[state.formation]
@@ -79,10 +83,19 @@ def require_stage_right(act: Act, formation: Formation, flow: str, stage: str, v
     owners = formation.roles_for(flow, stage)
     able = who_may_work(act, formation, flow, stage)
     raise NotAllowed(
-        f"{act.actor} ({', '.join(member.roles) or 'no role'}) may not {verb}",
-        rule=f"in the formation {formation.name} the stage {stage} belongs to {' or '.join(owners) or 'no role'}",
-        expected=f"one of the members who may: {', '.join(able)}" if able else "a member with such a role; none has it",
-        next_step=f"ask {able[0]}, or let them do it with --as {able[0]}"
+        said(
+            "{actor} ({roles}) may not {verb}", actor=act.actor, roles=tuple(member.roles) or said("no role"), verb=verb
+        ),
+        rule=said(
+            "in the formation {formation} the stage {stage} belongs to {owners:or}",
+            formation=formation.name,
+            stage=stage,
+            owners=tuple(owners) or said("no role"),
+        ),
+        expected=said("one of the members who may: {members}", members=tuple(able))
+        if able
+        else "a member with such a role; none has it",
+        next_step=said("ask {member}, or let them do it with --as {member}", member=able[0])
         if able
         else f"tasuki account role NAME --role {owners[0] if owners else 'ROLE'}",
     )
@@ -97,12 +110,12 @@ def require_one_of(act: Act, able: Mapping[str, str], verb: str) -> Member:
     member = require_member(act)
     if act.actor in able:
         return member
-    people = ", ".join(f"{name} ({why})" for name, why in able.items())
+    people = tuple(said("{member} ({why})", member=name, why=why) for name, why in able.items())
     raise NotAllowed(
-        f"{act.actor} may not {verb}",
-        rule=f"only {' or '.join(dict.fromkeys(able.values()))} may {verb}",
-        expected=people,
-        next_step=f"ask {next(iter(able))}",
+        said("{actor} may not {verb}", actor=act.actor, verb=verb),
+        rule=said("only {who:or} may {verb}", who=tuple(dict.fromkeys(able.values())), verb=verb),
+        expected=joined(people, ", "),
+        next_step=said("ask {member}", member=next(iter(able))),
     )
 
 

@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.metrics.blocks import read_blocks
 from tasuki.metrics.metric import METRIC_KINDS, Covariate, Margin, Metric
 from tasuki.metrics.window import MOST_HOURS
@@ -43,7 +43,9 @@ def read_metrics(folder: Path) -> dict[str, Metric]:
     """
     declared = examine_metrics(folder)
     if declared.faults:
-        raise Invalid(f"{folder / FILE} has {len(declared.faults)} fault(s)", declared.faults)
+        raise Invalid(
+            said("{folder} has {count} fault(s)", folder=folder / FILE, count=len(declared.faults)), declared.faults
+        )
     return dict(declared.metrics)
 
 
@@ -75,9 +77,12 @@ def metric_named(metrics: Mapping[str, Metric], name: str) -> Metric:
     """
     if name not in metrics:
         raise Missing(
-            f"no metric {name!r} is declared",
-            expected=f"one of {', '.join(sorted(metrics)) or 'the metrics in metrics.toml; there is none yet'}",
-            next_step=f"declare [metric.{name}] in {FILE}",
+            said("no metric {name!r} is declared", name=name),
+            expected=said(
+                "one of {metrics}",
+                metrics=", ".join(sorted(metrics)) or "the metrics in metrics.toml; there is none yet",
+            ),
+            next_step=said("declare [metric.{name}] in {file}", name=name, file=FILE),
         )
     return metrics[name]
 
@@ -89,7 +94,7 @@ def _metric(name: str, value: Any, faults: list[Fault]) -> Metric | None:
         return None
     before = len(faults)
     faults += [
-        Fault(f"{where}.{key}", f"unknown field{_hint(key, _KNOWN)}", ", ".join(sorted(_KNOWN)))
+        Fault(f"{where}.{key}", said("unknown field{hint}", hint=_hint(key, _KNOWN)), ", ".join(sorted(_KNOWN)))
         for key in value
         if key not in _KNOWN
     ]
@@ -97,7 +102,7 @@ def _metric(name: str, value: Any, faults: list[Fault]) -> Metric | None:
     texts: dict[str, Any] = {"direction": "increase", "owner": ""}
     for key in _TEXTS:
         if key in value and not (isinstance(value[key], str) and value[key].strip()):
-            faults.append(Fault(f"{where}.{key}", f"{value[key]!r} is no text", "a text"))
+            faults.append(Fault(f"{where}.{key}", said("{value!r} is no text", value=value[key]), "a text"))
         elif key in value:
             texts[key] = value[key]
     faults += _kind_faults(where, value)
@@ -116,7 +121,7 @@ def treatment_faults(metric: Metric) -> list[Fault]:
     """What is asked for that a metric of this kind does not have; places are the names of the fields."""
     faults, kind = [], metric.kind
     if metric.winsor is not None and kind in ("proportion", "quantile"):
-        faults.append(Fault("winsor", f"a {kind} has no use for it", "a mean or ratio"))
+        faults.append(Fault("winsor", said("a {kind} has no use for it", kind=kind), "a mean or ratio"))
     if metric.cluster is not None and kind == "quantile":
         faults.append(Fault("cluster", "a quantile is not compared over clusters", "a mean, proportion or ratio"))
     if kind == "quantile" and metric.covariates:
@@ -130,17 +135,27 @@ def _kind_faults(where: str, value: Mapping[str, Any]) -> list[Fault]:
     faults = []
     kind = value.get("kind")
     if kind is not None and kind not in METRIC_KINDS:
-        faults.append(Fault(f"{where}.kind", f"{kind!r} is no kind of metric", ", ".join(METRIC_KINDS)))
+        faults.append(Fault(f"{where}.kind", said("{kind!r} is no kind of metric", kind=kind), ", ".join(METRIC_KINDS)))
     if value.get("direction", "increase") not in ("increase", "decrease"):
-        faults.append(Fault(f"{where}.direction", f"{value['direction']!r} is no direction", "increase or decrease"))
+        faults.append(
+            Fault(
+                f"{where}.direction",
+                said("{direction!r} is no direction", direction=value["direction"]),
+                "increase or decrease",
+            )
+        )
     if (kind == "ratio") != ("denominator" in value):
         what = "missing" if kind == "ratio" else f"a {kind} has none"
         faults.append(Fault(f"{where}.denominator", what, "an SQL expression for a ratio, and only there"))
     quantile = value.get("quantile")
     if kind == "quantile" and not (isinstance(quantile, float) and 0 < quantile < 1):
-        faults.append(Fault(f"{where}.quantile", f"{quantile!r} is no quantile", "between 0 and 1, as 0.9"))
+        faults.append(
+            Fault(
+                f"{where}.quantile", said("{quantile!r} is no quantile", quantile=quantile), "between 0 and 1, as 0.9"
+            )
+        )
     if kind != "quantile" and quantile is not None:
-        faults.append(Fault(f"{where}.quantile", f"a {kind} has none"))
+        faults.append(Fault(f"{where}.quantile", said("a {kind} has none", kind=kind)))
     return [*faults, *_window_faults(where, value)]
 
 
@@ -150,7 +165,9 @@ def _window_faults(where: str, value: Mapping[str, Any]) -> list[Fault]:
         return []
     faults = []
     if isinstance(hours, bool) or not isinstance(hours, int | float) or not 0 < hours < MOST_HOURS:
-        faults.append(Fault(f"{where}.window_hours", f"{hours!r} are no hours", "hours above 0, as 168"))
+        faults.append(
+            Fault(f"{where}.window_hours", said("{hours!r} are no hours", hours=hours), "hours above 0, as 168")
+        )
     if "time" not in value:
         faults.append(Fault(f"{where}.window_hours", "the moment of an event is not known", "time = a column"))
     if "exposure" in value:
@@ -168,7 +185,9 @@ def read_margin(given: float | str, where: str, faults: list[Fault]) -> Margin |
     except ValueError:
         amount = -1.0
     if isinstance(given, bool) or not 0 < amount < float("inf"):
-        faults.append(Fault(where, f"{given!r} is no margin", "an amount above 0, as 0.01, or a share, as 2%"))
+        faults.append(
+            Fault(where, said("{given!r} is no margin", given=given), "an amount above 0, as 0.01, or a share, as 2%")
+        )
         return None
     return Margin(amount, is_relative)
 

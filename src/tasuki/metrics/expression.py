@@ -7,7 +7,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 
 MAX_LENGTH = 2_000
 
@@ -47,14 +47,26 @@ def parse_expression(
     if text in columns:
         return _column(text), ()
     if len(text) > MAX_LENGTH:
-        return None, (Fault(where, f"the expression has {len(text)} characters", f"at most {MAX_LENGTH}"),)
+        return None, (
+            Fault(
+                where,
+                said("the expression has {count} characters", count=len(text)),
+                said("at most {max_length}", max_length=MAX_LENGTH),
+            ),
+        )
     try:
         parsed = sqlglot.parse(text, read=dialect)
     except (SqlglotError, RecursionError) as error:
         reason = str(error).splitlines()[0].split(" Line 1")[0].rstrip(".")
-        return None, (Fault(where, f"{text!r} is no SQL expression ({reason})", "one expression over the columns"),)
+        return None, (
+            Fault(
+                where,
+                said("{text!r} is no SQL expression ({reason})", text=text, reason=reason),
+                "one expression over the columns",
+            ),
+        )
     if len(parsed) != 1 or parsed[0] is None:
-        return None, (Fault(where, f"{text!r} is not one expression", "exactly one, without ';'"),)
+        return None, (Fault(where, said("{text!r} is not one expression", text=text), "exactly one, without ';'"),)
     tree = parsed[0]
     known = {name.lower(): name for name in columns}
     faults = [*_forbidden(tree, where), *_unknown(tree, columns, known, where)]
@@ -71,9 +83,9 @@ def _forbidden(tree: exp.Expr, where: str) -> list[Fault]:
         if type(node) not in ALLOWED:
             shown = node.name if isinstance(node, exp.Anonymous) else type(node).__name__
             expected = "arithmetic, comparisons, CASE, COALESCE, CAST, text and time functions of single rows"
-            faults.append(Fault(where, f"{shown} is not allowed in an expression", expected))
+            faults.append(Fault(where, said("{shown} is not allowed in an expression", shown=shown), expected))
         if isinstance(node, exp.Column) and node.table:
-            faults.append(Fault(where, f"{node.sql()!r} names a table", "bare column names"))
+            faults.append(Fault(where, said("{node!r} names a table", node=node.sql()), "bare column names"))
     return faults
 
 
@@ -83,7 +95,13 @@ def _unknown(tree: exp.Expr, columns: Collection[str], known: dict[str, str], wh
         if column.name not in columns and column.name.lower() not in known:
             close = get_close_matches(column.name.lower(), known, n=1)
             hint = f"; did you mean {known[close[0]]!r}?" if close else ""
-            faults.append(Fault(where, f"there is no column {column.name!r}{hint}", f"one of {', '.join(columns)}"))
+            faults.append(
+                Fault(
+                    where,
+                    said("there is no column {column!r}{hint}", column=column.name, hint=hint),
+                    said("one of {columns}", columns=tuple(columns)),
+                )
+            )
     return faults
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.levels import clean_tree, quantile_of
 from tasuki.metrics.metric import Cap, Limits, Winsor
@@ -28,10 +28,10 @@ def read_winsor(given: float | str, where: str, faults: list[Fault]) -> Winsor |
         ends = [None, None]
     low, high = ends
     if isinstance(given, bool) or (low is None and high is None):
-        faults.append(Fault(where, f"{given!r} are no ends to hold values within", EXPECTED))
+        faults.append(Fault(where, said("{given!r} are no ends to hold values within", given=given), EXPECTED))
         return None
     if low is not None and high is not None and low.is_quantile == high.is_quantile and low.amount >= high.amount:
-        faults.append(Fault(where, f"{given!r}: the lower end is not below the upper", EXPECTED))
+        faults.append(Fault(where, said("{given!r}: the lower end is not below the upper", given=given), EXPECTED))
         return None
     return Winsor(low, high)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.stats.concern import Concern
 
 Floats = npt.NDArray[np.float64]
@@ -122,7 +122,11 @@ def _as_numbers(column: npt.NDArray[Any], name: str, faults: list[Fault]) -> Flo
         numbers: Floats = column.astype(np.float64)
     except (TypeError, ValueError):
         faults.append(
-            Fault(name, f"not numbers (for example {column[0]!r})", "0 and 1" if name == "label" else "[0, 1]")
+            Fault(
+                name,
+                said("not numbers (for example {first!r})", first=column[0]),
+                "0 and 1" if name == "label" else "[0, 1]",
+            )
         )
         return np.empty(0)
     return numbers
@@ -132,11 +136,19 @@ def _check_ranges(numbers: Mapping[str, Floats], faults: list[Fault]) -> None:
     labels = numbers["label"]
     strange = int(np.count_nonzero((labels != 0) & (labels != 1) & ~np.isnan(labels)))
     if strange:
-        faults.append(Fault("label", f"{strange:,} rows are neither 0 nor 1", "0, 1, true or false"))
+        faults.append(
+            Fault("label", said("{strange:,} rows are neither 0 nor 1", strange=strange), "0, 1, true or false")
+        )
     for name in ("champion", "challenger"):
         outside = int(np.count_nonzero((numbers[name] < 0) | (numbers[name] > 1)))
         if outside:
-            faults.append(Fault(name, f"{outside:,} rows are outside [0, 1]", "probabilities, not scores or logits"))
+            faults.append(
+                Fault(
+                    name,
+                    said("{outside:,} rows are outside [0, 1]", outside=outside),
+                    "probabilities, not scores or logits",
+                )
+            )
 
 
 def _nulls(column: npt.NDArray[Any]) -> Flags:
@@ -193,5 +205,5 @@ def _moments(column: npt.NDArray[Any]) -> npt.NDArray[Any]:
     try:
         return column.astype("datetime64[us]")
     except ValueError as error:
-        fault = Fault("time", f"not moments ({error})", "timestamps, ISO 8601 text or numbers")
+        fault = Fault("time", said("not moments ({error})", error=error), "timestamps, ISO 8601 text or numbers")
         raise Invalid("the time column cannot be read", [fault]) from error

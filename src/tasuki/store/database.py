@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
-from tasuki.errors import Invalid, Missing, Stale, TasukiError, Unavailable
+from tasuki.errors import Invalid, Missing, Stale, TasukiError, Unavailable, said
 
 WRITER_LOCK = 0x7461_7375_6B69
 """The advisory lock that PostgreSQL writers take ("tasuki" in ASCII)."""
@@ -54,7 +54,9 @@ def require_there(url: str) -> None:
     file = Path(address.database)
     if not file.is_file() or file.stat().st_size == 0:
         raise Missing(
-            f"the ledger {file} is {'empty' if file.is_file() else 'not there'}",
+            said(
+                "the ledger {file} is {state}", file=file, state=said("empty") if file.is_file() else said("not there")
+            ),
             expected="the file with everything the team wrote down",
             next_step="put it back, or: tasuki restore BACKUP",
         )
@@ -82,7 +84,11 @@ def open_engine(url: str, timeout_s: float) -> Engine:
             event.listen(engine, "connect", _prepare_postgresql(timeout_s))
     except ModuleNotFoundError as missing:
         raise Unavailable(
-            f"the driver of {address.get_backend_name()} is not installed ({missing.name})",
+            said(
+                "the driver of {address} is not installed ({missing})",
+                address=address.get_backend_name(),
+                missing=missing.name,
+            ),
             next_step='pip install "tasuki[postgres]"',
         ) from missing
     return engine
@@ -133,7 +139,7 @@ def _address(url: str) -> URL:
 
 def _bad_address(url: str) -> Invalid:
     return Invalid(
-        f"{_without_password(url)!r} is no address of a ledger",
+        said("{without_password!r} is no address of a ledger", without_password=_without_password(url)),
         expected="sqlite:///path/ledger.db or postgresql://user@host/database",
         next_step="correct the ledger's address in tasuki.toml",
     )
@@ -188,16 +194,17 @@ def _code(error: BaseException | None) -> str:
 
 
 def _domain_error(error: DBAPIError) -> TasukiError:
-    said = str(error.orig).strip().partition("\n")[0]
+    message = str(error.orig).strip().partition("\n")[0]
     if isinstance(error, IntegrityError):
         return Stale(
-            f"someone wrote at the same place first ({said})", next_step="read the present state and try again"
+            said("someone wrote at the same place first ({message})", message=message),
+            next_step="read the present state and try again",
         )
     code = _code(error.orig)
     for beginning, (kind, what, next_step) in _MEANINGS.items():
         if code.startswith(beginning):
-            return kind(f"{what} ({said})", next_step=next_step)
+            return kind(f"{what} ({message})", next_step=next_step)
     return Unavailable(
-        f"the ledger's database does not answer as it should ({said})",
+        said("the ledger's database does not answer as it should ({message})", message=message),
         next_step="check that it runs and can be reached, then try again",
     )

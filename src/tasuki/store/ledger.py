@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from tasuki.clock import Clock, system_clock, to_text
-from tasuki.errors import Missing, Refused, Stale, Unavailable
+from tasuki.errors import Missing, Refused, Stale, Unavailable, said
 from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
 from tasuki.flow.fold import fold, fold_members
 from tasuki.flow.plan import Member
@@ -122,7 +122,7 @@ class Ledger:
         """
         state = None if idea in OWN_STREAMS else self._states.state(idea)
         if state is None:
-            raise Missing(f"there is no idea {idea!r}", next_step="see `tasuki idea list`")
+            raise Missing(said("there is no idea {idea!r}", idea=idea), next_step="see `tasuki idea list`")
         return state
 
     def ideas(self) -> tuple[IdeaState, ...]:
@@ -234,7 +234,7 @@ def _sound_story(connection: Connection, idea: str) -> tuple[Event, ...]:
     last = (story[-1].sequence, story[-1].hash) if story else None
     if last != (tuple(head) if head else None) or (last and last[0] != len(story)):
         raise Unavailable(
-            f"the events of {idea} do not end where the ledger's stored head says; nothing was written",
+            said("the events of {idea} do not end where the ledger's stored head says; nothing was written", idea=idea),
             next_step="run `tasuki doctor`, which names what is wrong",
         )
     return story
@@ -284,7 +284,11 @@ def _under(connection: Connection, known: RowMapping) -> tuple[Event, ...]:
 def _same_request(connection: Connection, known: RowMapping, digest: str) -> tuple[Event, ...]:
     if known["digest"] != digest:
         raise Refused(
-            f"the idempotency key {known['key']!r} was used for something else (on {known['idea']})",
+            said(
+                "the idempotency key {key!r} was used for something else (on {idea})",
+                key=known["key"],
+                idea=known["idea"],
+            ),
             rule="a key stands for one request",
             next_step="use a new key for a new request",
         )
@@ -293,4 +297,6 @@ def _same_request(connection: Connection, known: RowMapping, digest: str) -> tup
 
 def _stale(idea: str, expected: int, found: int) -> Stale:
     what = f"{idea} has {found} event(s) by now" if found else f"there is no {idea!r} yet"
-    return Stale(what, expected=f"{expected}", next_step=f"read {idea} again and decide on its present state")
+    return Stale(
+        what, expected=f"{expected}", next_step=said("read {idea} again and decide on its present state", idea=idea)
+    )

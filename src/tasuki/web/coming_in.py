@@ -25,7 +25,7 @@ from tasuki.actions.sign_in import (
     sign_out,
 )
 from tasuki.actions.vouching import NotVouchedFor, Return, Vouching
-from tasuki.errors import Invalid, Missing, TasukiError, Unavailable
+from tasuki.errors import Invalid, Missing, TasukiError, Unavailable, said
 from tasuki.flow.plan import ROLES
 from tasuki.web.guard import client_address, local_address
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
@@ -212,7 +212,7 @@ def do_act_as(request: AnyRequest) -> Response[Any]:
         raise Missing("with a sign-in everybody acts in their own name")
     member = form.text("member")
     if member not in workspace.ledger.members():
-        raise Missing(f"the team has no member {member!r}")
+        raise Missing(said("the team has no member {member!r}", member=member))
     response = Redirect(local_address(form.text("next")), status_code=303)
     response.set_cookie(Cookie(ACTING_COOKIE, value=member, path="/", httponly=True, samesite="lax"))
     return response

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.web.forms import Form
 
@@ -169,7 +169,7 @@ def body_of(form: Form, kind: str, faults: list[Fault], *, as_json: bool = False
     record, whole = _read_json(form.raw("json"), faults)
     given = str(whole.get("kind", kind))
     if given != kind:
-        faults.append(Fault("json", f"is a {given}", f"a {kind}"))
+        faults.append(Fault("json", said("is a {kind}", kind=given), said("a {kind}", kind=kind)))
     kept = {name: whole[name] for name in ("data_window", "code_commit") if whole.get(name)}
     return {"kind": kind, "record": record, **kept}
 
@@ -178,11 +178,15 @@ def _read_json(text: str, faults: list[Fault]) -> tuple[dict[str, Any], dict[str
     """The record in a JSON text, and the evidence around it (empty when the text is a record alone)."""
     try:
         value = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        faults.append(Fault("json", f"is no JSON: {error}", "an object, as the JSON link beside evidence gives it"))
+    except json.JSONDecodeError as error:
+        what = said("is no JSON from line {line}, character {column} on", line=error.lineno, column=error.colno)
+        faults.append(Fault("json", what, "an object, as the JSON link beside evidence gives it"))
+        return {}, {}
+    except RecursionError:
+        faults.append(Fault("json", "is nested too deeply", "an object, as the JSON link beside evidence gives it"))
         return {}, {}
     if not isinstance(value, dict):
-        faults.append(Fault("json", "is no object", '{"field": …}'))
+        faults.append(Fault("json", "is no object", "an object"))
         return {}, {}
     record = value.get("record")
     return (record, value) if isinstance(record, dict) and "kind" in value else (value, {})
@@ -210,7 +214,7 @@ def _pairs(text: str, name: str, faults: list[Fault]) -> dict[str, Any]:
     for line in filter(None, (one.strip() for one in text.split("\n"))):
         key, found, value = line.partition("=")
         if not found or not key.strip():
-            faults.append(Fault(name, f"{line[:40]!r} has no =", "a name = a value in each line"))
+            faults.append(Fault(name, said("{line!r} has no =", line=line[:40]), "a name = a value in each line"))
             continue
         try:
             pairs[key.strip()] = float(value)

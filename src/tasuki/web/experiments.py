@@ -10,7 +10,7 @@ from tasuki.actions.booking import read_calendar
 from tasuki.actions.start import ExperimentEntry, list_experiments
 from tasuki.actions.told import report_of
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing
+from tasuki.errors import Missing, said
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
@@ -102,7 +102,7 @@ def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     workspace = workspace_of(request)
     entry = next((one for one in list_experiments(workspace) if one.name == name), None)
     if entry is None:
-        raise Missing(f"there is no experiment {name!r}")
+        raise Missing(said("there is no experiment {name!r}", name=name))
     state = workspace.ledger.state(entry.idea)
     comparisons = _of(state, "comparison_report", name)
     plan = _newest(_of(state, "experiment_plan", name))

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from tasuki.errors import Fault
+from tasuki.errors import Fault, said
 
 LONGEST_FIELD = 20_000
 
@@ -44,7 +44,7 @@ class Form:
             number = math.nan
         if math.isfinite(number):
             return number
-        faults.append(Fault(name, f"{text[:40]!r} is no number", "a number, as 2 or 0.5"))
+        faults.append(Fault(name, said("{text!r} is no number", text=text[:40]), "a number, as 2 or 0.5"))
         return None
 
     def day(self, name: str, faults: list[Fault]) -> date | None:
@@ -55,5 +55,5 @@ class Form:
         try:
             return date.fromisoformat(text)
         except ValueError:
-            faults.append(Fault(name, f"{text[:40]!r} is no day", "a day, as 2026-11-24"))
+            faults.append(Fault(name, said("{text!r} is no day", text=text[:40]), "a day, as 2026-11-24"))
             return None

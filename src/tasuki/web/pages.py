@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from tasuki.actions.relay import ideas_at_work
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing
+from tasuki.errors import Missing, said
 from tasuki.flow.plan import ROLES
 from tasuki.flow.state import IdeaState
 from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
@@ -38,10 +38,10 @@ def show_board(request: AnyRequest) -> Response[str]:
     flows = workspace.playbook.flows
     asked = request.query_params.get("flow") or _usual_flow(workspace)
     if asked not in flows:
-        raise Missing(f"there is no flow {asked!r}", expected=", ".join(flows))
+        raise Missing(said("there is no flow {flow!r}", flow=asked), expected=", ".join(flows))
     role = request.query_params.get("role") or None
     if role is not None and role not in ROLES:
-        raise Missing(f"there is no role {role!r}", expected=", ".join(ROLES))
+        raise Missing(said("there is no role {role!r}", role=role), expected=", ".join(ROLES))
     choice = BoardChoice(asked, request.query_params.get("person") or None, role)
     board = build_board(workspace.ledger.shelf(), workspace.playbook, workspace.formation, choice, workspace.clock())
     waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
@@ -109,7 +109,7 @@ def download_evidence(request: AnyRequest, idea: FromPath[str], file: FromPath[s
 def _evidence_body(state: IdeaState, content_hash: str) -> dict[str, Any]:
     found = next((dict(one.body) for one in state.evidence if one.content_hash == content_hash), None)
     if found is None:
-        raise Missing(f"{state.idea} has no evidence {content_hash}")
+        raise Missing(said("{idea} has no evidence {content_hash}", idea=state.idea, content_hash=content_hash))
     return found
 
 
@@ -134,7 +134,7 @@ def show_my_work(request: AnyRequest) -> Response[str]:
     asked = request.query_params.get("member")
     name = asked or visitor_of(request).member
     if asked and asked not in members:
-        raise Missing(f"the team has no member {asked!r}", expected=", ".join(members))
+        raise Missing(said("the team has no member {member!r}", member=asked), expected=", ".join(members))
     if not name:
         return page(request, workspace, "no_members.html", {"members": members, "place": "my_work"})
     ideas = ideas_at_work(workspace.ledger.shelf())
@@ -147,7 +147,7 @@ def show_my_work(request: AnyRequest) -> Response[str]:
 async def send_asset(name: FromPath[str]) -> Response[bytes]:
     """A style sheet or picture. Its address changes with its content, so it may be kept for ever."""
     if name not in assets():
-        raise Missing(f"there is no asset {name!r}")
+        raise Missing(said("there is no asset {name!r}", name=name))
     asset = assets()[name]
     return Response(asset.content, media_type=asset.media_type, headers={"Cache-Control": _FOREVER})
 

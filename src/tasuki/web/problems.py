@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFou
 from litestar.response import Redirect
 
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
+from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
 from tasuki.web.language import Language
 from tasuki.web.site import AnyRequest, address, language_of, page
 from tasuki.web.texts import Texts
@@ -52,7 +52,7 @@ class Problem:
     what: str
     expected: str
     next_step: str
-    faults: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
     rule: str = ""
     own_expected: str = ""
     own_next_step: str = ""
@@ -83,8 +83,7 @@ def status_of(error: TasukiError) -> int:
 
 def _told(problem: Problem, error: TasukiError) -> Problem:
     """The error's own faults, rule and way out, where it knows better than the general words."""
-    faults = tuple(str(one) for one in getattr(error, "faults", ()))
-    rule = getattr(error, "rule", "")
+    faults, rule = getattr(error, "faults", ()), getattr(error, "rule", "")
     return replace(problem, faults=faults, rule=rule, own_expected=error.expected, own_next_step=error.next_step)
 
 

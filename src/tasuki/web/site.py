@@ -1,6 +1,7 @@
 """What every page shares: templates, assets, the reader's language, and the names of people, stages and flows."""
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -12,14 +13,15 @@ from urllib.parse import parse_qsl, urlencode
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Request, Response
 from litestar.datastructures import Cookie
+from markupsafe import Markup
 
 from tasuki.accounts.secret import form_mark
 from tasuki.actions.workspace import Workspace
 from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
-from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
+from tasuki.texts import Teller, parts_of
 from tasuki.titles import Titles
 from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
@@ -34,6 +36,8 @@ OPEN_KINDS = frozenset(
     {"hypothesis_brief", "offline_report", "check_report", "comparison_report", "decision", "learning"}
 )
 """Evidence that people come to the page for: shown without a click."""
+
+_WORDS = re.compile(r"(?<![\w./-])[A-Za-z]{2,}(?![\w./-])(?!,)")
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -88,9 +92,9 @@ def environment() -> Environment:
         "fault_titles": fault_titles,
         "moment": from_text,
         "concern_in": concern_in,
-        "lint_brief": lint_brief,
         "offline_verdict": offline_verdict,
         "reasons_in": reasons_in,
+        "parts_of": parts_of,
         "reach": reach_of,
         "strip": strip,
         "OPEN_KINDS": OPEN_KINDS,
@@ -120,6 +124,19 @@ class Words:
         self._members = members
         self._language = language
         self._texts = Texts(language)
+        self._teller = Teller(
+            {
+                "person": self.people,
+                "stage": self.stage_title,
+                "flow": self.flow_title,
+                "formation": self.formation_title,
+                "role": lambda role: self._texts.term("role", role),
+                "kind": lambda kind: self._texts.term("kind", kind),
+                "field": lambda name: self._texts.term("field", name),
+                "direction": lambda name: self._texts.term("direction", name),
+                "probe": lambda name: self._texts.term("probe", name),
+            }
+        )
 
     def by_name(self) -> dict[str, Callable[..., str]]:
         """What templates may call."""
@@ -132,6 +149,8 @@ class Words:
             self.role_names,
             self.kind_names,
             self.question_of,
+            self.said,
+            self.place_of,
         )
         return {one.__name__: one for one in offered}
 
@@ -176,6 +195,29 @@ class Words:
         contract = self._contract(handoff)
         return contract.question.in_language(self._language) if contract else ""
 
+    def said(self, sentence: str) -> str:
+        """What a room said, in the reader's language; marked as English where only English is known."""
+        if self._language == "en":
+            return sentence
+        known = self._teller.japanese(sentence)
+        if known is not None:
+            return known
+        return Markup('<span lang="en">{}</span>').format(sentence) if _is_english(sentence) else sentence
+
+    def place_of(self, where: str) -> str:
+        """The place of a fault: a kind of evidence and its field, a check, a field of a form; itself otherwise."""
+        noun, _, rest = where.partition(" ")
+        if noun == "check":
+            return self._texts.term("check", rest)
+        kind, _, name = where.partition(".")
+        if name and self._texts.term("kind", kind) != kind:
+            return f"{self._texts.term('kind', kind)}: {self._texts.term('field', name)}"
+        kinds = where.split(" or ")
+        if all(self._texts.term("kind", one) != one for one in kinds):
+            return self.kind_names(kinds)
+        named = self._texts.term("field", where.replace(" ", "_"))
+        return where if named == where.replace(" ", "_") else named
+
     def _contract(self, handoff: HandOff) -> Contract | None:
         return self._playbook.contracts.get((handoff.from_stage, handoff.to_stage)) or next(
             (one for (from_stage, _), one in self._playbook.contracts.items() if from_stage == handoff.from_stage), None
@@ -186,6 +228,11 @@ class Words:
 
     def _joined(self, names: Iterable[str]) -> str:
         return ("、" if self._language == "ja" else ", ").join(names)
+
+
+def _is_english(text: str) -> bool:
+    """Whether a text reads as English, not as names, numbers or a command."""
+    return len(_WORDS.findall(text)) > 1 and not text.startswith("tasuki ")
 
 
 def page(

@@ -20,7 +20,7 @@ from tasuki.actions.account_story import store_of
 from tasuki.actions.sign_in import visitor_of_session
 from tasuki.actions.tokens import visitor_of_token
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import NotAllowed
+from tasuki.errors import NotAllowed, said
 from tasuki.web.forms import Form
 
 SESSION_COOKIE, VISIT_COOKIE, ACTING_COOKIE = "tasuki_session", "tasuki_visit", "tasuki_acting"
@@ -71,7 +71,7 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
     connection.scope.setdefault("state", {})["known"] = known
     verb = handler.opt.get("verb")
     if verb is None and not handler.opt.get("open"):
-        raise NotAllowed(f"{connection.url.path} names no verb", rule="every page says who may see it")
+        raise NotAllowed(said("{path} names no verb", path=connection.url.path), rule="every page says who may see it")
     if verb is not None:
         if known.visitor is None:
             raise SignInNeeded

@@ -10,7 +10,7 @@ from tasuki.actions import relay
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.search import similar_prepared
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
@@ -100,7 +100,7 @@ def do_attach(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> 
 
 def _writable(kind: str) -> str:
     if kind not in EVIDENCE_TYPES:
-        raise Missing(f"there is no kind of evidence {kind!r}", expected=", ".join(EVIDENCE_TYPES))
+        raise Missing(said("there is no kind of evidence {kind!r}", kind=kind), expected=", ".join(EVIDENCE_TYPES))
     return kind
 
 

@@ -8,7 +8,8 @@ from litestar import Response
 from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
-from tasuki.errors import Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
+from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
+from tasuki.texts import code_of
 from tasuki.web.problems import ForeignHost
 from tasuki.web.streams import PER_MEMBER, TooManyStreams
 from tasuki.web.visitors import SignInNeeded
@@ -26,16 +27,17 @@ _log = logging.getLogger("tasuki.web.rest")
 
 
 class FaultDocument(msgspec.Struct, frozen=True):
-    """One thing that is wrong: where, what, what was expected, how to mend it."""
+    """One thing that is wrong: where, what (with its stable code), what was expected, how to mend it."""
 
     where: str
     what: str
     expected: str = ""
     how: str = ""
+    code: str = ""
 
 
 class ProblemDocument(msgspec.Struct, frozen=True):
-    """A problem: its kind, what happened, what was expected, what to do next, and every fault at once."""
+    """A problem: its kind, what happened (with its stable code), what was expected, what to do next, every fault."""
 
     type: str
     title: str
@@ -45,6 +47,7 @@ class ProblemDocument(msgspec.Struct, frozen=True):
     next: str = ""
     rule: str = ""
     faults: list[FaultDocument] = []
+    code: str = ""
 
 
 def described(*statuses: int) -> dict[int, ResponseSpec]:
@@ -127,7 +130,7 @@ def answer_problem(error: Exception) -> Response[Any]:
 
 def _told(error: TasukiError) -> ProblemDocument:
     status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 500)
-    faults = [FaultDocument(one.where, one.what, one.expected, one.how) for one in getattr(error, "faults", ())]
+    faults = [_fault(one) for one in getattr(error, "faults", ())]
     kind = "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in type(error).__name__).lstrip("_")
     titles = {
         400: "The request has faults",
@@ -138,7 +141,13 @@ def _told(error: TasukiError) -> ProblemDocument:
     }
     title = "Somebody was faster" if isinstance(error, Stale) else titles.get(status, "Something went wrong")
     rule = getattr(error, "rule", "")
-    return ProblemDocument(kind, title, status, error.what, error.expected, error.next_step, rule, faults)
+    # A sentence is a kind of text that the encoder does not know: each becomes plain text.
+    what, expected, next_step = str(error.what), str(error.expected), str(error.next_step)
+    return ProblemDocument(kind, title, status, what, expected, next_step, str(rule), faults, code_of(error.what))
+
+
+def _fault(fault: Fault) -> FaultDocument:
+    return FaultDocument(fault.where, str(fault.what), str(fault.expected), str(fault.how), code_of(fault.what))
 
 
 def _validation_faults(error: ValidationException) -> list[FaultDocument]:

@@ -1,0 +1,88 @@
+"""Whatever a room says to people on a page is known in English and Japanese, with the same places."""
+
+import re
+import string
+from pathlib import Path
+
+import pytest
+
+from docs.said_sentences import ROOT, sentences_of, unsaid_in
+from tasuki.errors import joined, said
+from tasuki.texts import EVERY_ROOM, Teller, catalogue, code_of, parts_of, sentences
+
+ROOMS = ("flow", "accounts", "web")
+"""The rooms whose every sentence must be known; others show what they say in English until they join."""
+BEFORE_PAGES = {"playbook.py", "run.py", "problems.py"}
+JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
+
+
+def _files() -> list[Path]:
+    found = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
+    return [path for path in found if path.name not in BEFORE_PAGES and "rest" not in path.parts]
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_what_a_room_says_is_known_in_japanese(path: Path) -> None:
+    assert [(line, text) for line, text in sentences_of(path) if text not in sentences()] == []
+    assert list(unsaid_in(path)) == [], "an f-string inside an error: write said(template, …) instead"
+
+
+def _places(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+@pytest.mark.parametrize("key", sorted(catalogue(EVERY_ROOM)))
+def test_both_languages_have_the_same_places(key: str) -> None:
+    texts = catalogue(EVERY_ROOM)[key]
+    assert set(texts) == {"en", "ja"}
+    assert _places(texts["en"]) - {"expected_plural", "field_type"} == _places(texts["ja"])
+
+
+def test_no_sentence_is_known_twice_or_for_nothing() -> None:
+    everywhere = {text for path in ROOT.rglob("*.py") for _, text in sentences_of(path)}
+    words = {texts["en"] for key, texts in catalogue(EVERY_ROOM).items() if key.startswith(("word.", "record."))}
+    hows = {text for text in sentences() if text in (ROOT / "flow" / "checks.py").read_text(encoding="utf-8")}
+    asked = {text for text in sentences() if f'"{text}"' in (ROOT / "flow" / "decide.py").read_text(encoding="utf-8")}
+    assert len(sentences()) == len(catalogue(EVERY_ROOM))
+    default = {"fix the input and try again"}
+    assert set(sentences()) - everywhere - words - hows - asked - default == set()
+
+
+def test_japanese_is_japanese() -> None:
+    without = {key for key, texts in catalogue(EVERY_ROOM).items() if not JAPANESE.search(texts["ja"])}
+    assert all(not re.search(r"[a-z]{2,} [a-z]{2,}", re.sub(r"\{[^}]*\}", "", catalogue(EVERY_ROOM)[key]["ja"]))
+               for key in without)  # fmt: skip
+
+
+def test_a_sentence_is_its_english_text_and_knows_its_japanese() -> None:
+    sentence = said("{idea} has not reached {stage}; it is in {state_stage}", idea="I-1", stage="b", state_stage="a")
+    assert sentence == "I-1 has not reached b; it is in a"
+    assert f"{sentence}!" == "I-1 has not reached b; it is in a!"
+    assert code_of(sentence) == "flow.not_reached"
+    titles = {"a": "調査", "b": "モデリング"}
+    assert Teller({"stage": titles.__getitem__}).japanese(sentence) == (
+        "I-1 は現在「調査」で、まだ「モデリング」に達していません。"
+    )
+
+
+def test_several_values_are_listed_as_each_language_lists_them() -> None:
+    sentence = said("waits for {kinds:and}", kinds=("x", "y"))
+    assert sentence == "waits for x and y"
+    assert Teller({"kind": str.upper}).japanese(sentence) == "「X、Y」の添付を待っています。"
+
+
+def test_joined_sentences_are_told_one_after_the_other() -> None:
+    both = joined([said("the rollback was not rehearsed"), said("an input is named twice")])
+    assert both == "the rollback was not rehearsed; an input is named twice"
+    assert len(parts_of(both)) == 2
+    assert Teller().japanese(both) == "切り戻しをまだ予行していません。同じ名前の入力が 2 つあります。"
+
+
+def test_what_somebody_typed_stays_text_even_when_it_looks_like_a_place() -> None:
+    assert said("there is no flow {flow!r}", flow="{0.__class__}") == "there is no flow '{0.__class__}'"
+    assert Teller().japanese(said("there is no flow {flow!r}", flow="{x}")) == "{x} というフローはありません。"
+
+
+def test_a_sentence_that_nobody_translated_is_unknown() -> None:
+    assert Teller().japanese("what another program says") is None
+    assert code_of("what another program says") == ""
