@@ -125,14 +125,24 @@ def filled(path: str, **other: str) -> str:
     return re.sub(r"{(\w+):\w+}", lambda one: known.get(one[1], "nothing-of-that-name"), path)
 
 
-READABLE = [(path, opt) for path, opt in GETS if "{secret" not in path and "{file" not in path and opt.get("verb")]
+READABLE = [(path, opt) for path, opt in GETS if opt.get("verb")]
+OPEN = {
+    "/health": (200, 200),
+    "/assets/{name:str}": (200, 200),
+    "/sign-in": (200, 303),
+    "/sign-in/provider": (404, 404),
+    "/sign-in/provider/return": (404, 404),
+    "/welcome/{secret:str}": (404, 404),
+}
+"""What everybody may ask for: how a stranger and a member are answered, without a provider and such a link."""
 
 
 @pytest.mark.parametrize(("path", "opt"), READABLE, ids=[path for path, _ in READABLE])
 def test_every_page_as_owner_team_mate_outsider_and_stranger(
-    visiting: Visiting, path: str, opt: dict[str, str]
+    team: Workspace, visiting: Visiting, path: str, opt: dict[str, str]
 ) -> None:
-    place, verb = filled(path), VERBS[opt["verb"]]
+    file = f"{team.ledger.state(SAMPLE['idea']).evidence[0].content_hash}.json"
+    place, verb = filled(path, file=file), VERBS[opt["verb"]]
     for member in (OWNER, MATE, OUTSIDER, "aoi"):
         client = visiting(member)
         status = client.get(place).status_code
@@ -142,6 +152,19 @@ def test_every_page_as_owner_team_mate_outsider_and_stranger(
     answer = stranger.get(place)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in?next=")
+
+
+def test_what_is_open_to_everybody_is_listed() -> None:
+    assert {path for path, opt in GETS if not opt.get("verb")} == set(OPEN)
+
+
+@pytest.mark.parametrize("path", OPEN)
+def test_what_is_open_answers_strangers_and_members(visiting: Visiting, path: str) -> None:
+    for_strangers, for_members = OPEN[path]
+    stranger = visiting()
+    assert stranger.get(filled(path)).status_code == for_strangers
+    member = visiting(OUTSIDER)
+    assert member.get(filled(path)).status_code == for_members
 
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in (*GETS, *POSTS)}))

@@ -79,10 +79,10 @@ def check_experiment(
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _report_in(earlier[0].body["evidence"])
-    run = run_of(workspace, idea, experiment)
-    _require_known_start(run)
     state = workspace.ledger.state(idea)
     require_at_work(state, workspace.act(actor), state.stage, f"check it in {state.stage}")
+    run = run_of(workspace, idea, experiment)
+    _require_known_start(run)
     report, window = _checked(workspace, Asked(run, runs_before(workspace, run), said, limits))
     evidence = evidence_of(report, PRODUCER, workspace.clock(), window)
 

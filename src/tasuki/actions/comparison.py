@@ -71,10 +71,12 @@ def plan_experiment(
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _plan_in(earlier[0].body["evidence"])
+    state = workspace.ledger.state(idea)
+    require_at_work(state, workspace.act(actor), state.stage, f"plan {request.experiment}")
     faults = request.faults()
     if faults:
         raise Invalid("the experiment cannot be registered", faults)
-    require_not_started(workspace.ledger.state(idea), request.experiment)
+    require_not_started(state, request.experiment)
     named = (request.primary, *request.secondary, *request.guardrails)
     metrics = {name: metric_named(workspace.folder, name) for name in named}
     plan = experiment_plan(request, replace(_learn(workspace, metrics[request.primary], request), metrics=metrics))

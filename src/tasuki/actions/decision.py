@@ -7,6 +7,7 @@ from tasuki.experiments.decided import DecisionRequest, decision_on
 from tasuki.experiments.start import frozen_plan
 from tasuki.flow.evidence import evidence_of, read_evidence
 from tasuki.flow.records import ComparisonReport, Decision, ExperimentPlan
+from tasuki.flow.rights import require_at_work
 
 __all__ = ["DecisionRequest", "decide_experiment"]
 
@@ -31,6 +32,7 @@ def decide_experiment(
         Refused: The member may not attach evidence to the present stage.
     """
     state = workspace.ledger.state(idea)
+    require_at_work(state, workspace.act(actor), state.stage, f"decide on {request.experiment}")
     faults = request.faults(list(workspace.ledger.members()))
     if faults:
         raise Invalid("nothing was decided", faults)

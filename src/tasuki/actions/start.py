@@ -100,13 +100,14 @@ def start_experiment(
     asked = Request("start_experiment", actor, asdict(request), key)
     with changing_routing(workspace.folder):
         state = workspace.ledger.state(idea)
+        is_repeated = bool(done_before(workspace, idea, asked))
+        if not is_repeated:
+            require_at_work(state, workspace.act(actor), state.stage, f"start {request.experiment}")
         runs = all_runs(workspace)
         settings = settings_of(request, state, _holdout(workspace, runs, request.experiment))
-        if _is_running(runs, idea, request, settings):
-            require_at_work(state, workspace.act(actor), state.stage, f"start {request.experiment}")
-        elif done_before(workspace, idea, asked):
-            return state
-        else:
+        if not _is_running(runs, idea, request, settings):
+            if is_repeated:
+                return state
             _require_champion(workspace, request.model)
             _require_routing_free(workspace, request, runs)
 
