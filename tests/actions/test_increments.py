@@ -89,6 +89,7 @@ def assert_same(found: Seen, right: Seen) -> None:
     for one, other in zip(found.statistics.cells, right.statistics.cells, strict=True):
         for mine, judge in zip(one.samples, other.samples, strict=True):
             assert (mine.moments.n, mine.lost, mine.held) == (judge.moments.n, judge.lost, judge.held)
+            assert (mine.reach is None, mine.farthest is None) == (judge.reach is None, judge.farthest is None)
             np.testing.assert_allclose(mine.moments.means, judge.moments.means, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(mine.moments.covariances, judge.moments.covariances, rtol=1e-9, atol=1e-7)
             if judge.quantiles is not None:

@@ -191,7 +191,13 @@ def _sample(groups: list[list[Row]], bound: BoundMetric, asked: Question, treate
         at = levels(bound.metric.quantile or 0.5, len(kept), 0.05)
         below, middle, above = (interpolated([row[0] for row in kept], q) for q in (at.low, at.at, at.high))
         quantiles = (below, middle, above)
-    return Sample(moments, lost, quantiles=quantiles, held=held)
+    return Sample(moments, lost, quantiles=quantiles, held=held, values=tuple(map(tuple, kept)))
+
+
+def farthest_pull(sample: Sample, over: int, under: int) -> float:
+    """How far the farthest unit of an oracle's sample lies from the arm's ratio."""
+    ratio = sample.moments.means[over] / sample.moments.means[under]
+    return max(abs(one[over] - ratio * one[under]) for one in sample.values or ())
 
 
 def in_window(rows: list[Row], key: str, time: str, hours: float) -> list[Row]:

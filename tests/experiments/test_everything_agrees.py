@@ -5,7 +5,7 @@ one is needed all the same it is a share of the deviation: a mean, a covariance 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import inf, nan, sqrt
 from random import Random
@@ -15,14 +15,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from oracle import Question, Row, answer, in_window
+from oracle import Question, Row, answer, farthest_pull, in_window
 
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Invalid
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Result
 from tasuki.experiments.design import Design
+from tasuki.experiments.outliers import CARRIES, LEAST_UNITS
 from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.farthest import pulled_pair
 from tasuki.metrics.metric import Cap, Covariate, Metric, Winsor
 from tasuki.metrics.statistics import Cell, Statistics
 from tasuki.metrics.window import Window
@@ -168,6 +170,24 @@ def assert_cell(found: Cell, right: Cell) -> None:
             assert one.quantiles == pytest.approx(judge.quantiles, rel=SAME, abs=0)
 
 
+def assert_farthest(found: Cell, right: Cell, metrics: Sequence[BoundMetric]) -> None:
+    """The unit that was looked for is the farthest; where none was, no unit left out moves the ratio much."""
+    for one, judge, bound in zip(found.samples, right.samples, metrics, strict=True):
+        pair = pulled_pair(bound)
+        if pair is None or judge.moments.n < LEAST_UNITS or not judge.moments.means[pair[1]]:
+            continue
+        over, under = ([row[j] for row in judge.values or ()] for j in pair)
+        ratio = judge.moments.means[pair[0]] / judge.moments.means[pair[1]]
+        if one.farthest is not None:
+            pulled = abs(one.farthest[0] - ratio * one.farthest[1])
+            size = max(map(abs, over)) + abs(ratio) * max(map(abs, under))
+            assert pulled == pytest.approx(farthest_pull(judge, *pair), rel=SAME, abs=SAME * size)
+            continue
+        error = sqrt(judge.moments.ratios([pair]).covariances[0][0] / judge.moments.n)
+        for x, y in zip(over, under, strict=True):
+            assert abs((sum(over) - x) / (sum(under) - y) - ratio) <= CARRIES * error * (1 + 1e-6)
+
+
 def assert_close(found: float | None, right: float | None, apart: float = 0.0) -> None:
     assert found == (None if right is None else pytest.approx(right, rel=SAME, abs=apart))
 
@@ -190,6 +210,8 @@ def assert_result(found: Result, right: Result) -> None:
 
 def compared(cells: Sequence[Cell], bound: tuple[BoundMetric, ...]) -> tuple[Result, ...]:
     arms = [cell.arm for cell in cells if cell.segment is None]
+    # The oracle tells every unit's values, which would be drawn from.
+    cells = [replace(cell, samples=tuple(replace(one, values=None) for one in cell.samples)) for cell in cells]
     return compare_arms(Statistics(tuple(cells)), bound, Design(control=arms[0])).results if len(arms) > 1 else ()
 
 
@@ -210,6 +232,8 @@ def assert_agrees(drawn: Drawn, engine: str) -> None:
     assert (statistics.units_in_several_arms, statistics.units_without_arm) == (several, nameless)
     for place, cell in found.items():
         assert_cell(cell, right[place])
+        if cell.segment is None:
+            assert_farthest(cell, right[place], bound)
     results = compared(statistics.cells, bound)
     judged = compared([right[cell.arm, cell.segment] for cell in statistics.cells], bound)
     for one, judge in zip(results, judged, strict=True):

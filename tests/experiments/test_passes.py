@@ -1,4 +1,4 @@
-"""Units of events counted in passes say what one pass says, in less memory, and what does not add up is refused."""
+"""Units of events counted in passes say what one pass says, in less memory, quantiles included."""
 
 import json
 import subprocess
@@ -10,7 +10,9 @@ import pytest
 
 from tasuki.actions.compare import compare
 from tasuki.actions.passes import MOST_PASSES
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, Unavailable
+from tasuki.experiments.comparison import Comparison
+from tasuki.warehouse import Warehouse
 
 UNITS = 400_000
 
@@ -48,14 +50,60 @@ def test_a_cluster_is_whole_in_its_pass(events: Path) -> None:
     assert parts.results[0].standard_error == pytest.approx(whole.results[0].standard_error, rel=1e-9)
 
 
-def test_what_does_not_add_up_is_refused_in_passes(events: Path) -> None:
-    with pytest.raises(Invalid) as raised:
-        compare(
-            str(events), variant="variant", unit="user_id", means=["revenue"], quantiles=[("revenue", 0.5)],
-            winsor={"revenue": "99%"}, memory_limit_mb=200,
-        )  # fmt: skip
-    assert "revenue@0.5" in str(raised.value)
-    assert "ends at a quantile" in str(raised.value)
+ORDERED = {
+    "variant": "variant", "control": "0", "unit": "user_id", "means": ["revenue"], "ratios": [("clicks", "views")],
+    "quantiles": [("revenue", 0.5), ("clicks", 0.9)], "segments": ["app"], "winsor": {"revenue": "1%:99%"},
+}  # fmt: skip
+
+
+def assert_same(parts: Comparison, whole: Comparison) -> None:
+    assert [one.units for one in parts.arms] == [one.units for one in whole.arms]
+    assert [one.message for one in parts.concerns] == [one.message for one in whole.concerns]
+    for found, right in zip(parts.results, whole.results, strict=True):
+        assert (found.metric, found.segment, found.n_control) == (right.metric, right.segment, right.n_control)
+        for name in ("control", "treatment", "effect", "effect_low", "effect_high", "p_value"):
+            judge = getattr(right, name)
+            assert getattr(found, name) == (None if judge is None else pytest.approx(judge, rel=1e-9, abs=1e-12))
+
+
+def test_quantiles_and_ends_at_quantiles_are_exact_in_passes(events: Path) -> None:
+    whole, parts = (compare(str(events), memory_limit_mb=limit, **ORDERED) for limit in (None, 200))
+    assert_same(parts, whole)
+
+
+def test_units_that_do_not_fit_are_put_in_order_on_the_disk(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each row is a unit, so that no pass is needed."""
+    monkeypatch.setattr("tasuki.actions.passes._BYTES_PER_VALUE", 100_000)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    question = {name: one for name, one in ORDERED.items() if name != "unit"}
+    whole, parts = (compare(str(events), memory_limit_mb=limit, **question) for limit in (None, 200))
+    assert_same(parts, whole)
+    assert list(tmp_path.iterdir()) == []  # nothing is left behind
+
+
+def test_ends_at_a_quantile_hold_units_of_clusters_in_passes(events: Path) -> None:
+    relation = duckdb.sql(f"select *, (company % 2)::int as half from '{events}'")
+    question = {"variant": "half", "control": "0", "unit": "user_id", "cluster": "company", "means": ["revenue"],
+                "winsor": {"revenue": "90%"}}  # fmt: skip
+    whole, parts = (compare(relation, memory_limit_mb=limit, **question) for limit in (None, 200))
+    assert_same(parts, whole)
+
+
+def test_a_disk_without_room_is_said_and_nothing_is_left(
+    events: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Warehouse, tree: object, path: Path) -> None:
+        path.write_bytes(b"PAR1")
+        raise Unavailable("no space left on the device")
+
+    monkeypatch.setattr(Warehouse, "save", full)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with pytest.raises(Unavailable, match="no space"):
+        compare(str(events), memory_limit_mb=200, **ORDERED)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_less_memory_than_any_comparison_takes_is_refused(events: Path) -> None:
@@ -77,7 +125,8 @@ WRAPPER = """\
 import re, sys
 from pathlib import Path
 from tasuki.cli.main import main
-question = ["--variant", "variant", "--control", "0", "--unit", "user_id", "--mean", "revenue", "--memory", "220"]
+question = ["--variant", "variant", "--control", "0", "--unit", "user_id", "--mean", "revenue", "--memory", "220",
+            "--quantile", "revenue@0.9", "--winsor", "revenue=99%"]
 assert main(["compare", sys.argv[1], *question, "--json"]) == 0
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from tasuki.actions.daily import NO_PATH, doubts_about_window, measure_path
-from tasuki.actions.measure import Asked, limited, moment_faults, read
+from tasuki.actions.measure import Asked, moment_faults, read
 from tasuki.actions.passes import engine_share, measure_within, parts_of
 from tasuki.actions.spread import histograms_of
 from tasuki.errors import Fault, Invalid, said
@@ -15,7 +15,7 @@ from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
 from tasuki.metrics.bins import Histogram
 from tasuki.metrics.bound import BoundMetric
-from tasuki.metrics.statistics import Statistics
+from tasuki.metrics.statistics import Statistics, limits_in
 from tasuki.metrics.window import Window
 from tasuki.stats.bootstrap import FEW_UNITS, MOST_UNITS
 from tasuki.stats.false_win import TYPICAL_PRIOR
@@ -103,7 +103,8 @@ def compare(
         distributions: Whether to bin the values of each metric as well, for a report; it takes two queries more.
         tables: Tables of a workspace that `data` may name.
         memory_limit_mb: What the whole process may use: units of events are counted in as many passes as that needs,
-            and the engine spills to disk before it takes more. Quantiles are refused where one pass is not enough.
+            and the engine spills to disk before it takes more. For quantiles the units of each pass go to a temporary
+            file.
         engine: `duckdb`, `spark`, or a Spark master, as `spark://host:7077`.
 
     Returns:
@@ -170,7 +171,8 @@ def compare(
         late = doubts_about_window(warehouse, table, asked)
         spread: tuple[Histogram, ...] = ()
         if distributions:
-            spread = histograms_of(warehouse, limited(warehouse, read(warehouse, table, columns, asked)))
+            reading = read(warehouse, table, columns, asked)
+            spread = histograms_of(warehouse, reading.within(limits_in(statistics)))
     finally:
         warehouse.close()
     _require_values(statistics, design)

@@ -23,7 +23,7 @@ from tasuki.metrics.compile import statistics_tree
 from tasuki.metrics.fills import fills_of
 from tasuki.metrics.path import DAY, path_question, with_day
 from tasuki.metrics.reading import Reading
-from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
+from tasuki.metrics.statistics import Cell, Sample, Statistics, added, limits_in, read_statistics
 from tasuki.metrics.window import open_units_tree
 from tasuki.stats.concern import Concern, Severity
 from tasuki.warehouse import Engine
@@ -83,8 +83,7 @@ def measure_path(
     kept = [i for i, one in enumerate(bound) if one.metric.kind != "quantile"]
     plain = replace(question, segments=(), metrics=tuple(bound[i].metric for i in kept), most_values=0)
     cells = [cell for cell in statistics.cells if cell.segment is None]
-    ends = {at: cells[0].samples[i].limits for at, i in enumerate(kept)}
-    limits = {at: one for at, one in ends.items() if one is not None}
+    limits = {kept.index(i): one for i, one in limits_in(statistics).items()}
     dated = {**columns, DAY: "BIGINT"}
     overall = fills_of(statistics, bound, is_filled=True)
     fills = {(kept.index(i), j): fill for (i, j), fill in overall.items()}

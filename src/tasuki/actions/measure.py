@@ -2,20 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import nan
 from typing import TYPE_CHECKING
 
+from tasuki.actions.farthest import with_farthest
+from tasuki.actions.quantiles import with_quantiles
 from tasuki.errors import Fault, Invalid, said
-from tasuki.experiments.design import MOST_ARMS
 from tasuki.metrics.bound import BoundMetric, bind_all
-from tasuki.metrics.compile import Reading, quantile_tree, statistics_tree, types_tree, values_tree
+from tasuki.metrics.compile import Reading, statistics_tree, types_tree, values_tree
 from tasuki.metrics.fills import fills_of
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.origins import origins_of
 from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
 from tasuki.metrics.window import IN_WINDOW, MOST_HOURS, Window, windowed_table
 from tasuki.metrics.winsor import limits_tree, read_limits
-from tasuki.stats.quantile import Levels, levels
 from tasuki.warehouse import Engine
 
 if TYPE_CHECKING:
@@ -75,7 +74,8 @@ def statistics_of(warehouse: Engine, reading: Reading, alpha: float, most_values
     reading = limited(warehouse, reading)
     statistics = counted(warehouse, reading)
     require_sound(statistics, reading.metrics)
-    statistics = _with_quantiles(warehouse, reading, statistics, alpha)
+    statistics = with_farthest(warehouse, [reading], statistics)
+    statistics = with_quantiles(warehouse, reading, statistics, alpha)
     return _with_values(warehouse, reading, statistics, most_values)
 
 
@@ -231,25 +231,6 @@ def _nothing_left(statistics: Statistics) -> str:
     return "there is no row to compare"
 
 
-def _with_quantiles(warehouse: Engine, reading: Reading, statistics: Statistics, alpha: float) -> Statistics:
-    wanted = [i for i, bound in enumerate(reading.metrics) if bound.metric.kind == "quantile"]
-    if not wanted or len(statistics.cells) > MOST_ARMS * 100:
-        return statistics
-    found: dict[tuple[int, tuple[str, str] | None, str], tuple[float, float, float]] = {}
-    for i in wanted:
-        q = reading.metrics[i].metric.quantile or 0.5
-        for segment in dict.fromkeys(cell.segment for cell in statistics.cells):
-            cells = [cell for cell in statistics.cells if cell.segment == segment and cell.samples[i].moments.n]
-            asked: dict[str, Levels] = {cell.arm: levels(q, cell.samples[i].moments.n, alpha) for cell in cells}
-            if not asked:
-                continue
-            at = None if segment is None else (reading.segments.index(segment[0]), segment[1])
-            for row in warehouse.rows(quantile_tree(reading, i, asked, at)):
-                values = (row["low"], row["at"], row["high"])
-                found[i, segment, row["arm"]] = tuple(nan if one is None else float(one) for one in values)  # type: ignore[assignment]  # three in, three out
-    return replace(statistics, cells=tuple(_filled(cell, found) for cell in statistics.cells))
-
-
 def _with_values(warehouse: Engine, reading: Reading, statistics: Statistics, most: int) -> Statistics:
     """The statistics with every unit's values of means and ratios, where there are no more than `most` units."""
     if sum(cell.units for cell in statistics.cells if cell.segment is None) > most:
@@ -271,11 +252,3 @@ def _with_own(cell: Cell, found: Mapping[tuple[int, str], list[tuple[float, ...]
         replace(sample, values=tuple(found[i, cell.arm])) if (i, cell.arm) in found else sample
         for i, sample in enumerate(cell.samples)
     )
-
-
-def _filled(cell: Cell, found: Mapping[tuple[int, tuple[str, str] | None, str], tuple[float, float, float]]) -> Cell:
-    samples = tuple(
-        replace(sample, quantiles=found.get((i, cell.segment, cell.arm), sample.quantiles))
-        for i, sample in enumerate(cell.samples)
-    )
-    return replace(cell, samples=samples)

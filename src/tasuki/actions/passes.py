@@ -2,20 +2,25 @@
 
 The split only has to be the same within one process, so the engine's own hash serves. A unit is in one pass with all of
 its events, and so is a cluster with all of its units: sums per unit are whole, and moments of passes add up exactly as
-those of shards do. Quantiles do not add up, and are refused in passes rather than approximated.
+those of shards do. Quantiles do not add up: for them each pass leaves its units on the disk (`spilled`).
 """
 
 from collections.abc import Mapping, Sequence
 from math import ceil
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from tasuki.actions.farthest import with_farthest
 from tasuki.actions.measure import Asked, counted_over, measure, read, require_sound
-from tasuki.errors import Fault, Invalid, said
+from tasuki.actions.spilled import spill, spilled_limits, spilled_quantiles
+from tasuki.errors import Invalid, said
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
+from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Statistics
 from tasuki.metrics.winsor import read_limits
-from tasuki.warehouse import Engine
+from tasuki.warehouse import Engine, Warehouse
 
 if TYPE_CHECKING:
     from sqlglot import exp
@@ -27,6 +32,10 @@ BASE_MB = 150
 MOST_PASSES = 256
 _BYTES_PER_UNIT, _BYTES_PER_NUMBER = 160, 24
 """What a unit takes in a hash table of groups: its key, arm and counts, and each sum. Measured, rounded up."""
+_FOR_UNITS = 0.85
+"""The share of the engine's memory that units may take; its readers take the rest."""
+_BYTES_PER_VALUE = 24
+"""What a value takes where all of them are held to find a quantile."""
 
 
 def engine_share(memory_mb: int | None) -> int | None:
@@ -58,21 +67,44 @@ def measure_within(
         bounds: Alpha, and the memory of the whole process in MB; None for one pass.
     """
     alpha, memory_mb = bounds
-    key = asked.cluster or asked.unit
-    if memory_mb is None or key is None:
-        return measure(engine, table, columns, asked, alpha)
     tables = parts_of(engine, table, asked, memory_mb)
-    if len(tables) == 1:
+    in_order = _is_in_order(engine, table, asked, memory_mb) if len(tables) == 1 else _needs_order(asked.metrics) > 0
+    if len(tables) == 1 and not in_order:
         return measure(engine, table, columns, asked, alpha)
-    _require_additive(asked.metrics, len(tables))
-    parts = []
-    for one in tables:
-        reading = read(engine, one, columns, asked)
-        reading = reading.within(read_limits(reading, {}))
-        parts.append(reading)
-    statistics = counted_over(engine, parts)
-    require_sound(statistics, reading.metrics)
-    return statistics, reading.metrics
+    readings = [read(engine, one, columns, asked) for one in tables]
+    metrics = readings[0].metrics
+    if in_order and isinstance(engine, Warehouse):
+        with TemporaryDirectory(prefix="tasuki-") as folder:
+            return _measure_in_order(engine, readings, Path(folder), alpha), metrics
+    readings = [one.within(read_limits(one, {})) for one in readings]
+    statistics = counted_over(engine, readings)
+    require_sound(statistics, metrics)
+    return with_farthest(engine, readings, statistics), metrics
+
+
+def _measure_in_order(engine: Warehouse, readings: Sequence[Reading], folder: Path, alpha: float) -> Statistics:
+    """The statistics where a quantile is asked of more units than fit in the memory."""
+    spilled = spill(engine, readings, folder)
+    spilled = spilled.within(spilled_limits(spilled))
+    statistics = counted_over(engine, spilled.parts)
+    require_sound(statistics, spilled.whole.metrics)
+    return spilled_quantiles(spilled, with_farthest(engine, spilled.parts, statistics), alpha)
+
+
+def _needs_order(metrics: Sequence[Metric]) -> int:
+    """How many metrics need the units' values in order: quantiles, and ends at a quantile."""
+    return sum(one.kind == "quantile" or (one.winsor is not None and one.winsor.needs_quantiles) for one in metrics)
+
+
+def _is_in_order(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int | None) -> bool:
+    """Whether rows that are units have more values than can be put in order within the memory."""
+    wanted = _needs_order(asked.metrics)
+    if memory_mb is None or (asked.cluster or asked.unit) is not None or not wanted:
+        return False
+    from sqlglot import exp
+
+    rows = engine.rows(exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(table.copy()))[0]["n"]
+    return int(rows) * _BYTES_PER_VALUE * wanted / 2**20 > memory_mb - BASE_MB
 
 
 def parts_of(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int | None) -> list["exp.Expr"]:
@@ -91,10 +123,11 @@ def _passes(engine: Engine, table: "exp.Expr", asked: Asked, memory_mb: int) -> 
     counted = named(exp.ApproxDistinct(this=key), "units")
     units = int(engine.rows(exp.select(counted).from_(table.copy()))[0]["units"])
     numbers = sum(2 + len(one.covariates) + (one.denominator is not None) for one in asked.metrics)
+    numbers += _needs_order(asked.metrics)
     needed_mb = units * (_BYTES_PER_UNIT + _BYTES_PER_NUMBER * (numbers + 2 * len(asked.segments))) / 2**20
-    passes = max(1, ceil(needed_mb / (memory_mb - BASE_MB)))
+    passes = max(1, ceil(needed_mb / (_FOR_UNITS * (memory_mb - BASE_MB))))
     if passes > MOST_PASSES:
-        least = ceil(needed_mb / MOST_PASSES) + BASE_MB
+        least = ceil(needed_mb / (_FOR_UNITS * MOST_PASSES)) + BASE_MB
         raise Invalid(
             said("{units:,} units do not fit in {memory_mb} MB", units=units, memory_mb=memory_mb),
             expected=said("about {least:,} MB or more", least=least),
@@ -110,17 +143,3 @@ def _part(table: "exp.Expr", key: str, number: int, passes: int) -> "exp.Expr":
     place = exp.Mod(this=exp.Anonymous(this="hash", expressions=[column(key)]), expression=exp.Literal.number(passes))
     mine = exp.EQ(this=place, expression=exp.Literal.number(number))
     return exp.select(exp.Star()).from_(table.copy()).where(mine).subquery("pass")
-
-
-def _require_additive(metrics: Sequence[Metric], passes: int) -> None:
-    faults = [
-        Fault(one.name, what, "more memory, or none said")
-        for one in metrics
-        for what in (
-            ["a quantile does not add up over passes"] * (one.kind == "quantile")
-            + ["ends at a quantile are not known in one pass; an amount is"]
-            * (one.winsor is not None and one.winsor.needs_quantiles)
-        )
-    ]
-    if faults:
-        raise Invalid(said("the units fit in the memory only in {passes} passes", passes=passes), faults)

@@ -11,13 +11,13 @@ from tasuki.experiments.doubts import (
     doubts_about_covariates,
     doubts_about_metrics,
     doubts_about_missing_covariates,
-    doubts_about_outliers,
     doubts_about_results,
     doubts_about_strata,
     doubts_about_units,
 )
 from tasuki.experiments.effects import Pair, effect_of
 from tasuki.experiments.looks import doubts_about_looks, monitoring_of
+from tasuki.experiments.outliers import doubts_about_outliers
 from tasuki.experiments.recommend import recommend
 from tasuki.experiments.segments import doubts_about_segments, doubts_about_varying, heterogeneities
 from tasuki.metrics.bound import BoundMetric

@@ -8,8 +8,7 @@ from tasuki.experiments.design import Design
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
-from tasuki.stats.contrast import Estimate, standard_error, welch
-from tasuki.stats.moments import Moments
+from tasuki.stats.contrast import Estimate, welch
 from tasuki.stats.quantile import FEW_BEYOND
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
 from tasuki.stats.strata import LEAST_UNITS
@@ -18,12 +17,6 @@ FEW_UNITS = 100
 MANY_ARMS = 6
 COVARIATE_THRESHOLD = 0.001
 """Over all covariates together; as for the split, chance may stop one comparison in a thousand."""
-CARRIES = 0.2
-"""A unit that moves the effect by more than this share of its standard error is more than one of many."""
-MAKES = 2.0
-"""A unit that moves the effect by more than so many standard errors of the other units makes it, significant or not."""
-TURNS = 1.0
-"""The same, where the effect has the opposite sign without the unit."""
 TOO_GOOD = 0.95
 """Covariates known before the start rarely explain more of a metric's variance than this."""
 MIXED_SHARE = 0.01
@@ -265,64 +258,6 @@ def doubts_about_strata(
         if bound.metric.kind == "quantile":
             message = f"{bound.metric.name}: a quantile is compared over all units, not within strata."
             yield Concern("not_stratified", "info", message, {"metric": bound.metric.name})
-
-
-def doubts_about_outliers(metrics: Sequence[BoundMetric], totals: Sequence[Cell], design: Design) -> Iterator[Concern]:
-    """Single units that carry an effect, or hide it: leave the farthest one of an arm out and compare again.
-
-    Only for means, and over all units as they are; what strata, covariates or a rule for looks do is left aside.
-    """
-    for i, bound in enumerate(metrics):
-        for cell in totals[1:]:
-            pair = (totals[0].samples[i], cell.samples[i])
-            if bound.metric.kind != "mean" or min(one.moments.n for one in pair) < 3:
-                continue
-            whole = [_estimate(one.moments) for one in pair]
-            for arm, at in ((totals[0].arm, 0), (cell.arm, 1)):
-                value = _farthest(pair[at])
-                if value is None:
-                    continue
-                rest = list(whole)
-                rest[at] = _estimate(pair[at].moments.without(value))
-                yield from _carried(bound, (arm, value), whole, rest, design.alpha)
-
-
-def _carried(
-    bound: BoundMetric, dropped: tuple[str, float], whole: Sequence[Estimate], rest: Sequence[Estimate], alpha: float
-) -> Iterator[Concern]:
-    before, after = welch(whole[0], whole[1], alpha), welch(rest[0], rest[1], alpha)
-    moved = abs(after.effect - before.effect) > CARRIES * standard_error(whole[0], whole[1])
-    significant = (before.p_value < alpha, after.p_value < alpha)
-    turned = all(significant) and before.effect * after.effect < 0
-    error = standard_error(rest[0], rest[1])
-    far = abs(after.effect - before.effect) / error if error > 0 else 0.0
-    makes = far > MAKES or (far > TURNS and before.effect * after.effect < 0)
-    if makes or (moved and (significant[0] != significant[1] or turned)):
-        arm, value = dropped
-        yield Concern(
-            "outlier_carries_effect",
-            "warning",
-            f"{bound.metric.name}: one unit of {arm} ({value:,.6g}) decides: with it the effect is "
-            f"{before.effect:+.4g} (p = {before.p_value:.2g}), without it {after.effect:+.4g} "
-            f"(p = {after.p_value:.2g}). Look at the unit, and cap such values in the metric's declaration.",
-            {
-                "metric": bound.metric.name,
-                "arm": arm,
-                "value": value,
-                "effects": [before.effect, after.effect],
-                "p": [before.p_value, after.p_value],
-            },
-        )
-
-
-def _farthest(sample: Sample) -> float | None:
-    if sample.extremes is None:
-        return None
-    return max(sample.extremes, key=lambda one: abs(one - sample.moments.means[0]))
-
-
-def _estimate(moments: Moments) -> Estimate:
-    return Estimate(moments.means[0], moments.covariances[0][0] / moments.n, moments.n)
 
 
 def doubts_about_results(results: Sequence[Result], design: Design) -> Iterator[Concern]:

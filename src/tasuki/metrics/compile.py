@@ -9,6 +9,7 @@ from itertools import combinations_with_replacement
 from sqlglot import exp
 
 from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.farthest import reach_columns
 from tasuki.metrics.levels import clean_tree, cluster_tree, is_off, quantile_of, units_tree
 from tasuki.metrics.reading import NO_UNIT, SEVERAL_ARMS, Reading
 from tasuki.metrics.trees import column, finite, is_known, is_null, named, number, total
@@ -39,8 +40,8 @@ def statistics_tree(reading: Reading) -> exp.Select:
     `events`, `t{k}` (units with more than one value of segment k), and per metric i
     `m{i}_n`, `m{i}_lost`, `m{i}_varying`, `m{i}_off`, `m{i}_held`, units that lack a
     covariate `m{i}_u{j}` (with clusters also those that have it, `m{i}_h{j}`), means `m{i}_a{j}` and
-    covariances `m{i}_c{j}_{k}`, and of a mean its smallest and largest value `m{i}_low` and `m{i}_high`. Means are
-    those of the values less the reading's origins.
+    covariances `m{i}_c{j}_{k}`, of a mean its smallest and largest value `m{i}_low` and `m{i}_high`, and of a ratio
+    what `tasuki.metrics.farthest.reach_columns` names. Means are those of the values less the reading's origins.
     With clusters, "units" are clusters: what was randomised.
     """
     clean = clean_tree(reading) if reading.cluster is None else cluster_tree(reading)
@@ -123,6 +124,7 @@ def _statistics(reading: Reading, i: int, bound: BoundMetric) -> list[exp.Expr]:
         chosen.append(named(exp.Sum(this=off), f"m{i}_off"))
     if bound.metric.kind == "mean" and reading.cluster is None:
         chosen += [named(kind(this=values[0].copy()), f"m{i}_{name}") for kind, name in _EXTREMES]
+    chosen += reach_columns(i, bound)
     if i in reading.limits:
         chosen.append(named(exp.Sum(this=column(f"k{i}")), f"m{i}_held"))
     letters = "u" if reading.cluster is None else "uh"

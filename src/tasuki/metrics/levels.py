@@ -19,11 +19,15 @@ _FRACTIONS = ("FLOAT", "DOUBLE", "REAL")
 
 def clean_tree(reading: Reading) -> exp.Select:
     """A row for each unit: `arm`, `s{k}`, the numbers of each metric as `y{i}_{j}`, and with a unit `mixed`."""
+    return _clean(reading, raw_tree(reading))
+
+
+def raw_tree(reading: Reading) -> exp.Select:
+    """A row for each unit with its raw numbers, `v{i}_{j}`: what `Reading.units` may hold instead."""
     if reading.units is not None:
-        return _clean(reading, exp.select(exp.Star()).from_(reading.units.copy()))
+        return exp.select(exp.Star()).from_(reading.units.copy())
     rows = rows_level(reading)
-    level = exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
-    return _clean(reading, level)
+    return exp.select(exp.Star()).from_(rows.subquery("r")) if reading.unit is None else _units(reading, rows)
 
 
 def units_tree(reading: Reading) -> exp.Select:

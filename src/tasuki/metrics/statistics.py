@@ -27,6 +27,8 @@ class Sample:
         limits: The ends of a winsorised metric, the same in every arm.
         lacking: By variable, units with a value that lack this covariate; empty where it is not known.
         having: By variable, units with a value that have it.
+        reach: The largest |numerator| and |denominator| of a ratio (see `tasuki.metrics.farthest`).
+        farthest: Numerator and denominator of the unit farthest from the arm's ratio, where it was looked for.
     """
 
     moments: Moments
@@ -40,6 +42,8 @@ class Sample:
     limits: Limits | None = None
     lacking: tuple[int, ...] = ()
     having: tuple[int, ...] = ()
+    reach: tuple[float, float] | None = None
+    farthest: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,10 @@ class Statistics:
 
 
 def added(parts: Sequence[Statistics]) -> Statistics:
-    """What shards of one experiment say together. No unit may be in two of them; quantiles and values are lost."""
+    """What shards of one experiment say together. No unit may be in two of them.
+
+    Quantiles, values and the farthest units are lost.
+    """
     cells: dict[tuple[str, tuple[str, str] | None], Cell] = {}
     for cell in (cell for part in parts for cell in part.cells):
         key = (cell.arm, cell.segment)
@@ -95,6 +102,11 @@ def added(parts: Sequence[Statistics]) -> Statistics:
     return Statistics(tuple(ordered), several, armless, unitless, dict(varying))
 
 
+def limits_in(statistics: Statistics) -> dict[int, Limits]:
+    """By metric, the ends that winsorised units were held within."""
+    return {i: one.limits for i, one in enumerate(statistics.cells[0].samples) if one.limits is not None}
+
+
 def _together(one: Cell, other: Cell) -> Cell:
     samples = tuple(_joined(a, b) for a, b in zip(one.samples, other.samples, strict=True))
     return Cell(one.arm, one.segment, one.units + other.units, samples)
@@ -106,7 +118,9 @@ def _joined(one: Sample, other: Sample) -> Sample:
     counts = {name: getattr(one, name) + getattr(other, name) for name in ("lost", "off", "varying", "held")}
     lacking, having = (_both(getattr(one, name), getattr(other, name)) for name in ("lacking", "having"))
     joined = Sample(one.moments + other.moments, **counts, extremes=extremes, limits=one.limits or other.limits)
-    return replace(joined, lacking=lacking, having=having)
+    reaches = [each.reach for each in (one, other) if each.reach is not None]
+    reach = (max(top for top, _ in reaches), max(below for _, below in reaches)) if reaches else None
+    return replace(joined, lacking=lacking, having=having, reach=reach)
 
 
 def _both(one: tuple[int, ...], other: tuple[int, ...]) -> tuple[int, ...]:
@@ -153,9 +167,8 @@ def statistics_from(document: Mapping[str, Any]) -> Statistics:
 def _sample_from(document: Mapping[str, Any]) -> Sample:
     kept = document["moments"]
     moments = Moments(kept["n"], tuple(kept["means"]), tuple(tuple(row) for row in kept["covariances"]))
-    told = {
-        name: None if document[name] is None else tuple(document[name]) for name in ("quantiles", "extremes", "limits")
-    }
+    kinds = ("quantiles", "extremes", "limits", "reach", "farthest")
+    told = {name: None if document.get(name) is None else tuple(document[name]) for name in kinds}
     known = {name: tuple(document.get(name, ())) for name in ("lacking", "having")}
     return Sample(**{**document, "moments": moments, **told, **known, "values": None})
 
@@ -189,7 +202,9 @@ def _sample(reading: Reading, i: int, row: Mapping[str, Any]) -> Sample:
     )
     lowest, highest = row.get(f"m{i}_low"), row.get(f"m{i}_high")
     extremes = None if lowest is None or highest is None else (float(lowest), float(highest))
-    return replace(known, moments=Moments(n, means, covariances), extremes=extremes)
+    top, below = row.get(f"m{i}_x0"), row.get(f"m{i}_x1")
+    reach = None if top is None or below is None else (float(top), float(below))
+    return replace(known, moments=Moments(n, means, covariances), extremes=extremes, reach=reach)
 
 
 def _number(value: Any) -> float:

@@ -51,7 +51,7 @@ def limits_tree(reading: Reading) -> exp.Select | None:
     chosen = [
         named(quantile_of(column(f"y{i}_0"), cap.amount), f"q{i}_{end}")
         for i, bound in enumerate(reading.metrics)
-        for end, cap in _caps(bound)
+        for end, cap in caps_of(bound)
         if cap is not None and cap.is_quantile
     ]
     if not chosen:
@@ -69,12 +69,14 @@ def read_limits(reading: Reading, row: Mapping[str, Any]) -> dict[int, Limits]:
         if bound.metric.winsor is None:
             continue
         low, high = (
-            None if cap is None else row[f"q{i}_{end}"] if cap.is_quantile else cap.amount for end, cap in _caps(bound)
+            None if cap is None else row[f"q{i}_{end}"] if cap.is_quantile else cap.amount
+            for end, cap in caps_of(bound)
         )
         found[i] = (None if low is None else float(low), None if high is None else float(high))
     return found
 
 
-def _caps(bound: BoundMetric) -> Sequence[tuple[str, Cap | None]]:
+def caps_of(bound: BoundMetric) -> Sequence[tuple[str, Cap | None]]:
+    """The ends of a metric, each with how it is called in the row of `limits_tree`."""
     winsor = bound.metric.winsor or Winsor()
     return (("low", winsor.lower), ("high", winsor.upper))

@@ -97,6 +97,10 @@ class Warehouse:
         """Writes the answer to a tree into a new Parquet file."""
         self._answer(tree, lambda relation: relation.write_parquet(str(path), compression="zstd"))
 
+    def numbered(self, path: Path) -> exp.Table:
+        """A Parquet file whose rows have their position as `file_row_number`."""
+        return _reader("read_parquet", [str(path)], file_row_number=exp.true())
+
     def materialize(self, tree: exp.Expr) -> exp.Table:
         """The answer to a tree as a table that later trees can name; it lives as long as the connection."""
         name = f"made {next(self._names)}"
@@ -330,7 +334,7 @@ class Warehouse:
         return Invalid(f"the data cannot be read: {_first_lines(error)}", expected="a whole file, as it was written")
 
 
-def _reader(function: str, paths: list[str], **options: exp.Expr) -> exp.Expr:
+def _reader(function: str, paths: list[str], **options: exp.Expr) -> exp.Table:
     files = exp.Array(expressions=[_text(path) for path in paths])
     named = [exp.PropertyEQ(this=exp.to_identifier(key), expression=value) for key, value in options.items()]
     return exp.Table(this=exp.Anonymous(this=function, expressions=[files, *named]))
