@@ -7,6 +7,7 @@ import shutil
 import signal
 import tempfile
 import time
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from tasuki.actions.exposed import Increments, Question, Seen, measure_experimen
 from tasuki.errors import Invalid
 from tasuki.metrics.metric import Cap, Covariate, Metric, Winsor
 from tasuki.store.increments import MANIFEST, read_kept
-from tasuki.warehouse import Warehouse
+from tasuki.warehouse import Warehouse, open_engine
 
 FIRST = date(2026, 4, 1)
 DAYS = 4
@@ -387,3 +388,78 @@ def test_killed_before_the_pointer_moved_the_old_state_is_there(tmp_path: Path) 
     assert len(list(logs.kept().glob("*.parquet"))) == 4
     assert_same(logs.seen(after(7)), logs.seen(after(7), "ignore"))
     assert len(list(logs.kept().glob("*.parquet"))) == 2
+
+
+def assert_same_path(found: Seen, right: Seen) -> None:
+    """The same days, and in each arm the same means and covariances at the end of each."""
+    (mine,), (judge,) = found.paths, right.paths
+    # Where days are kept, a day has a point as well on which only others than exposed units did something.
+    known = dict(judge.days)
+    assert {day for day, _ in mine.days} <= set(known)
+    names = [one.metric.name for one in judge.metrics]
+    for day, one in mine.days:
+        other = known[day]
+        totals = {cell.arm: cell for cell in other.cells if cell.segment is None}
+        assert {cell.arm: cell.units for cell in one.cells} == {arm: cell.units for arm, cell in totals.items()}
+        for cell in one.cells:
+            for bound, sample in zip(mine.metrics, cell.samples, strict=True):
+                moments = totals[cell.arm].samples[names.index(bound.metric.name)].moments
+                assert sample.moments.n == moments.n
+                np.testing.assert_allclose(sample.moments.means, moments.means, rtol=1e-9, atol=1e-9)
+                np.testing.assert_allclose(sample.moments.covariances, moments.covariances, rtol=1e-9, atol=1e-6)
+
+
+PLAIN = ("sum", "ratio", "bought")
+"""Metrics whose days do not depend on what is known later: no ends at a quantile, no stand-in for a covariate."""
+
+
+def plainly(folder: Path, link: str) -> Logs:
+    logs = Logs(folder, link)
+    logs.metrics = tuple(one for one in logs.metrics if one.name in PLAIN)
+    return logs
+
+
+@settings(
+    max_examples=8,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow],
+)
+@given(
+    st.lists(EXPOSED, min_size=6, max_size=30),
+    st.lists(HAPPENED, max_size=60),
+    st.sampled_from(["unit", "exposure"]),
+)
+def test_the_path_of_days_is_the_same_where_nothing_is_kept(exposed: list[Any], happened: list[Any], link: str) -> None:
+    # No file is late and each unit is in one arm: days that were told once stay as they were told where days are kept.
+    exposed = [(unit, "by unit", at, 0) for unit, _, at, _ in exposed]
+    with tempfile.TemporaryDirectory() as folder:
+        logs = plainly(Path(folder), link)
+        for run in range(DAYS):
+            delivered(logs, exposed, [(*one[:3], 0, *one[4:]) for one in happened], run)
+        try:
+            right = logs.seen(FIRST + timedelta(days=DAYS + 1))
+        except Invalid:
+            return
+        assert_same_path(logs.seen(FIRST + timedelta(days=DAYS + 1), "ignore"), right)
+
+
+def test_spark_and_clusters_have_a_path_of_days(tmp_path: Path, spark: str) -> None:
+    logs = plainly(tmp_path, "unit")
+    for day in range(3):
+        add_day(logs, day, np.random.default_rng(day))
+    right = logs.seen(after(3))
+    engine = open_engine(spark, logs.tables)
+    try:
+        question = Question("ab2", logs.metrics, 0.05, after(3), increments="use")
+        found = measure_experiment(engine, tmp_path / "none", logs.tables, question)
+    finally:
+        engine.close()
+    assert_same_path(found, right)
+    assert len(found.paths[0].days) == 3
+    assert not (tmp_path / "none").exists()
+    logs.metrics = tuple(replace(one, unit="exposure", cluster="user") for one in logs.metrics)
+    (grown,) = logs.seen(after(3)).paths
+    assert [day for day, _ in grown.days] == [day for day, _ in right.paths[0].days]
+    units = {cell.arm: cell.units for cell in grown.days[0][1].cells}
+    assert units == {cell.arm: cell.units for cell in right.paths[0].days[0][1].cells if cell.segment is None}

@@ -11,6 +11,7 @@ from tasuki.actions.spread import histograms_of
 from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.comparison import Comparison
+from tasuki.experiments.daily_path import doubts_about_days
 from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design, Method
 from tasuki.experiments.options import Named, metrics_named
 from tasuki.metrics.bins import Histogram
@@ -176,7 +177,7 @@ def compare(
     finally:
         warehouse.close()
     _require_values(statistics, design)
-    comparison = compare_arms(statistics, bound, design, (*path.concerns, *late))
+    comparison = compare_arms(statistics, bound, design, (*doubts_about_days(path.seen), *path.concerns, *late))
     return replace(path.on(comparison, design), distributions=spread)
 
 

@@ -10,7 +10,6 @@ from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.daily_path import (
     daily_effects,
     day_of,
-    doubts_about_days,
     doubts_about_step,
     is_day,
     states_by_day,
@@ -36,6 +35,9 @@ _FEW_OPEN = 0.01
 
 Days = tuple[tuple[date, Statistics], ...]
 
+Whole = tuple[Statistics, tuple[BoundMetric, ...]]
+"""What is known of all rows, and the metrics as they were bound."""
+
 
 @dataclass(frozen=True)
 class Path:
@@ -44,11 +46,13 @@ class Path:
     Args:
         days: The day, and everything that was known at its end; the last one is everything there is.
         metrics: The metrics, in the order of the statistics' samples: all but quantiles, which do not add up.
-        concerns: Days without a row, and a path that is not told day by day.
+        seen: Every day that has rows.
+        concerns: That the path is not told day by day.
     """
 
     days: Days
     metrics: tuple[BoundMetric, ...]
+    seen: tuple[date, ...]
     concerns: tuple[Concern, ...]
 
     def on(self, comparison: Comparison, design: Design) -> Comparison:
@@ -57,7 +61,7 @@ class Path:
         return replace(comparison, daily=daily_effects(self.days, self.metrics, arms, design))
 
 
-NO_PATH = Path((), (), ())
+NO_PATH = Path((), (), (), ())
 
 
 def measure_path(
@@ -65,7 +69,7 @@ def measure_path(
     tables: Sequence["exp.Expr"],
     columns: Mapping[str, str],
     asked: tuple[Asked, str],
-    whole: tuple[Statistics, tuple[BoundMetric, ...]],
+    whole: Whole,
 ) -> Path:
     """What was known at the end of each day.
 
@@ -77,26 +81,31 @@ def measure_path(
         whole: What is known of all rows.
     """
     question, time = asked
+    return path_over(engine, [with_day(one, time) for one in tables], columns, question, whole)
+
+
+def path_over(
+    engine: Engine, dated: Sequence["exp.Expr"], columns: Mapping[str, str], question: Asked, whole: Whole
+) -> Path:
+    """As `measure_path`, over tables whose rows have their day as a column (`tasuki.metrics.path.DAY`)."""
     statistics, bound = whole
     if len({cell.arm for cell in statistics.cells}) > MOST_ARMS:
         return NO_PATH
     kept = [i for i, one in enumerate(bound) if one.metric.kind != "quantile"]
     plain = replace(question, segments=(), metrics=tuple(bound[i].metric for i in kept), most_values=0)
-    cells = [cell for cell in statistics.cells if cell.segment is None]
     limits = {kept.index(i): one for i, one in limits_in(statistics).items()}
-    dated = {**columns, DAY: "BIGINT"}
     overall = fills_of(statistics, bound, is_filled=True)
     fills = {(kept.index(i), j): fill for (i, j), fill in overall.items()}
-    readings = [read(engine, with_day(one, time), dated, plain).within(limits).filled(fills) for one in tables]
+    readings = [read(engine, one, {**columns, DAY: "BIGINT"}, plain).within(limits).filled(fills) for one in dated]
     known = _day_by_day(engine, readings) if question.cluster else _at_once(engine, readings)
-    seen = [day for day, _ in known]
+    seen = tuple(day for day, _ in known)
     step = step_days(seen)
-    metrics = readings[0].metrics
     points = thinned(known, step)
     if points:
+        cells = [cell for cell in statistics.cells if cell.segment is None]
         everything = Statistics(tuple(_without_values(cell, kept) for cell in cells))
         points = (*points[:-1], (points[-1][0], everything))
-    return Path(points, metrics, (*doubts_about_days(seen), *doubts_about_step(seen, step)))
+    return Path(points, readings[0].metrics, seen, doubts_about_step(seen, step))
 
 
 def doubts_about_window(engine: Engine, table: "exp.Expr", asked: Asked) -> tuple[Concern, ...]:

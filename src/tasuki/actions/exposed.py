@@ -9,6 +9,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import Literal
 
+from tasuki.actions.daily import path_over
+from tasuki.actions.exposed_days import exposed_days
 from tasuki.actions.increments import Asking, Grown, can_grow, grow, require_segments
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Fault, Invalid
@@ -16,7 +18,7 @@ from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.daily_path import daily_effects, doubts_about_days, doubts_about_outside, whole_days
 from tasuki.experiments.design import Design
 from tasuki.metrics.bound import BoundMetric
-from tasuki.metrics.exposed import ARM, PRESENT, UNIT, exposed_table, link_of
+from tasuki.metrics.exposed import ARM, PRESENT, UNIT, dated_exposed_table, exposed_table, link_of
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
@@ -98,17 +100,10 @@ def measure_experiment(engine: Engine, folder: Path, tables: Mapping[str, str], 
                 question.increments == "rebuild",
             )  # fmt: skip
             grown = grow(engine, folder / _name(question.experiment, group[0]), asking)
-            statistics, bound = grown.statistics, grown.metrics
-            paths.append(grown)
         else:
-            columns = engine.columns(source_of(group[0].table or ""))
-            table = exposed_table(group[0], question.experiment, columns)
-            require_segments(question.segments, columns, group[0].table or "")
-            cluster = group[0].cluster
-            unit = UNIT if cluster is None else group[0].unit
-            asked = Asked(ARM, unit, question.segments, group, PRESENT, None if cluster is None else UNIT)
-            statistics, bound = measure(engine, table, columns, asked, question.alpha)
-        parts.update({one.metric.name: (statistics, i, one) for i, one in enumerate(bound)})
+            grown = _read_whole(engine, question, group)
+        paths.append(grown)
+        parts.update({one.metric.name: (grown.statistics, i, one) for i, one in enumerate(grown.metrics)})
     chosen = [parts[metric.name] for metric in question.metrics]
     first = chosen[0][0]
     cells = tuple(
@@ -122,6 +117,21 @@ def measure_experiment(engine: Engine, folder: Path, tables: Mapping[str, str], 
         tuple(paths),
         (*doubts, *_doubts_about_days(paths, question)),
     )
+
+
+def _read_whole(engine: Engine, question: Question, group: tuple[Metric, ...]) -> Grown:
+    """What every row says, and the path of days by one query more, where the metrics' rows have a time."""
+    metric = group[0]
+    columns = engine.columns(source_of(metric.table or ""))
+    require_segments(question.segments, columns, metric.table or "")
+    unit, cluster = (UNIT, None) if metric.cluster is None else (metric.unit, UNIT)
+    asked = Asked(ARM, unit, question.segments, group, PRESENT, cluster)
+    whole = measure(engine, exposed_table(metric, question.experiment, columns), columns, asked, question.alpha)
+    exposed = exposed_days(engine, question.experiment)
+    if metric.time is None:
+        return Grown(*whole, (), exposed, (), exposed)
+    path = path_over(engine, [dated_exposed_table(metric, question.experiment, columns)], columns, asked, whole)
+    return Grown(*whole, path.days, path.seen, path.concerns, exposed)
 
 
 def _doubts_about_days(paths: Sequence[Grown], question: Question) -> tuple[Concern, ...]:

@@ -77,7 +77,7 @@ def _dropped(sample: Sample, bound: BoundMetric) -> tuple[Estimate, dict[str, An
     rest = _two(sample.moments, pair).less(Moments(1, (over, under), ((0.0, 0.0), (0.0, 0.0))))
     if not rest.means[1]:
         return None
-    return _ratio(rest), {"value": over, "under": under, "case": "ratio"}
+    return _ratio(rest), {"value": over, "under": under}
 
 
 def _carried(
@@ -101,7 +101,10 @@ def _carried(
             f"(p = {after.p_value:.2g}). Look at the unit, and cap such values in the metric's declaration.",
             {
                 "metric": bound.metric.name,
-                **dropped,
+                "arm": dropped["arm"],
+                "value": dropped["value"],
+                "under": dropped.get("under"),
+                "case": "ratio" if "under" in dropped else "",
                 "effects": [before.effect, after.effect],
                 "p": [before.p_value, after.p_value],
             },

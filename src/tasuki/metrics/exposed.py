@@ -1,10 +1,11 @@
 """Events joined to the exposures of an experiment: the table that a declared metric is compared on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from tasuki.metrics.metric import Metric
+from tasuki.metrics.path import DAY, day_tree
 from tasuki.metrics.window import moment_later
 
 ARM, UNIT, PRESENT = "tasuki arm", "tasuki unit", "tasuki row"
@@ -61,6 +62,49 @@ def exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -
         .join(events.subquery("m"), on=condition, join_type="left")
     )
     return joined.subquery("joined")
+
+
+def dated_exposed_table(metric: Metric, experiment: str, columns: Mapping[str, str]) -> exp.Subquery:
+    """The same with the day that each row counts from, as `tasuki.metrics.path.DAY`, and a row more for each exposure.
+
+    A unit is there from the day of its first exposure on, with 0 events; an event counts from its own day, but not
+    before the unit is there.
+
+    Args:
+        metric: As for `exposed_table`, with a column of time.
+        experiment: Whose exposures count.
+        columns: The columns of the metric's table.
+    """
+    names = [UNIT, ARM, *columns, PRESENT]
+    own = day_tree(_column(metric.time or "", "j"))
+    there = day_tree(_column("there", "f"))
+    from_day = exp.Greatest(this=own, expressions=[there])
+    same = exp.NullSafeEQ(this=_column(UNIT, "j"), expression=_column("unit", "f"))
+    of_units = _firsts(experiment, ("unit",)).subquery("f")
+    events = (
+        exp.select(*(_column(name, "j") for name in names), _named(from_day, DAY))
+        .from_(_aliased(exposed_table(metric, experiment, columns), "j"))
+        .join(of_units, on=same, join_type="inner")
+    )
+    blank = [_named(exp.Null(), name) for name in (*columns, PRESENT)]
+    coming = [_named(_column("unit", "f"), UNIT), _named(_column("arm", "f"), ARM), *blank, _named(there.copy(), DAY)]
+    exposures = exp.select(*coming).from_(_firsts(experiment, ("unit", "arm")).subquery("f"))
+    return exp.union(events, exposures, distinct=False).subquery("dated")
+
+
+def _firsts(experiment: str, keys: Sequence[str]) -> exp.Select:
+    """The first exposure of each unit (and arm), as `there`."""
+    chosen = [_column(name, "e") for name in keys]
+    first = _named(exp.Min(this=_column("at", "e")), "there")
+    mine = exp.EQ(this=_column("experiment", "e"), expression=exp.Literal.string(experiment))
+    return (
+        exp.select(*chosen, first).from_(_table(EXPOSURES, "e")).where(mine).group_by(*(one.copy() for one in chosen))
+    )
+
+
+def _aliased(table: exp.Subquery, alias: str) -> exp.Subquery:
+    table.set("alias", exp.TableAlias(this=exp.to_identifier(alias)))
+    return table
 
 
 def _table(name: str, alias: str) -> exp.Table:

@@ -24,17 +24,17 @@ NO_DAY = -1_000_000
 """The day of a row without a time: it counts from before any other."""
 
 
-def day_tree(time: str) -> exp.Expr:
+def day_tree(moment: exp.Expr) -> exp.Expr:
     """The day (UTC) of a moment, as a number; `NO_DAY` without one."""
     epoch = exp.cast(exp.Literal.string("1970-01-01"), exp.DType.DATE)
-    moment = exp.cast(column(time), exp.DType.DATE)
-    days = exp.DateDiff(this=moment, expression=epoch, unit=exp.Var(this="DAY"))
+    day = exp.cast(moment.copy(), exp.DType.DATE)
+    days = exp.DateDiff(this=day, expression=epoch, unit=exp.Var(this="DAY"))
     return exp.func("coalesce", days, exp.Literal.number(NO_DAY))
 
 
 def with_day(table: exp.Expr, time: str) -> exp.Subquery:
     """The table with the day of each row as a column more, `DAY`."""
-    return exp.select(exp.Star(), named(day_tree(time), DAY)).from_(table.copy()).subquery("dated")
+    return exp.select(exp.Star(), named(day_tree(column(time)), DAY)).from_(table.copy()).subquery("dated")
 
 
 def path_question(reading: Reading) -> Reading:
