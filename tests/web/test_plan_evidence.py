@@ -14,7 +14,7 @@ LATER = ("sequential", "looks", "exclusions", "label_delay_days", "first_day", "
 def shown(record: dict, language: str) -> str:
     texts = Texts(language)
     template = environment().get_template("evidence/experiment_plan.html")
-    return template.render(record=record, t=texts, fmt=Formats(language))
+    return template.render(record=record, t=texts, fmt=Formats(language), metric_title=str)
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tasuki.web.board import BoardChoice, build_board, card_of, stage_entered_at
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import command_in, needs_of
-from tasuki.web.readings import offline_verdict
+from tasuki.web.readings import is_absolute, offline_verdict
 from tasuki.web.story import build_story
 
 PLAYBOOK = default_playbook()
@@ -215,3 +215,47 @@ def test_an_interval_lies_on_its_strip_in_order_and_zero_in_the_middle(interval)
 def test_an_interval_that_could_not_be_computed_is_not_drawn() -> None:
     assert strip(None, 0.1, 0.2, 1.0) is None
     assert reach_of([None, None]) == 1.0
+
+
+def offered(name: str, days_ago: float, **changes) -> IdeaState:
+    """An idea whose hypothesis was offered so long ago."""
+    offer = Offer("hypothesis", "investigation", "aoi", NOW - timedelta(days=days_ago), None, "", ())
+    return idea(name, offer=replace(offer, **changes))
+
+
+def test_the_board_says_what_waits_for_whom_over_all_flows() -> None:
+    states = [
+        offered("idea-1", 3.0),
+        offered("idea-2", 5.0),
+        replace(offered("idea-3", 9.0, to_member="haru"), flow="analysis", stages=("hypothesis", "investigation")),
+        offered("idea-4", 1.0, to_member="haru", picked_up_by="haru"),
+        idea("idea-5"),
+    ]
+    board = build_board(shelf_of(states), PLAYBOOK, "planner_maker_evaluator", BoardChoice("model"), NOW)
+    assert [(one.member, one.roles, one.count) for one in board.waits] == [("haru", (), 2), (None, ("analyst",), 2)]
+    assert [one.days for one in board.waits] == pytest.approx([9.0, 5.0])
+
+
+def test_nobody_is_told_to_pick_up_what_they_have_offered_themselves() -> None:
+    state = offered("idea-1", 3.0)
+    waiting = [work_of(TEAM[name], [state], PLAYBOOK, NOW, TEAM.values()).to_pick_up for name in ("aoi", "haru", "ren")]
+    assert [len(one) for one in waiting] == [0, 1, 0]
+    needs = needs_of(state, Act("aoi", NOW, PLAYBOOK, TEAM))
+    assert needs is not None
+    assert needs.receivers == ("haru",)
+
+
+def test_one_person_who_does_everything_picks_up_their_own() -> None:
+    alone = next(name for name, one in PLAYBOOK.formations.items() if one.one_person)
+    state = replace(offered("idea-1", 3.0), formation=alone)
+    role = PLAYBOOK.formations[alone].roles_for("model", "investigation")[0]
+    member = Member("aoi", (role,), "ja", "葵")
+    assert len(work_of(member, [state], PLAYBOOK, NOW).to_pick_up) == 1
+
+
+@pytest.mark.parametrize(("effect", "expected"), [(0.031, False), (0.00062, True), (None, False)])
+def test_a_decision_typed_in_the_metrics_unit_is_told_from_a_relative_one(effect, expected) -> None:
+    row = {"metric": "install_rate", "segment": None, "effect": 0.000623, "relative": 0.031}
+    decision = {"metric": "install_rate", "effect": effect}
+    assert is_absolute(decision, {"results": [row]}) is expected
+    assert not is_absolute(decision, None)

@@ -85,6 +85,25 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Wait:
+    """Somebody or something that ideas wait for, over all flows: a member, anyone of these roles, or an A/B slot.
+
+    Args:
+        member: Whom they wait for; None where it is a role or a slot.
+        roles: Whose turn it is where nobody is named; empty for a slot.
+        count: How many ideas wait.
+        days: How long the first of them has waited; None for a slot.
+        slot_from: The first day of the next slot.
+    """
+
+    member: str | None
+    roles: tuple[str, ...]
+    count: int
+    days: float | None = None
+    slot_from: date | None = None
+
+
+@dataclass(frozen=True)
 class Board:
     """Everything on the board's page."""
 
@@ -96,6 +115,7 @@ class Board:
     columns: tuple[Column, ...]
     ended: tuple[Ended, ...]
     ended_total: int
+    waits: tuple[Wait, ...] = ()
 
     @property
     def active(self) -> int:
@@ -126,7 +146,22 @@ def build_board(shelf: Shelf, playbook: Playbook, formation: str, choice: BoardC
         columns=_columns([state for state in active if state.flow == flow.name], flow, playbook, formation, now),
         ended=ended,
         ended_total=total,
+        waits=_waits(active, playbook, now),
     )
+
+
+def _waits(active: Sequence[IdeaState], playbook: Playbook, now: datetime) -> tuple[Wait, ...]:
+    """Whom and what ideas wait for, the longest wait first and slots last."""
+    days: dict[tuple[str | None, tuple[str, ...]], list[float]] = {}
+    for state in active:
+        waiting = waiting_of(state, playbook, now)
+        if waiting is not None:
+            key = (waiting.member, () if waiting.member else waiting.roles)
+            days.setdefault(key, []).append(waiting.days)
+    people = [Wait(member, roles, len(spans), max(spans)) for (member, roles), spans in days.items()]
+    slots = [first for state in active if (first := _slot_from(state)) is not None]
+    slot = (Wait(None, (), len(slots), slot_from=min(slots)),) if slots else ()
+    return (*sorted(people, key=lambda one: -(one.days or 0.0)), *slot)
 
 
 def _is_asked_for(state: IdeaState, choice: BoardChoice, playbook: Playbook) -> bool:

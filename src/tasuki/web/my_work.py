@@ -1,6 +1,6 @@
 """One member's work as a value: what waits for them, what they have, what they offered, and the debts they owe."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,12 +44,22 @@ class Work:
         return len(self.to_judge) + len(self.to_pick_up)
 
 
-def work_of(member: Member, states: Sequence[IdeaState], playbook: Playbook, now: datetime) -> Work:
-    """The member's work over all ideas."""
+def work_of(
+    member: Member, states: Sequence[IdeaState], playbook: Playbook, now: datetime, team: Collection[Member] = ()
+) -> Work:
+    """The member's work over all ideas.
+
+    Args:
+        member: Whose work it is.
+        states: The ideas.
+        playbook: The team's stages and formations.
+        now: The moment.
+        team: Everyone, for whether another could receive what the member has offered.
+    """
     active = [state for state in states if state.status == "active"]
     held = [state for state in active if state.holder == member.name]
     judging = [state for state in active if state.offer and state.offer.picked_up_by == member.name]
-    open_to_me = [state for state in active if _may_pick_up(member, state, playbook)]
+    open_to_me = [state for state in active if _may_pick_up(member, state, playbook, team)]
 
     def tasks(chosen: Sequence[IdeaState], verb: str) -> tuple[Task, ...]:
         made = [_task(state, playbook, now, verb, member.name) for state in chosen]
@@ -64,9 +74,11 @@ def work_of(member: Member, states: Sequence[IdeaState], playbook: Playbook, now
     )
 
 
-def _may_pick_up(member: Member, state: IdeaState, playbook: Playbook) -> bool:
+def _may_pick_up(member: Member, state: IdeaState, playbook: Playbook, team: Collection[Member]) -> bool:
     offer = state.offer
     if offer is None or offer.picked_up_by is not None:
+        return False
+    if offer.offered_by == member.name and offer.to_stage != CASE and not _may_receive_own(state, playbook, team):
         return False
     if offer.to_member is not None:
         return offer.to_member == member.name
@@ -74,6 +86,16 @@ def _may_pick_up(member: Member, state: IdeaState, playbook: Playbook) -> bool:
         return state.owner == member.name
     formation = playbook.formations.get(state.formation)
     return formation is not None and bool(set(member.roles) & set(formation.roles_for(state.flow, offer.to_stage)))
+
+
+def _may_receive_own(state: IdeaState, playbook: Playbook, team: Collection[Member]) -> bool:
+    """Whether four eyes cannot be asked for: one person does all, or one role has both stages and nobody else."""
+    formation, offer = playbook.formations.get(state.formation), state.offer
+    if formation is None or offer is None:
+        return False
+    givers, takers = (set(formation.roles_for(state.flow, stage)) for stage in (offer.from_stage, offer.to_stage))
+    others = any(takers & set(one.roles) for one in team if one.name != offer.offered_by)
+    return formation.one_person or (givers == takers and not others)
 
 
 def _task(state: IdeaState, playbook: Playbook, now: datetime, verb: str, member: str) -> Task:

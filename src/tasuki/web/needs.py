@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tasuki.flow.checks import CHECKS, RUNNING
-from tasuki.flow.plan import Contract, Requirement
+from tasuki.flow.plan import CASE, Contract, Requirement
 from tasuki.flow.relay import check_results, contract_of, lacking_evidence
 from tasuki.flow.rights import Act, receivers
 from tasuki.flow.state import EvidenceEntry, IdeaState
@@ -65,12 +65,21 @@ def needs_of(state: IdeaState, act: Act) -> Needs | None:
     return Needs(
         from_stage=state.stage,
         to_stage=state.next_stage(),
-        receivers=receivers(state, act, state.next_stage()),
+        receivers=_others(state, act),
         pieces=tuple(_piece(state, contract, one) for one in contract.requirements),
         checks=_check_lines(state, act, contract),
         question=contract.question,
         offer_command=f"tasuki handoff offer {state.idea} --as {state.holder}",
     )
+
+
+def _others(state: IdeaState, act: Act) -> tuple[str, ...]:
+    """Who may receive it, without the one who gives it: nobody accepts their own offer where another could."""
+    able = receivers(state, act, state.next_stage())
+    if state.next_stage() == CASE or act.playbook.formations[state.formation].one_person:
+        return able
+    giver = state.offer.offered_by if state.offer else state.holder
+    return tuple(name for name in able if name != giver) or able
 
 
 def _piece(state: IdeaState, contract: Contract, requirement: Requirement) -> Piece:

@@ -138,7 +138,7 @@ def show_my_work(request: AnyRequest) -> Response[str]:
     if not name:
         return page(request, workspace, "no_members.html", {"members": members, "place": "my_work"})
     ideas = ideas_at_work(workspace.ledger.shelf())
-    work = work_of(members[name], ideas, workspace.playbook, workspace.clock())
+    work = work_of(members[name], ideas, workspace.playbook, workspace.clock(), members.values())
     context = {"work": work, "member": members[name], "members": members, "place": "my_work"}
     return page(request, workspace, "my_work.html", context)
 

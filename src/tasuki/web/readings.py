@@ -29,6 +29,21 @@ def offline_verdict(difference: Mapping[str, Any]) -> Reading | None:
     return "better" if (low > 0) == (name in _HIGHER_IS_BETTER) else "worse"
 
 
+def is_absolute(decision: Mapping[str, Any], comparison: Mapping[str, Any] | None) -> bool:
+    """Whether a decision's effect is in the metric's unit: a relative one is meant, but people type what they see.
+
+    Args:
+        decision: A `Decision` as JSON values.
+        comparison: The `ComparisonReport` it rests on, where there is one.
+    """
+    effect = decision["effect"]
+    rows = [] if comparison is None else comparison["results"]
+    row = next((one for one in rows if one["metric"] == decision["metric"] and one["segment"] is None), None)
+    if row is None or effect is None or row["effect"] is None or row["relative"] is None:
+        return False
+    return bool(abs(effect - row["effect"]) < abs(effect - row["relative"]))
+
+
 def fault_titles(name: str) -> tuple[Titles, Titles] | None:
     """What a fault is and what to do about it; None for a name that no longer stands for one."""
     known = FAULTS.get(name)

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, lru_cache
+from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
@@ -16,6 +16,7 @@ from litestar.datastructures import Cookie
 from markupsafe import Markup
 
 from tasuki.accounts.secret import form_mark
+from tasuki.actions.told import metric_titles
 from tasuki.actions.workspace import Workspace
 from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
@@ -26,7 +27,7 @@ from tasuki.titles import Titles
 from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
-from tasuki.web.readings import concern_in, fault_titles, offline_verdict, reasons_in
+from tasuki.web.readings import concern_in, fault_titles, is_absolute, offline_verdict, reasons_in
 from tasuki.web.texts import Texts
 from tasuki.web.visitors import VISIT_COOKIE, known_of
 
@@ -93,6 +94,7 @@ def environment() -> Environment:
         "moment": from_text,
         "concern_in": concern_in,
         "offline_verdict": offline_verdict,
+        "is_absolute": is_absolute,
         "reasons_in": reasons_in,
         "parts_of": parts_of,
         "reach": reach_of,
@@ -120,6 +122,7 @@ class Words:
     """The names of things in one language, as the templates call them."""
 
     def __init__(self, workspace: Workspace, members: Mapping[str, Member], language: Language) -> None:
+        self._workspace = workspace
         self._playbook = workspace.playbook
         self._members = members
         self._language = language
@@ -151,6 +154,7 @@ class Words:
             self.question_of,
             self.said,
             self.place_of,
+            self.metric_title,
         )
         return {one.__name__: one for one in offered}
 
@@ -217,6 +221,14 @@ class Words:
             return self.kind_names(kinds)
         named = self._texts.term("field", where.replace(" ", "_"))
         return where if named == where.replace(" ", "_") else named
+
+    def metric_title(self, name: str) -> str:
+        """What the team calls a metric; its name where it declares none."""
+        return self._metric_titles.get(name) or name
+
+    @cached_property
+    def _metric_titles(self) -> Mapping[str, str]:
+        return metric_titles(self._workspace, self._language)
 
     def _contract(self, handoff: HandOff) -> Contract | None:
         return self._playbook.contracts.get((handoff.from_stage, handoff.to_stage)) or next(
