@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.abc import MetaPathFinder
@@ -36,10 +37,19 @@ class Exposure(NamedTuple):
 
 _REPEATED = ["experiment", "model", "arm", "version", "reason"]
 """The columns that hold few distinct values; the others gain nothing from a dictionary and would pay for it."""
-
+_FORM: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    "use_dictionary": _REPEATED,
+    "write_statistics": ["at", *_REPEATED],
+}
 
 ROWS_AT_ONCE = 512
 """So many rows become Arrow together: few enough that they are still in the processor's cache."""
+
+
+ROWS_AT_A_STRETCH = 1024
+"""So many rows are compressed without a rest where there are rests: two or three milliseconds."""
 
 
 class Gathered:
@@ -72,12 +82,13 @@ class Gathered:
             self._rows = []
 
 
-def write_segment(final: Path, table: Any) -> None:
+def write_segment(final: Path, table: Any, *, rest_s: float = 0.0) -> None:
     """Writes exposures as one segment and waits until it is on the disk.
 
     Args:
         final: The segment's file.
         table: An Arrow table, as `table_of` makes it.
+        rest_s: Seconds of rest after each thousand rows, so that the processor is not taken from requests for long.
 
     Raises:
         OSError: When the disk refuses; then nothing of the segment is left.
@@ -87,14 +98,11 @@ def write_segment(final: Path, table: Any) -> None:
     draft = draft_of(final)
     try:
         with draft.open("wb") as file:
-            pq.write_table(
-                table,
-                file,
-                compression="zstd",
-                compression_level=1,
-                use_dictionary=_REPEATED,
-                write_statistics=["at", *_REPEATED],
-            )
+            with pq.ParquetWriter(file, table.schema, **_FORM) as writer:
+                size = ROWS_AT_A_STRETCH if rest_s else max(table.num_rows, 1)
+                for start in range(0, table.num_rows, size):
+                    writer.write_table(table.slice(start, size))
+                    time.sleep(rest_s)
             file.flush()
             os.fsync(file.fileno())
         draft.rename(final)
