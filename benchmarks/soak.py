@@ -4,8 +4,9 @@
 
 Rows differ all the time, a share of them is faulty, and a version is published now and then. Memory is
 sampled after the first tenth; its slope comes with a 95 % interval, from the lowest level in each of ten parts of the
-time: what is held between segments, since building one takes some megabytes for a moment. Below some minutes the slope
-says little: the first growth of a warm process is still in it. Faulty rows must be refused, and nothing else.
+time: what is held between segments, since building one takes some megabytes for a moment. The bar is missed when the
+whole interval lies above 0. Below some minutes the slope says little: the first growth of a process is still in it.
+Faulty rows must be refused, and nothing else.
 """
 
 import argparse
@@ -150,11 +151,13 @@ def soak(
     per_hour, low, high = slope(hours, levels)
     failures = [one for client in clients for one in client.failures]
     answered = sum(client.answered for client in clients)
-    print(f"{answered:,} requests in {options.seconds} s, {swaps} publications, {len(failures)} failed")
+    print(f"{answered:,} requests in {options.seconds} s, {swaps} publications")
     print(f"lowest memory in each tenth of the time, MB: {', '.join(f'{level:.1f}' for level in levels)}")
     print(f"highest sample: {max(mb for _, mb in samples):.1f} MB")
     print(f"slope: {per_hour:+.1f} MB an hour (95 % interval {low:+.1f} to {high:+.1f})")
-    print("flat: the interval holds 0" if low <= 0 <= high else "NOT flat" if low > 0 else "falling")
+    print(f"{'met   ' if not failures else 'MISSED'} failed requests: {len(failures)} (none)")
+    met, lies = ("met   ", "does not lie") if low <= 0 else ("MISSED", "lies")
+    print(f"{met} flat memory: the interval of the slope {lies} above 0")
     for one in failures[:5]:
         print(one)
 

@@ -154,9 +154,14 @@ def main() -> None:
     gap_s = max(after - before for before, after in itertools.pairwise(moments))
     seconds = moments[-1] - moments[0]
     print(f"{options.swaps} swaps, {len(moments):,} answers in {seconds:.1f} s, load {os.getloadavg()[0]:.1f}")
-    print(f"failed requests: {failed}   answers that mix versions: {mixed}")
-    print(f"longest time without any answer: {gap_s * 1e3:.1f} ms")
     print(f"longest wait of one connection: {max(one.longest_s for one in connections) * 1e3:.1f} ms")
+    bars = [
+        ("failed requests", failed, failed == 0, "none"),
+        ("answers that mix versions", mixed, mixed == 0, "none"),
+        ("longest time without any answer, ms", round(gap_s * 1e3, 1), gap_s <= 0.05, "at most 50"),
+    ]
+    for name, value, met, bar in bars:
+        print(f"{'met   ' if met else 'MISSED'} {name}: {value:,} ({bar})")
 
 
 if __name__ == "__main__":

@@ -124,6 +124,19 @@ def test_replayed_rows_equal_the_ones_that_were_answered(place: LogPlace) -> Non
     assert pq.read_table(replayed).equals(pq.read_table(place.segments / "direct.parquet"))
 
 
+def test_a_segment_written_with_rests_holds_the_same_rows(place: LogPlace) -> None:
+    rows = [exposure(one) for one in range(2 * segments.ROWS_AT_A_STRETCH + 7)]
+    table = segments.table_of(rows)
+    segments.write_segment(place.segments / "at-once.parquet", table)
+    segments.write_segment(place.segments / "with-rests.parquet", table, rest_s=0.001)
+    assert pq.ParquetFile(place.segments / "with-rests.parquet").num_row_groups == 3
+    assert pq.read_table(place.segments / "with-rests.parquet").equals(
+        pq.read_table(place.segments / "at-once.parquet")
+    )
+    segments.write_segment(place.segments / "empty.parquet", table.slice(0, 0))
+    assert pq.read_table(place.segments / "empty.parquet").num_rows == 0
+
+
 def test_disk_that_refuses_fails_the_answer_and_heals(place: LogPlace, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
