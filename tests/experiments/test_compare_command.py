@@ -1,6 +1,7 @@
 """`tasuki compare` on real and on bad files: the known figures, or a clear error or concern; never a wrong number."""
 
 import json
+from math import erfc
 from pathlib import Path
 from typing import Any
 
@@ -166,12 +167,15 @@ def test_no_variance_gives_no_interval_and_says_so() -> None:
     assert found.recommendation.decision == "cannot_tell"
 
 
-def test_few_units_are_said_and_small_proportions_are_exact() -> None:
+def test_few_units_are_said_and_small_proportions_are_scored() -> None:
     data = pl.DataFrame({"arm": ["control"] * 12 + ["treatment"] * 12, "won": [0] * 11 + [1] + [1] * 9 + [0] * 3})
     found = tasuki.compare(data, variant="arm", proportions=["won"])
     assert codes(found)["too_few_units"] == "warning"
-    assert found.results[0].method == "newcombe"
-    assert found.results[0].p_value == pytest.approx(0.00276, abs=5e-4)
+    assert codes(found)["few_events"] == "warning"
+    assert found.results[0].method == "score"
+    # Of 1 and 9 in 12 each: the square root of the (n − 1) chi-squared of the table.
+    z = (9 / 12 - 1 / 12) / (2 * (10 / 24) * (14 / 24) / 12 * 24 / 23) ** 0.5
+    assert found.results[0].p_value == pytest.approx(erfc(z / 2**0.5))
     single = tasuki.compare(
         pl.DataFrame({"arm": ["control", "treatment"], "x": [1.0, 2.0]}), variant="arm", means=["x"]
     )

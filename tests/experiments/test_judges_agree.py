@@ -13,6 +13,7 @@ from scipy import stats
 
 import tasuki
 from tasuki.experiments.comparison import Comparison, Result
+from tasuki.stats.score import SMALL_COUNT
 
 SAME = 1e-9
 RUNS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -71,7 +72,6 @@ def assert_judged(found: Result, judge: Any) -> None:
 
 JUDGES = {
     "mean": (tt.Mean("y"), {"means": ["y"]}),
-    "adjusted": (tt.Mean("y", "before"), {"means": ["y"], "covariates": {"y": ["before"]}}),
     "ratio": (tt.RatioOfMeans("clicks", "views"), {"ratios": [("clicks", "views")]}),
 }
 
@@ -86,6 +86,45 @@ def test_tea_tasting_agrees_on_any_table(name: str, shape: Shape) -> None:
     for result in compared(table, **asked).results:
         if not result.method.endswith("bootstrap"):
             assert_judged(result, judged[0, int(result.treatment_arm)][name])
+
+
+ADJUSTED: dict[str, Any] = {"means": ["y"], "covariates": {"y": ["before"]}}
+
+
+@RUNS
+@given(SHAPES)
+def test_tea_tasting_adjusts_the_same_where_arms_share_their_covariates(shape: Shape) -> None:
+    half = shape.table()
+
+    # The same covariates in every arm: chance makes no difference of them, and tea-tasting's coefficient, taken over
+    # all units as one sample, is that from within the arms.
+    def arm(k: int) -> pl.DataFrame:
+        mixed = pl.col("y").shuffle(seed=shape.seed + k) * 0.5 + pl.col("before")
+        return half.with_columns(pl.lit(k).alias("arm"), (mixed + 0.2 * k * shape.scale).alias("y"))
+
+    arms = [arm(k) for k in range(shape.arms)]
+    table = pl.concat(arms)
+    judged = tt.Experiment({"y": tt.Mean("y", "before")}, variant="arm").analyze(table, control=0, all_variants=True)
+    for result in compared(table, **ADJUSTED).results:
+        if not result.method.endswith("bootstrap"):
+            assert_judged(result, judged[0, int(result.treatment_arm)]["y"])
+
+
+@RUNS
+@given(SHAPES)
+def test_tea_tasting_agrees_on_values_that_least_squares_adjusted(shape: Shape) -> None:
+    table = shape.table()
+    for result in compared(table, **ADJUSTED).results:
+        pair = table.filter(pl.col("arm").is_in([0, int(result.treatment_arm)]))
+        y, before, arm = (pair[one].to_numpy() for one in ("y", "before", "arm"))
+        away, size = before - before.mean(), before.std()
+        # Ordinary least squares of the metric on the arm and the covariate.
+        columns = np.column_stack([arm == 0, arm != 0, away / size])
+        slope = np.linalg.lstsq(columns, y - y.mean(), rcond=None)[0][2] / size
+        adjusted = pair.with_columns(pl.Series("adjusted", y - slope * away))
+        judged = tt.Experiment({"y": tt.Mean("adjusted")}, variant="arm").analyze(adjusted, control=0)
+        if not result.method.endswith("bootstrap"):
+            assert_judged(result, judged["y"])
 
 
 @RUNS
@@ -118,21 +157,34 @@ def test_welch_is_scipys(shape: Shape) -> None:
         assert (result.effect_low, result.effect_high) == pytest.approx((bounds.low, bounds.high), abs=SAME * half)
 
 
+def score_of(mine: np.ndarray, control: np.ndarray) -> float:
+    """The p-value of equal proportions: the pooled z with n − 1, and the normal whose skewed twin it is."""
+    n, (n_c, n_t) = len(mine) + len(control), (len(control), len(mine))
+    p = (mine.sum() + control.sum()) / n
+    error = np.sqrt(p * (1 - p) * (1 / n_c + 1 / n_t) * n / (n - 1))
+    z = (mine.mean() - control.mean()) / error
+    g = p * (1 - p) * (1 - 2 * p) * (1 / n_t**2 - 1 / n_c**2) / error**3 / 6
+    if abs(g) < 1e-12:
+        return float(2 * stats.norm.sf(abs(z)))
+    roots = np.roots([g, 1, -g - z])
+    return float(2 * stats.norm.sf(abs(roots[np.argmin(abs(roots))].real)))
+
+
 @RUNS
 @given(SHAPES)
-def test_proportions_are_fishers_or_welchs(shape: Shape) -> None:
+def test_proportions_are_the_score_test_or_welchs(shape: Shape) -> None:
     table = shape.table()
     arms = {str(arm): table.filter(pl.col("arm") == arm)["won"].to_numpy() for arm in range(shape.arms)}
     for result in compared(table, proportions=["won"]).results:
         mine, control = arms[result.treatment_arm], arms["0"]
         counts = [[int(one.sum()), int(len(one) - one.sum())] for one in (mine, control)]
-        if min(map(min, counts)) < 10:
-            right = stats.fisher_exact(counts).pvalue
-            assert result.method == "newcombe"
+        if min(map(min, counts)) < SMALL_COUNT:
+            assert result.method == "score"
+            if 0 < mine.sum() + control.sum() < len(mine) + len(control) and result.p_value > 1e-4:
+                assert result.p_value == pytest.approx(score_of(mine, control), rel=1e-6, abs=0)
         else:
             right = stats.ttest_ind(mine, control, equal_var=False).pvalue
             assert result.method == "welch"
-        if mine.sum() + control.sum():
             assert result.p_value == pytest.approx(right, rel=SAME, abs=0)
 
 

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from statsmodels.api import OLS
 
-from tasuki.stats.adjustment import adjusted, coefficients
-from tasuki.stats.moments import moments_of
+from tasuki.stats.adjustment import adjusted, coefficients, within_arms
+from tasuki.stats.moments import moments_of, no_moments
 
 
 def drawn(seed: int = 1, n: int = 400) -> np.ndarray:
@@ -37,3 +38,28 @@ def test_a_covariate_that_adds_nothing_changes_nothing(column) -> None:
     one = adjusted(plain, coefficients(plain), plain.means[1:])
     other = adjusted(more, coefficients(more), more.means[1:])
     assert other.variance == pytest.approx(one.variance, rel=1e-6)
+
+
+def test_within_arms_are_the_covariances_of_units_less_their_arms_means() -> None:
+    control, treatment = drawn(2, 300), drawn(3, 50) + np.array([40.0, 1.0, -2.0])
+    found = within_arms([moments_of(control.tolist()), moments_of(treatment.tolist())])
+    less = np.concatenate([control - control.mean(axis=0), treatment - treatment.mean(axis=0)])
+    assert np.array(found.covariances) == pytest.approx(less.T @ less / (350 - 2), rel=1e-9)
+    assert found.n == 350
+    assert found.means == pytest.approx(np.concatenate([control, treatment]).mean(axis=0), rel=1e-9)
+
+
+@pytest.mark.parametrize("shift", [0.0, 1.0, 1e6])
+def test_an_effect_changes_no_coefficient(shift: float) -> None:
+    control, treatment = drawn(4), drawn(5)
+    arms = [moments_of(control.tolist()), moments_of((treatment + np.array([shift, 0, 0])).tolist())]
+    table = np.concatenate([control, treatment])
+    arm = np.repeat([0.0, 1.0], 400)
+    judge = OLS(table[:, 0], np.column_stack([1 - arm, arm, table[:, 1:]])).fit().params[2:]
+    assert coefficients(within_arms(arms)) == pytest.approx(judge, rel=1e-7)
+
+
+def test_an_arm_with_one_unit_or_none_adds_nothing() -> None:
+    many = moments_of(drawn(6).tolist())
+    for few in (moments_of([[1.0, 2.0, 3.0]]), no_moments(3)):
+        assert np.array(within_arms([many, few]).covariances) == pytest.approx(np.array(many.covariances))

@@ -67,8 +67,8 @@ class Result:
         p_value_adjusted: The same, adjusted for all metrics and arms (segments among themselves).
         n_control: Units with a value in control.
         n_treatment: Units with a value in treatment.
-        method: How it was computed: `welch`, `delta`, `newcombe`, `woodruff`; before it `cuped+`, `stratified+`, and
-            `sequential+` or `group_sequential+`.
+        method: How it was computed: `welch`, `delta`, `score`, `woodruff` or `bootstrap`; before it `cuped+`,
+            `stratified+`, and `sequential+` or `group_sequential+`.
         variance_reduction: The share of the variance that covariates took out.
         direction: Which way is better.
         margin: The loss that a guardrail accepts, in the metric's unit.

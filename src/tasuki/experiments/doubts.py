@@ -10,6 +10,7 @@ from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
 from tasuki.stats.contrast import Estimate, welch
 from tasuki.stats.quantile import FEW_BEYOND
+from tasuki.stats.score import FEW_EVENTS
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
 from tasuki.stats.strata import LEAST_UNITS
 
@@ -138,12 +139,33 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
     if all(one.moments.means[0] == 0 and one.moments.covariances[0][0] == 0 for one in samples):
         message = f"{name} is 0 for every unit. That is no data, not no effect."
         yield Concern("no_events", "error", message, {"metric": name})
+    elif kind == "proportion":
+        yield from _few_events(bound, totals, samples)
     elif all(one.moments.covariances[0][0] == 0 for one in samples) and kind != "ratio":
         message = f"{name} is the same for every unit of an arm: there is no interval."
         yield Concern("no_variance", "warning", message, {"metric": name})
     if kind == "ratio" and any(one.moments.means[1] == 0 for one in samples):
         message = f"{name}: the denominator is 0 in an arm, so that there is no ratio."
         yield Concern("no_denominator", "error", message, {"metric": name})
+
+
+def _few_events(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
+    """Arms in which something happened, or did not happen, so rarely that one more would change the interval."""
+    over, under = bound.ratios[0]
+    for cell, one in zip(totals, samples, strict=True):
+        n, means = one.moments.n, one.moments.means
+        units = n if under is None else round(means[under] * n)
+        yes = round(means[over] * n)
+        count, case = (yes, "yes") if yes <= units - yes else (units - yes, "no")
+        if count < FEW_EVENTS:
+            name, what = bound.metric.name, "have it" if case == "yes" else "do not have it"
+            yield Concern(
+                "few_events",
+                "warning",
+                f"{name}: only {count:,} of {units:,} units of {cell.arm} {what}, fewer than {FEW_EVENTS}: the "
+                "interval may hold the truth more or less often than it says. Wait for more.",
+                {"metric": name, "arm": cell.arm, "count": count, "units": units, "least": FEW_EVENTS, "case": case},
+            )
 
 
 def _is_tied(sample: Sample) -> bool:

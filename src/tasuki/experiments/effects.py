@@ -10,7 +10,7 @@ from tasuki.experiments.looks import look_of, yardstick_of
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Sample
-from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted
+from tasuki.stats.adjustment import Adjusted, adjusted, coefficients, unadjusted, within_arms
 from tasuki.stats.bootstrap import (
     LEAST_UNITS,
     TOO_SKEWED,
@@ -19,10 +19,10 @@ from tasuki.stats.bootstrap import (
     skewness_of_difference,
     studentised,
 )
-from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, share, spanned, standard_error
+from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, spanned, standard_error
 from tasuki.stats.moments import Vector
-from tasuki.stats.proportion import SMALL_COUNT, fisher_exact, newcombe, score_ratio, small_non_inferiority
 from tasuki.stats.quantile import quantile_estimate
+from tasuki.stats.score import SMALL_COUNT, score_non_inferiority, scored
 from tasuki.stats.strata import post_stratified, put_together
 
 
@@ -116,7 +116,7 @@ def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured
         units = _contributions(samples, bound, (), ()) if enough else None
         return _Measured(_estimate(values[0]), _estimate(values[1]), plain, units=units)
     pooled = (samples[0].moments + samples[1].moments).ratios(bound.ratios)
-    theta = coefficients(pooled)
+    theta = coefficients(within_arms(moments))
     better = [_estimate(adjusted(one, theta, pooled.means[1:])) for one in moments]
     reduction = _reduction(values, sum(one.variance for one in better))
     units = _contributions(samples, bound, theta, pooled.means[1:])
@@ -182,8 +182,8 @@ def _contrast(metric: Metric, measured: _Measured, design: Design, units: int) -
     if not words and metric.kind == "proportion" and measured.method == "welch" and min(control.n, treatment.n) > 0:
         counts = [(round(one.value * one.n), one.n) for one in (control, treatment)]
         if min(min(k, n - k) for k, n in counts) < SMALL_COUNT:
-            p_margin = None if limit is None else small_non_inferiority(counts[0], counts[1], limit)
-            return _small(counts[0], counts[1], design.alpha), "newcombe", p_margin
+            p_margin = None if limit is None else score_non_inferiority(counts[0], counts[1], limit)
+            return scored(counts[0], counts[1], design.alpha), "score", p_margin
     contrast = spanned(control, treatment, yardstick, measured.covariance)
     known = limit is not None and isfinite(control.variance) and isfinite(treatment.variance)
     if limit is None or not known:
@@ -212,15 +212,6 @@ def _lopsided(metric: Metric, measured: _Measured, design: Design) -> tuple[Cont
     p_margin = None if limit is None else bootstrapped_non_inferiority(control, treatment, limit, pivot)
     method = "cuped+bootstrap" if metric.covariates else "bootstrap"
     return bootstrapped(control, treatment, pivot, design.alpha), method, p_margin
-
-
-def _small(control: tuple[int, int], treatment: tuple[int, int], alpha: float) -> Contrast:
-    low, high = newcombe(control, treatment, alpha)
-    relative_low, relative_high = score_ratio(control, treatment, alpha)
-    p_control, p_treatment = (k / n for k, n in (control, treatment))
-    p_value = fisher_exact(control, treatment)
-    known = share(p_control, p_treatment)
-    return Contrast(p_treatment - p_control, low, high, known, relative_low, relative_high, p_value)
 
 
 def _margin(metric: Metric, measured: _Measured) -> float | None:
