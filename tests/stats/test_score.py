@@ -160,6 +160,16 @@ def test_every_difference_and_ratio_inside_is_accepted_and_every_one_outside_is_
                 assert (abs(score_of_ratio(control, treatment, exp(one))) <= z) == (low < one < high)
 
 
+@given(st.one_of(COUNTS, LARGE), st.one_of(COUNTS, LARGE))
+@settings(deadline=None)
+def test_a_bound_is_where_the_score_is_critical_however_different_the_arms(control: Count, treatment: Count) -> None:
+    z = stats.norm.ppf(0.975)
+    assume(0 < control[0] + treatment[0] < control[1] + treatment[1])
+    for bound, score in zip(difference_interval(control, treatment), (z, -z), strict=True):
+        if abs(bound) < 1 - 1e-12:
+            assert score_of_difference(control, treatment, bound) == pytest.approx(score, abs=1e-6)
+
+
 @given(COUNTS, COUNTS, st.sampled_from([0.02, 0.1, 0.5]), st.booleans(), st.booleans())
 @settings(deadline=None)
 def test_a_guardrail_holds_exactly_when_the_interval_keeps_clear_of_its_limit(

@@ -1,7 +1,7 @@
 """Two proportions by the score test: one test, turned into both intervals, right for few successes and unequal arms."""
 
 from collections.abc import Callable
-from math import acos, copysign, cos, exp, inf, log, pi, sqrt
+from math import acos, copysign, cos, exp, inf, isfinite, log, pi, sqrt
 
 from tasuki.stats.contrast import Contrast, Limit, share
 from tasuki.stats.distributions import normal_cdf, normal_quantile
@@ -18,7 +18,7 @@ Count = tuple[int, int]
 """Successes and units."""
 
 _FARTHEST = 40.0
-_HALVINGS = 60
+_STEPS, _CLOSE = 200, 1e-12
 _NO_VARIANCE = 1e-28
 _EDGE = 1e-13
 
@@ -53,8 +53,8 @@ def difference_interval(control: Count, treatment: Count, alpha: float = 0.05) -
     """
     z = normal_quantile(1 - alpha / 2)
     seen = treatment[0] / treatment[1] - control[0] / control[1]
-    low = _first(lambda one: score_of_difference(control, treatment, one) <= z, (-1.0, seen))
-    high = _first(lambda one: score_of_difference(control, treatment, one) <= -z, (seen, 1.0))
+    low = _crossing(lambda one: score_of_difference(control, treatment, one) - z, (-1.0, seen))
+    high = _crossing(lambda one: score_of_difference(control, treatment, one) + z, (seen, 1.0))
     return low, high
 
 
@@ -72,8 +72,12 @@ def ratio_interval(control: Count, treatment: Count, alpha: float = 0.05) -> tup
     (c, n_c), (t, n_t) = control, treatment
     z = normal_quantile(1 - alpha / 2)
     end, start = (log(t / n_t * n_c / c),) * 2 if c and t else (_FARTHEST, -_FARTHEST)
-    low = exp(_first(lambda one: score_of_ratio(control, treatment, exp(one)) <= z, (-_FARTHEST, end))) if t else 0.0
-    high = exp(_first(lambda one: score_of_ratio(control, treatment, exp(one)) <= -z, (start, _FARTHEST))) if c else inf
+
+    def score(log_ratio: float) -> float:
+        return score_of_ratio(control, treatment, exp(log_ratio))
+
+    low = exp(_crossing(lambda one: score(one) - z, (-_FARTHEST, end))) if t else 0.0
+    high = exp(_crossing(lambda one: score(one) + z, (start, _FARTHEST))) if c else inf
     return low - 1, high - 1
 
 
@@ -180,19 +184,27 @@ def _likeliest(control: Count, treatment: Count, difference: float) -> float:
     p = min(max(2 * radius * cos(angle) - a, low), high)
     for _ in range(2):  # where proportions are tiny, two roots of the cubic are close and digits are lost
         if min(p - low, high - p) < _EDGE:
-            break
+            return low if p - low < _EDGE else high
         slope = c / p - (n_c - c) / (1 - p) + t / (p + d) - (n_t - t) / (1 - p - d)
         bend = c / p**2 + (n_c - c) / (1 - p) ** 2 + t / (p + d) ** 2 + (n_t - t) / (1 - p - d) ** 2
         p = min(max(p + slope / bend, low), high)
     return p
 
 
-def _first(reached: Callable[[float], bool], between: tuple[float, float]) -> float:
-    """From where on something is so, by halving."""
-    low, high = between
-    if reached(low):
-        return low
-    for _ in range(_HALVINGS):
+def _crossing(height: Callable[[float], float], between: tuple[float, float]) -> float:
+    """Where a falling function is 0, or the nearer end: the secant and the middle in turn."""
+    (low, high), tops = between, [height(one) for one in between]
+    if tops[0] <= 0 or tops[1] > 0:
+        return low if tops[0] <= 0 else high
+    for step in range(_STEPS):
         middle = (low + high) / 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
+        if not low < middle < high:
+            break
+        if step % 2 and isfinite(tops[0] - tops[1]):
+            secant = high - tops[1] * (high - low) / (tops[1] - tops[0])
+            middle = secant if low < secant < high else middle
+        top = height(middle)
+        if abs(top) < _CLOSE:
+            return middle
+        low, high, tops = (middle, high, [top, tops[1]]) if top > 0 else (low, middle, [tops[0], top])
     return high
