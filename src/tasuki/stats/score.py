@@ -165,7 +165,8 @@ def _corrected(score: float, variance: float, third: float) -> float:
     """
     if variance < _NO_VARIANCE:
         return copysign(inf, score) if score else 0.0
-    z, g = score / sqrt(variance), third / (6 * variance**1.5)
+    error = sqrt(variance)
+    z, g = score / error, third / (6 * variance * error)
     inside = 1 + 4 * g * (z + g)
     if inside < 0:
         return copysign(max(abs(z), 1 / (2 * abs(g))), z)
