@@ -83,7 +83,9 @@ FORMS = [
     ("/accounts/nobody/roles", {"role": "analyst"}),
     ("/accounts/aoi/access", {"access": "disable"}),
     ("/account/tokens", {"label": "", "days": "soon"}),
+    ("/account/tokens", {"label": "", "scope": "all", "days": "0"}),
     ("/account/tokens/none/revoke", {}),
+    ("/welcome/none", {"password": "x"}),
     ("/account/password", {"old": "x", "new": "y"}),
 ]
 

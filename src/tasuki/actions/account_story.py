@@ -77,8 +77,8 @@ def require_administrator(store: AccountStore, actor: str) -> None:
         raise NotAllowed(
             said("{actor} may not do this", actor=actor),
             rule="accounts are an administrator's",
-            expected=said("one of {able}", able=tuple(able)),
-            next_step=f"ask {able[0]}",
+            expected=said("one of {members}", members=tuple(able)),
+            next_step=said("ask {member}", member=able[0]),
         )
 
 

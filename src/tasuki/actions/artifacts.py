@@ -90,7 +90,9 @@ def describe_version(workspace: Workspace, model: str, version: str | None = Non
     if wanted is None:
         raise Missing(
             said("{model} has no champion", model=model),
-            expected=said("one of its versions: {store}", store=", ".join(store.versions(model)) or "it has none"),
+            expected=said(
+                "one of its versions: {versions}", versions=tuple(store.versions(model)) or said("it has none")
+            ),
             next_step=said("name a version, or: tasuki model publish {model} VERSION", model=model),
         )
     artifact = read_version(store, model, wanted)

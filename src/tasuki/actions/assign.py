@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_of, arm_sql, status_sql
 from tasuki.experiments.assigned import Assignments
 from tasuki.experiments.assignment import BUCKETS, bucket_sql
@@ -79,7 +79,7 @@ def _assign_column(data: Any, unit: str, allocation: Allocation, tables: Mapping
         warehouse.require_columns(source, [unit])
         kind = warehouse.columns(source)[unit]
         if not kind.startswith((*_WHOLE, *_TEXTS)):
-            fault = Fault(unit, f"is {kind}", "texts or whole numbers, which every engine writes alike")
+            fault = Fault(unit, said("is {kind}", kind=kind), "texts or whole numbers, which every engine writes alike")
             raise Invalid("the column cannot be assigned", [fault])
         found = warehouse.fetch(_assigned_tree(warehouse.table(source), unit, allocation))
     finally:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.experiments.check import Counted, RequestsSeen
 
 if TYPE_CHECKING:
@@ -30,9 +30,13 @@ class ClientSaid:
     def require_possible(self) -> None:
         """Raises `Invalid` naming every count or number of days that cannot be."""
         counts = {**{f"sent.{arm}": count for arm, count in self.sent.items()}, "failed": self.failed or 0}
-        faults = [Fault(name, f"{count} is no count", "0 or more") for name, count in counts.items() if count < 0]
+        faults = [
+            Fault(name, said("{count} is no count", count=count), "0 or more")
+            for name, count in counts.items()
+            if count < 0
+        ]
         if self.days is not None and not 0 <= self.days < float("inf"):
-            faults.append(Fault("days", f"{self.days:g} is no number of days", "0 or more"))
+            faults.append(Fault("days", said("{days:g} is no number of days", days=self.days), "0 or more"))
         if faults:
             raise Invalid("the experiment was not checked", faults)
 

@@ -184,7 +184,7 @@ def compare(
 def _require_lists(given: Mapping[str, object]) -> None:
     """A text is a sequence too: of its letters, which nobody means."""
     faults = [
-        Fault(name, said("is the text {one!r}", one=one), said("a list, as [{one!r}]", one=one))
+        Fault(name, said("is the text {text!r}", text=one), said("a list, as [{text!r}]", text=one))
         for name, one in given.items()
         if isinstance(one, str)
     ]

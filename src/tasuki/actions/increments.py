@@ -15,7 +15,7 @@ from pathlib import Path
 from sqlglot import exp
 
 from tasuki.actions.measure import Asked, read, statistics_of
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.exposed import ARM, EXPOSURES, PRESENT, UNIT, exposed_table
 from tasuki.metrics.increments import kept_units_tree, merged_tree, partial_tree
@@ -104,7 +104,11 @@ def grow(warehouse: Warehouse, folder: Path, asking: Asking) -> Grown:
 
 def require_segments(segments: Sequence[str], columns: Mapping[str, str], table: str) -> None:
     """Raises `Invalid` naming every segment that the table has no column of."""
-    faults = [Fault(name, f"is no column of {table}", ", ".join(columns)) for name in segments if name not in columns]
+    faults = [
+        Fault(name, said("is no column of {table}", table=table), ", ".join(columns))
+        for name in segments
+        if name not in columns
+    ]
     if faults:
         raise Invalid("the segments cannot be compared", faults)
 
@@ -177,7 +181,11 @@ class _Growth:
         gone = self._gone(kept)
         if why and gone:
             raise Invalid(
-                f"everything must be read anew ({why}), and {len(gone):,} file(s) that were read are gone",
+                said(
+                    "everything must be read anew ({why}), and {count:,} file(s) that were read are gone",
+                    why=why,
+                    count=len(gone),
+                ),
                 [Fault(one, "is gone") for one in gone[:3]],
                 expected="every file of the experiment",
                 next_step="bring the files back, or count only what is there with --rebuild",

@@ -143,7 +143,7 @@ def moment_faults(time: str, columns: Mapping[str, str], where: str = "time") ->
     kind = columns.get(time, "TIMESTAMP")
     if kind.startswith(("TIMESTAMP", "DATE")):
         return []
-    return [Fault(where, f"{time!r} is {kind}", "moments, as 2026-01-31 12:00:00")]
+    return [Fault(where, said("{time!r} is {kind}", time=time, kind=kind), "moments, as 2026-01-31 12:00:00")]
 
 
 def limited(warehouse: Engine, reading: Reading) -> Reading:
@@ -166,7 +166,13 @@ def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[Boun
             kind = types[i, j]
             if not is_number(kind):
                 seen = _some_text(warehouse, table, variable.tree) if kind.startswith(_TEXTS) else ""
-                faults.append(Fault(bound.metric.name, f"{_shown(variable.tree)} is {kind}{seen}", "numbers"))
+                faults.append(
+                    Fault(
+                        bound.metric.name,
+                        said("{shown} is {kind}{seen}", shown=_shown(variable.tree), kind=kind, seen=seen),
+                        "numbers",
+                    )
+                )
     if faults:
         raise Invalid(
             "a metric needs numbers", faults, next_step="mend the values, or write an expression: CAST(… AS DOUBLE)"

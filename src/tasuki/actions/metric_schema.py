@@ -40,7 +40,7 @@ def schema_faults(name: str, value: Mapping[str, Any], engine: Engine) -> list[F
     for part in _COLUMNS:
         if part in written and written[part] not in columns:
             close = nearest(written[part], columns)
-            hint = f"; did you mean {close!r}?" if close else ""
+            hint = said("; did you mean {name!r}?", name=close) if close else ""
             faults.append(
                 Fault(
                     f"{where}.{part}",
@@ -58,7 +58,11 @@ def schema_faults(name: str, value: Mapping[str, Any], engine: Engine) -> list[F
             trees[part] = tree
     kinds = _kinds(engine, table, trees, (where, faults))
     faults += [
-        Fault(f"{where}.{part}", f"{trees[part].sql(dialect='duckdb')} is {kind}", _expected(part))
+        Fault(
+            f"{where}.{part}",
+            said("{expression} is {kind}", expression=trees[part].sql(dialect="duckdb"), kind=kind),
+            _expected(part),
+        )
         for part, kind in kinds.items()
         if not is_number(kind)
     ]

@@ -19,7 +19,7 @@ from tasuki.actions.training_journal import Journal, job_of, open_journal
 from tasuki.actions.validation import validate_model
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import from_text
-from tasuki.errors import Fault, Invalid, Refused
+from tasuki.errors import Fault, Invalid, Refused, said
 from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, to_body
 from tasuki.flow.records import FeatureNote, GoldenExample, GoldenExamples, ModelCard, SchemaField
 from tasuki.flow.rights import require_member
@@ -214,7 +214,7 @@ def _fitted(job: Job, rows: TrainingRows, there: tuple[str, ...]) -> tuple[Train
 
 def _out_of_memory(model: str) -> Refused:
     return Refused(
-        f"{model} cannot be trained: the memory does not suffice",
+        said("{model} cannot be trained: the memory does not suffice", model=model),
         rule="a training stays within the memory of its process (--memory, or this machine's)",
         next_step="allow more, take fewer training_days, or train on Spark (--engine spark)",
     )
@@ -245,8 +245,14 @@ def score_versions(
     artifacts = {name: read_version(store, file.model.name, version) for name, version in versions.items()}
     seen = [name for name, one in artifacts.items() if datetime.fromisoformat(one.training["window"]["end"]) > since]
     if seen:
-        faults = [Fault(name, f"was trained up to {artifacts[name].training['window']['end']}") for name in seen]
-        raise Invalid("the rows are not held out", faults, expected=f"versions trained on what was before {since}")
+        faults = [
+            Fault(name, said("was trained up to {end}", end=artifacts[name].training["window"]["end"])) for name in seen
+        ]
+        raise Invalid(
+            "the rows are not held out",
+            faults,
+            expected=said("versions trained on what was before {since}", since=since),
+        )
     _, columns = _read(workspace, file, tuple(one for artifact in artifacts.values() for one in artifact.features))
     last = _latest(columns[file.model.time])
     rows = select_rows(file.model, columns, since=since, until=until, known_until=max(last, until or last))

@@ -166,10 +166,12 @@ def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
         return
     able = [name for name, one in act.members.items() if set(one.roles) & set(PUBLISHERS)]
     raise NotAllowed(
-        said("{actor} ({roles}) may not {verb}", actor=actor, roles=", ".join(member.roles) or "no role", verb=verb),
+        said("{actor} ({roles}) may not {verb}", actor=actor, roles=tuple(member.roles) or said("no role"), verb=verb),
         rule=said("models are published by {publishers:or}", publishers=tuple(PUBLISHERS)),
-        expected=said("one of the members who may: {able}", able=tuple(able)) if able else "a member with such a role",
-        next_step=f"ask {able[0]}" if able else "tasuki account role NAME --role ml_engineer",
+        expected=said("one of the members who may: {members}", members=tuple(able))
+        if able
+        else "a member with such a role",
+        next_step=said("ask {member}", member=able[0]) if able else "tasuki account role NAME --role ml_engineer",
     )
 
 

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tasuki.actions.model_table import Asked, Columns, even_places, read_newest
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, TasukiError
+from tasuki.errors import Fault, TasukiError, said
 from tasuki.models.artifact import Artifact, score_rows
 from tasuki.models.encoding import WrongValue, to_raw
 from tasuki.stats.stability import population_stability
@@ -71,7 +71,12 @@ def _schema(candidate: Candidate) -> Iterator[Fault]:
     for name, one in candidate.artifact.inputs.items():
         if name in known and known[name].type != one.type:
             how = "give the feature another column, or publish under another model name"
-            yield Fault(f"schema {name}", f"is a {one.type}, clients send a {known[name].type}", known[name].type, how)
+            yield Fault(
+                f"schema {name}",
+                said("is a {type}, clients send a {sent}", type=one.type, sent=known[name].type),
+                known[name].type,
+                how,
+            )
         elif name in known and known[name].nullable and not one.nullable:
             how = "declare it nullable=True: clients may send null today"
             yield Fault(f"schema {name}", "must not be null any more", "nullable, as in the champion", how)
@@ -87,7 +92,9 @@ def _size(candidate: Candidate) -> Iterator[Fault]:
     size = candidate.size_bytes / 1e6
     if size > limit:
         how = "a smaller model, or a higher max_size_mb in the model file"
-        yield Fault("size", f"the artifact has {size:.1f} MB", f"at most {limit:g}", how)
+        yield Fault(
+            "size", said("the artifact has {size:.1f} MB", size=size), said("at most {limit:g}", limit=limit), how
+        )
 
 
 def _parity(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
@@ -111,17 +118,30 @@ def _parity(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
     except (TasukiError, WrongValue) as error:
         how = "train again on the table as it is now, or mend the rows"
         yield Fault(
-            "parity", f"fresh rows cannot be scored: {' '.join(str(error).split())}", "rows as in training", how
+            "parity",
+            said("fresh rows cannot be scored: {error}", error=" ".join(str(error).split())),
+            "rows as in training",
+            how,
         )
         return
     difference = float(np.abs(together - np.asarray(alone)).max()) if alone else 0.0
     if not difference <= artifact.tolerance:
         how = "report it with the version: a feature is computed in two ways"
-        yield Fault("parity", f"alone and together differ by {difference:.3g}", f"at most {artifact.tolerance:g}", how)
+        yield Fault(
+            "parity",
+            said("alone and together differ by {difference:.3g}", difference=difference),
+            said("at most {tolerance:g}", tolerance=artifact.tolerance),
+            how,
+        )
     limit = _limit(candidate, "latency_p99_ms", 10.0)
     if taken_ms > limit:
         how = "a smaller model, or a higher latency_p99_ms in the model file"
-        yield Fault("latency", f"one score takes {taken_ms:.2f} ms (median)", f"at most {limit:g} (p99)", how)
+        yield Fault(
+            "latency",
+            said("one score takes {taken_ms:.2f} ms (median)", taken_ms=taken_ms),
+            said("at most {limit:g} (p99)", limit=limit),
+            how,
+        )
 
 
 def _distribution(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
@@ -140,7 +160,10 @@ def _distribution(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
     if not shift <= limit:
         how = "train again up to now; if the world did change, raise max_score_shift in the model file and say why"
         yield Fault(
-            "score distribution", f"PSI of fresh rows against training is {shift:.3f}", f"at most {limit:g}", how
+            "score distribution",
+            said("PSI of fresh rows against training is {shift:.3f}", shift=shift),
+            said("at most {limit:g}", limit=limit),
+            how,
         )
     if candidate.champion is not None:
         yield from _change(candidate, candidate.champion, fresh, scores)
@@ -159,7 +182,12 @@ def _change(
     limit = _limit(candidate, "max_champion_shift", 2.5)
     if not shift <= limit:
         how = "compare the versions offline first; if the change is meant, raise max_champion_shift in the model file"
-        yield Fault("change", f"PSI of its scores against the champion's is {shift:.3f}", f"at most {limit:g}", how)
+        yield Fault(
+            "change",
+            said("PSI of its scores against the champion's is {shift:.3f}", shift=shift),
+            said("at most {limit:g}", limit=limit),
+            how,
+        )
 
 
 def _counts(scores: npt.NDArray[np.float64], edges: list[float]) -> list[int]:

@@ -96,11 +96,11 @@ def _faults(wish: TokenWish) -> list[Fault]:
     if not 1 <= len(label) <= LONGEST_LABEL:
         faults.append(Fault("label", "missing" if not label else "too long", "what the token is for"))
     unknown = [one for one in wish.scopes if one not in SCOPES]
-    faults += [Fault("scopes", said("there is no scope {one!r}", one=one), ", ".join(SCOPES)) for one in unknown]
+    faults += [Fault("scopes", said("there is no scope {scope!r}", scope=one), ", ".join(SCOPES)) for one in unknown]
     if not wish.scopes:
         faults.append(Fault("scopes", "none", said("one or more of {scopes}", scopes=tuple(SCOPES))))
     if not 1 <= wish.days <= LONGEST_TOKEN.days:
-        faults.append(Fault("days", f"{wish.days}", f"1 to {LONGEST_TOKEN.days}"))
+        faults.append(Fault("days", f"{wish.days}", said("1 to {days}", days=LONGEST_TOKEN.days)))
     return faults
 
 

@@ -61,7 +61,13 @@ class AASplits:
         """What cannot be simulated."""
         if FEWEST_SPLITS <= self.splits <= MOST_SPLITS:
             return []
-        return [Fault("aa", f"{self.splits} splits", f"{FEWEST_SPLITS} to {MOST_SPLITS:,}")]
+        return [
+            Fault(
+                "aa",
+                said("{splits} splits", splits=self.splits),
+                said("{fewest_splits} to {most_splits:,}", fewest_splits=FEWEST_SPLITS, most_splits=MOST_SPLITS),
+            )
+        ]
 
 
 @dataclass(frozen=True)

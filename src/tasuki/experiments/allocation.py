@@ -235,7 +235,7 @@ def allocation_faults(allocation: Allocation) -> list[Fault]:
         faults.append(
             Fault(
                 "holdout.share",
-                f"is {holdout.share:g}",
+                said("is {share:g}", share=holdout.share),
                 said("above 0 and at most {most_held_out:g}", most_held_out=MOST_HELD_OUT),
             )
         )

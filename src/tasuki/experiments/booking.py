@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid, Refused, said
+from tasuki.errors import Fault, Invalid, Refused, joined, said
 from tasuki.experiments.allocation import MOST_HELD_OUT, HoldOut
 from tasuki.flow.state import Experiment, IdeaState
 
@@ -50,7 +50,7 @@ def experiment_rules(document: Mapping[str, Any]) -> ExperimentRules:
             faults.append(
                 Fault(
                     "holdout.share",
-                    f"is {share!r}",
+                    said("is {share!r}", share=share),
                     said("above 0 and at most {most_held_out:g}", most_held_out=MOST_HELD_OUT),
                 )
             )
@@ -213,7 +213,13 @@ def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: 
     if not request.experiment.strip():
         faults.append(Fault("experiment", "missing", "a name"))
     if not 1 <= days <= LONGEST_DAYS:
-        faults.append(Fault("days", said("{days} is no number of days", days=days), f"1 to {LONGEST_DAYS}"))
+        faults.append(
+            Fault(
+                "days",
+                said("{days} is no number of days", days=days),
+                said("1 to {longest_days}", longest_days=LONGEST_DAYS),
+            )
+        )
     if request.first is not None and request.first < calendar.today:
         faults.append(
             Fault("from", said("{first} is over", first=request.first), said("{today} or later", today=calendar.today))
@@ -246,8 +252,19 @@ def require_slot(calendar: SlotCalendar, idea: str, experiment: str, lane: str) 
 
 
 def _told(slots: Sequence[Slot]) -> str:
-    return "; ".join(f"{one.experiment} of {one.idea} {one.first} to {one.last} ({one.state})" for one in slots)
+    return joined([_held(one) for one in slots])
+
+
+def _held(slot: Slot) -> str:
+    return said(
+        "{experiment} of {idea} {first} to {last} ({state})",
+        experiment=slot.experiment,
+        idea=slot.idea,
+        first=slot.first,
+        last=slot.last,
+        state=said(slot.state),
+    )
 
 
 def _fits(capacity: int) -> str:
-    return "one experiment fits" if capacity == 1 else f"{capacity} experiments fit"
+    return said("one experiment fits") if capacity == 1 else said("{capacity} experiments fit", capacity=capacity)

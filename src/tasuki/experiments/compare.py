@@ -45,8 +45,11 @@ def compare_arms(
     _require_variances(statistics, metrics)
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
     if len(totals) < 2 and statistics.units_in_several_arms:
-        count = f"{statistics.units_in_several_arms:,} unit(s) were seen in several arms"
-        raise Invalid(said("nothing is left to compare: {count}", count=count), expected="each unit in one arm")
+        units = statistics.units_in_several_arms
+        raise Invalid(
+            said("nothing is left to compare: {units:,} unit(s) were seen in several arms", units=units),
+            expected="each unit in one arm",
+        )
     control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
     names = (control, *treatments)
     empty = tuple(_nobody(bound) for bound in metrics)

@@ -94,7 +94,7 @@ class Design:
                     Fault(f"split.{name}", said("the share is {share:g}", share=share), "above 0 and at most 1")
                 )
         if self.shares and not found and abs(sum(self.shares.values()) - 1) > max(SHARE_TOLERANCE, 1e-6):
-            found.append(Fault("split", said("the shares add up to {sum:.6g}", sum=sum(self.shares.values())), "1"))
+            found.append(Fault("split", said("the shares add up to {total:.6g}", total=sum(self.shares.values())), "1"))
         return [*found, *self._look_faults()]
 
     def _look_faults(self) -> list[Fault]:
@@ -104,9 +104,12 @@ class Design:
         if self.method not in METHODS:
             found.append(Fault("method", said("{method!r} is no method", method=self.method), ", ".join(METHODS)))
         elif self.method == "bootstrap" and (self.sequential or self.looks or self.stratum):
-            what = "is for one look at the end, without strata"
             found.append(
-                Fault("method", said("the bootstrap {what}", what=what), "auto with sequential, looks or stratum")
+                Fault(
+                    "method",
+                    said("the bootstrap is for one look at the end, without strata"),
+                    "auto with sequential, looks or stratum",
+                )
             )
         if not self.looks:
             return found
@@ -164,8 +167,8 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
         ]
         raise Invalid("the split does not name every arm", faults, expected=", ".join(names))
     if len(names) < 2:
-        seen = f"only the arm {names[0]!r}" if names else "no arm"
-        raise Invalid(said("there is {seen}", seen=seen), expected="at least two arms: control and a treatment")
+        seen = said("there is only the arm {arm!r}", arm=names[0]) if names else said("there is no arm")
+        raise Invalid(seen, expected="at least two arms: control and a treatment")
     if design.control is not None:
         return design.control, tuple(name for name in names if name != design.control), ()
     usual = [name for wanted in _USUAL_NAMES for name in names if name.lower() == wanted]
@@ -182,6 +185,6 @@ def _no_such_control(control: str, names: Sequence[str]) -> Invalid:
     meant = next((name for name in names if close and name.lower() == close[0]), None)
     return Invalid(
         said("there is no arm {control!r} to be control", control=control),
-        expected=said("one of {map}", map=", ".join(map(repr, names)) or "no arm at all"),
+        expected=said("one of {names}", names=tuple(map(repr, names)) or said("no arm at all")),
         next_step=said("did you mean {meant!r}?", meant=meant) if meant else "name the arm that got nothing new",
     )

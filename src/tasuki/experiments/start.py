@@ -261,7 +261,7 @@ def _require_stage(state: IdeaState, request: StartRequest) -> None:
     stage = STAGES[request.kind]
     if state.stage != stage:
         raise Refused(
-            said("{idea} is in {stage}, not in {stage_2}", idea=state.idea, stage=state.stage, stage_2=stage),
+            said("{idea} is in {stage}, not in {wanted}", idea=state.idea, stage=state.stage, wanted=stage),
             rule="A/B 1 (check) runs in ab_check, A/B 2 (comparison) in ab_comparison",
             next_step=said("hand it over until it is in {stage}", stage=stage),
         )
@@ -324,10 +324,15 @@ def _require_apart(run: Run, request: StartRequest, settings: Mapping[str, Any])
     theirs = run.allocation
     same_model = run.settings["model"] == request.model
     same_layer = bool(layer) and theirs.layer == layer
-    held = f"{theirs.reach.low:g} to {theirs.reach.high:g}"
-    since = f"since {run.started_at:%Y-%m-%d %H:%M} UTC"
+    held = said("{low:g} to {high:g}", low=theirs.reach.low, high=theirs.reach.high)
+    since = said("since {at:%Y-%m-%d %H:%M} UTC", at=run.started_at)
     if same_model and not same_layer:
-        what = f"all of {request.model}" if theirs.reach == EVERYBODY else f"{held} of the layer {theirs.layer}"
+        everybody = theirs.reach == EVERYBODY
+        every, part = (
+            said("all of {model}", model=request.model),
+            said("{held} of the layer {layer}", held=held, layer=theirs.layer),
+        )
+        what = every if everybody else part
         raise Refused(
             said("{run} of {idea} holds {what} {since}", run=run.name, idea=run.idea, what=what, since=since),
             rule="experiments of one model run at the same time in one layer, on ranges that do not overlap",

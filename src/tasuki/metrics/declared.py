@@ -80,7 +80,7 @@ def metric_named(metrics: Mapping[str, Metric], name: str) -> Metric:
             said("no metric {name!r} is declared", name=name),
             expected=said(
                 "one of {metrics}",
-                metrics=", ".join(sorted(metrics)) or "the metrics in metrics.toml; there is none yet",
+                metrics=tuple(sorted(metrics)) or said("the metrics in metrics.toml; there is none yet"),
             ),
             next_step=said("declare [metric.{name}] in {file}", name=name, file=FILE),
         )
@@ -241,4 +241,4 @@ def _same_titles(values: Mapping[str, Mapping[str, Any]]) -> list[Fault]:
 
 def _hint(name: str, known: Collection[str]) -> str:
     close = get_close_matches(name, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return said("; did you mean {name!r}?", name=close[0]) if close else ""

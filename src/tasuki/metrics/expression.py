@@ -94,7 +94,7 @@ def _unknown(tree: exp.Expr, columns: Collection[str], known: dict[str, str], wh
     for column in tree.find_all(exp.Column):
         if column.name not in columns and column.name.lower() not in known:
             close = get_close_matches(column.name.lower(), known, n=1)
-            hint = f"; did you mean {known[close[0]]!r}?" if close else ""
+            hint = said("; did you mean {name!r}?", name=known[close[0]]) if close else ""
             faults.append(
                 Fault(
                     where,

@@ -85,7 +85,7 @@ def clean(scored: Scored) -> tuple[Rows, tuple[Concern, ...]]:
     columns = scored.named()
     lengths = {len(column) for column in columns.values()}
     if len(lengths) > 1:
-        faults = [Fault(name, f"{len(column):,} rows") for name, column in columns.items()]
+        faults = [Fault(name, said("{count:,} rows", count=len(column))) for name, column in columns.items()]
         raise Invalid("the columns differ in length", faults, expected="one value per row in each")
     if lengths == {0}:
         raise Invalid("there are no rows to compare", next_step="name a file or table that has rows")

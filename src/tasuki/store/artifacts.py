@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tasuki.clock import from_text, to_text
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.models.default_answer import DefaultAnswer, default_from, default_to
 from tasuki.models.definition import is_plain_name
 from tasuki.store.places import place_of, resolve_location
@@ -66,7 +66,7 @@ class ArtifactStore:
         """
         faults = [Fault(name, "is no plain file name") for name in files if not _is_file_name(name)]
         if not is_plain_name(model):
-            faults.append(Fault("model", f"{model!r} is no plain name", "letters, digits, - and _"))
+            faults.append(Fault("model", said("{model!r} is no plain name", model=model), "letters, digits, - and _"))
         if not files:
             faults.append(Fault("files", "there is none"))
         if faults:
@@ -90,7 +90,12 @@ class ArtifactStore:
         there = self._place.entries(*folder)
         if not there:
             raise Missing(
-                f"there is no version {version} of {model} in {self.location}",
+                said(
+                    "there is no version {version} of {model} in {location}",
+                    version=version,
+                    model=model,
+                    location=self.location,
+                ),
                 expected=self._expectation(model),
                 next_step="train it here, or name the location it was published to",
             )
@@ -98,9 +103,15 @@ class ArtifactStore:
         where = self._place.label(*folder, MANIFEST)
         if manifest is None:
             what = "is missing: the version was never complete, or was damaged"
-            raise Invalid(f"version {version} of {model} has no {MANIFEST}", [Fault(where, what)])
+            raise Invalid(
+                said("version {version} of {model} has no {manifest}", version=version, model=model, manifest=MANIFEST),
+                [Fault(where, what)],
+            )
         if _version_of(manifest) != version:
-            raise Invalid(f"{where} is not the manifest of version {version}", [Fault(where, "its hash differs")])
+            raise Invalid(
+                said("{where} is not the manifest of version {version}", where=where, version=version),
+                [Fault(where, "its hash differs")],
+            )
         return self._checked_files(folder, there, manifest)
 
     def publish(
@@ -144,7 +155,7 @@ class ArtifactStore:
         content = self._place.read(*path)
         if content is None and not self._place.exists():
             raise Missing(
-                f"there is no artifact store at {self.location}",
+                said("there is no artifact store at {location}", location=self.location),
                 expected="an existing folder",
                 next_step="correct the location, or train a model into it",
             )
@@ -193,7 +204,7 @@ class ArtifactStore:
         except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:
             where = self._place.label(*path)
             raise Invalid(
-                f"{where} is no channel pointer",
+                said("{where} is no channel pointer", where=where),
                 [Fault(where, str(error))],
                 next_step="put the file back from a backup, or remove it and publish again",
             ) from error
@@ -213,14 +224,14 @@ class ArtifactStore:
             if content is None:
                 faults.append(Fault(where, "is missing"))
             elif len(content) != size:
-                faults.append(Fault(where, f"has {len(content)} bytes", f"{size}"))
+                faults.append(Fault(where, said("has {count} bytes", count=len(content)), f"{size}"))
             elif hashlib.sha256(content).hexdigest() != digest:
                 faults.append(Fault(where, "is corrupt: its SHA-256 differs"))
             else:
                 files[name] = content
         if faults:
             raise Invalid(
-                f"the artifact {version} of {model} is damaged",
+                said("the artifact {version} of {model} is damaged", version=version, model=model),
                 faults,
                 next_step="train and publish again, or roll back to an intact version",
             )
@@ -248,20 +259,32 @@ def _listed(path: str, manifest: bytes, model: str) -> dict[str, tuple[str, int]
     try:
         document = json.loads(manifest)
         listed = {str(name): (str(one["sha256"]), int(one["bytes"])) for name, one in document["files"].items()}
-        said = (document["format"], document["model"])
+        written = (document["format"], document["model"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise Invalid(f"{path} is no manifest", [Fault(path, str(error))]) from error
+        raise Invalid(said("{path} is no manifest", path=path), [Fault(path, str(error))]) from error
     faults = [
-        Fault(path, f"names {name!r}", "a plain file name inside the folder")
+        Fault(path, said("names {name!r}", name=name), "a plain file name inside the folder")
         for name in listed
         if not _is_file_name(name)
     ]
-    if said != (FORMAT, model):
-        faults.append(Fault(path, f"is of {said[1]!r} in format {said[0]!r}", f"{model!r} in {FORMAT!r}"))
+    if written != (FORMAT, model):
+        faults.append(
+            Fault(
+                path,
+                said("is of {model!r} in format {format!r}", model=written[1], format=written[0]),
+                said("{model!r} in {format!r}", model=model, format=FORMAT),
+            )
+        )
     if any(size > LARGEST_FILE_BYTES for _, size in listed.values()):
-        faults.append(Fault(path, "lists a file that is too large", f"at most {LARGEST_FILE_BYTES} bytes"))
+        faults.append(
+            Fault(
+                path,
+                "lists a file that is too large",
+                said("at most {largest_file_bytes} bytes", largest_file_bytes=LARGEST_FILE_BYTES),
+            )
+        )
     if faults:
-        raise Invalid(f"{path} cannot be trusted", faults)
+        raise Invalid(said("{path} cannot be trusted", path=path), faults)
     return listed
 
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
-from tasuki.errors import Stale, Unavailable
+from tasuki.errors import Stale, Unavailable, said
 from tasuki.store.files import held, replace_file, sync_folder, write_synced
 
 ATTEMPTS = 40
@@ -213,7 +213,7 @@ class ObjectPlace:
                     continue
                 return
         raise Stale(
-            f"{self.label(*names)} was changed by others again and again",
+            said("{place} was changed by others again and again", place=self.label(*names)),
             expected="a moment in which nobody else publishes",
             next_step="read it again and repeat",
         )
@@ -233,10 +233,18 @@ class ObjectPlace:
         try:
             yield
         except FileNotFoundError as error:
-            raise Unavailable(f"{self.location} is not there: {error}", next_step="check bucket and prefix") from error
+            raise Unavailable(
+                said("{location} is not there: {error}", location=self.location, error=error),
+                next_step="check bucket and prefix",
+            ) from error
         except Exception as error:  # each object store has errors of its own; none is the reader's to fix in the input
             raise Unavailable(
-                f"{self.location} does not answer: {type(error).__name__}: {error}",
+                said(
+                    "{location} does not answer: {kind}: {error}",
+                    location=self.location,
+                    kind=type(error).__name__,
+                    error=error,
+                ),
                 expected="an object store that this process may read (and write, to publish)",
                 next_step="check the address, the network and the credentials in the environment; then try again",
             ) from error
@@ -250,9 +258,14 @@ def _system_of(location: str) -> tuple[Any, str]:
         system, root = fsspec.core.url_to_fs(location, use_listings_cache=False)
     except ImportError as error:
         next_step = "pip install 'tasuki[s3]'" if protocol == "s3" else f"install what fsspec needs for {protocol}://"
-        raise Unavailable(f"{location} cannot be reached: {error}", next_step=next_step) from error
+        raise Unavailable(
+            said("{location} cannot be reached: {error}", location=location, error=error), next_step=next_step
+        ) from error
     except ValueError as error:
-        raise Unavailable(f"{location} cannot be reached: {error}", next_step="correct the location") from error
+        raise Unavailable(
+            said("{location} cannot be reached: {error}", location=location, error=error),
+            next_step="correct the location",
+        ) from error
     return system, str(root).rstrip("/")
 
 

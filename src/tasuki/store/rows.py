@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasuki.clock import from_text, to_text
-from tasuki.errors import Fault, Invalid, Unavailable
+from tasuki.errors import Fault, Invalid, Unavailable, said
 from tasuki.flow.event import (
     ACCOUNT_KINDS,
     ACCOUNT_STREAM,
@@ -50,7 +50,7 @@ def checked(idea: str, new: Sequence[NewEvent]) -> tuple[NewEvent, ...]:
     for number, event in enumerate(new):
         faults.extend(_faults(idea, event, f"events.{number}"))
     if faults:
-        raise Invalid(f"the ledger cannot keep what should be written to {idea!r}", faults)
+        raise Invalid(said("the ledger cannot keep what should be written to {idea!r}", idea=idea), faults)
     return tuple(
         NewEvent(event.kind, event.actor, from_text(to_text(event.at)), json.loads(canonical_json(event.body)))
         for event in new
@@ -95,7 +95,12 @@ def to_event(row: Mapping[str, Any]) -> Event:
             raise ValueError("the body is not an object")
     except (ValueError, TypeError, RecursionError) as fault:
         raise Unavailable(
-            f"event {row['sequence']} of {row['idea']} cannot be read ({fault})",
+            said(
+                "event {sequence} of {idea} cannot be read ({fault})",
+                sequence=row["sequence"],
+                idea=row["idea"],
+                fault=fault,
+            ),
             next_step="run `tasuki doctor`, which names every damaged event, and `tasuki restore` a backup",
         ) from fault
     return Event(**{name: row[name] for name in _AS_IT_IS}, at=at, body=body)
@@ -122,7 +127,7 @@ def stored_fold(idea: str, story: Sequence[Event]) -> StoredFold:
         if idea == TEAM_STREAM:
             fold_members(story)
     except (KeyError, TypeError, ValueError, AttributeError) as fault:
-        raise Invalid(f"an event of the team's stream does not fit its kind ({fault!r})") from fault
+        raise Invalid(said("an event of the team's stream does not fit its kind ({fault!r})", fault=fault)) from fault
     return StoredFold()
 
 
@@ -143,19 +148,21 @@ def _faults(idea: str, event: NewEvent, where: str) -> list[Fault]:
     faults = _name_faults(f"{where}.actor", event.actor)
     if event.kind not in kinds_of(idea):
         expected = "a kind of " + ("the team's events" if idea in OWN_STREAMS else "an idea's events")
-        faults.append(Fault(f"{where}.kind", f"{event.kind!r} is unknown here", expected))
+        faults.append(Fault(f"{where}.kind", said("{kind!r} is unknown here", kind=event.kind), expected))
     if event.at.tzinfo is None:
         faults.append(Fault(f"{where}.at", "a moment without a time zone", "an aware datetime"))
     body: object = event.body
     if not isinstance(body, Mapping):
-        faults.append(Fault(f"{where}.body", f"{type(body).__name__} is no body", "an object of JSON values"))
+        faults.append(
+            Fault(f"{where}.body", said("{kind} is no body", kind=type(body).__name__), "an object of JSON values")
+        )
     return faults + _body_faults(body, f"{where}.body", DEEPEST_BODY)
 
 
 def _name_faults(where: str, name: object) -> list[Fault]:
     expected = f"1 to {LONGEST_NAME} printable characters"
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
-        return [Fault(where, f"{name!r:.100} is no name", expected)]
+        return [Fault(where, said("{name!r:.100} is no name", name=name), expected)]
     return []
 
 
@@ -169,16 +176,26 @@ def _body_faults(value: object, where: str, depth: int) -> list[Fault]:
             too_large = value.bit_length() > LARGEST_INTEGER_BITS
             return [Fault(where, "too large a whole number", "a float or a text")] if too_large else []
         case float():
-            return [] if math.isfinite(value) else [Fault(where, f"{value} is no JSON number", "a finite number")]
+            return (
+                []
+                if math.isfinite(value)
+                else [Fault(where, said("{value} is no JSON number", value=value), "a finite number")]
+            )
         case _ if depth == 0:
-            return [Fault(where, "nested too deeply", f"at most {DEEPEST_BODY} levels")]
+            return [Fault(where, "nested too deeply", said("at most {deepest_body} levels", deepest_body=DEEPEST_BODY))]
         case Mapping():
-            keys = [Fault(where, f"the key {key!r} is no text") for key in value if not _is_key(key)]
+            keys = [Fault(where, said("the key {key!r} is no text", key=key)) for key in value if not _is_key(key)]
             inner = ((f"{where}.{key}", one) for key, one in value.items() if _is_key(key))
         case list() | tuple():
             keys, inner = [], ((f"{where}.{number}", one) for number, one in enumerate(value))
         case _:
-            return [Fault(where, f"{type(value).__name__} is not JSON", "text, number, boolean, null, list or object")]
+            return [
+                Fault(
+                    where,
+                    said("{kind} is not JSON", kind=type(value).__name__),
+                    "text, number, boolean, null, list or object",
+                )
+            ]
     return [*keys, *(fault for place, one in inner for fault in _body_faults(one, place, depth - 1))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from math import isfinite
 from typing import Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 from tasuki.stats.split import SRM_THRESHOLD
 
 _TEXTS = ("not_asked", "counted_where", "label", "label_time", "spend")
@@ -135,13 +135,21 @@ def thresholds_of(values: Mapping[str, object], probes: Sequence[str] = ()) -> T
 def _fault(name: str, value: object, probes: Sequence[str]) -> Fault | None:
     if name == "not_asked":
         if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
-            return Fault(name, f"{value!r} is no list of probes", '["guardrail"]')
+            return Fault(name, said("{value!r} is no list of probes", value=value), '["guardrail"]')
         strangers = [one for one in value if probes and one not in probes]
-        return Fault(name, f"there is no probe {', '.join(strangers)}", ", ".join(probes)) if strangers else None
+        return (
+            Fault(name, said("there is no probe {strangers}", strangers=tuple(strangers)), ", ".join(probes))
+            if strangers
+            else None
+        )
     if name in _TEXTS:
-        return None if isinstance(value, str) else Fault(name, f"{value!r} is no column", 'a text in "quotes"')
+        return (
+            None
+            if isinstance(value, str)
+            else Fault(name, said("{value!r} is no column", value=value), 'a text in "quotes"')
+        )
     if isinstance(value, bool) or not isinstance(value, int | float) or not (isfinite(value) and value >= 0):
-        return Fault(name, f"{value!r} is no threshold", "a number, 0 or more")
+        return Fault(name, said("{value!r} is no threshold", value=value), "a number, 0 or more")
     if name == "alpha" and not 0 < value < 1:
-        return Fault(name, f"{value!r} is no error rate", "between 0 and 1")
+        return Fault(name, said("{value!r} is no error rate", value=value), "between 0 and 1")
     return None
