@@ -8,12 +8,13 @@ import signal
 import tempfile
 import time
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -463,3 +464,66 @@ def test_spark_and_clusters_have_a_path_of_days(tmp_path: Path, spark: str) -> N
     assert [day for day, _ in grown.days] == [day for day, _ in right.paths[0].days]
     units = {cell.arm: cell.units for cell in grown.days[0][1].cells}
     assert units == {cell.arm: cell.units for cell in right.paths[0].days[0][1].cells if cell.segment is None}
+
+
+def in_segments(logs: Logs, day: int, log: str = "run-1") -> None:
+    """A day's exposures as a service writes them: several small segments instead of the day's file."""
+    from tasuki.serving.segments import Exposure, table_of, write_segment
+    from tasuki.serving.write_ahead import segment_name
+
+    path = logs.folder / "exposures" / f"{day}.parquet"
+    rows = pl.read_parquet(path).to_dicts()
+    path.unlink()
+    told = [
+        Exposure(one["exposure"], one["at"].replace(tzinfo=UTC), one["experiment"], "ctr", one["unit"], one["arm"],
+                 "v", 0.5, False, None, 1, "{}")
+        for one in rows
+    ]  # fmt: skip
+    for part in range(3):
+        path = logs.folder / "exposures" / segment_name(log, 3 * day + part)
+        write_segment(path, table_of(told[part::3]))
+        moment = told[-1].at.timestamp()
+        os.utime(path, (moment, moment))
+
+
+def compacted(logs: Logs, today: date) -> int:
+    from tasuki.serving.compaction import compact
+
+    now = datetime(today.year, today.month, today.day, 12, tzinfo=UTC)
+    return len(compact(logs.folder / "exposures", logs.folder / "no-write-ahead", now).made)
+
+
+def test_compacted_files_are_nothing_new_to_who_counted_the_small_ones(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    for day in range(6):
+        in_segments(logs, day)
+    today = FIRST + timedelta(days=4)
+    before = logs.seen(today)
+    assert compacted(logs, today) > 3
+    again = logs.seen(today)
+    assert [one.code for one in again.concerns] == [one.code for one in before.concerns]
+    assert_same(again, before)
+    # Once more, with the last days: files that hold other files.
+    later = FIRST + timedelta(days=7)
+    assert compacted(logs, later) > 0
+    grown = logs.seen(later)
+    assert {"read_anew", "kept_without_source"} & {one.code for one in grown.concerns} == set()
+    assert_same(grown, logs.seen(later, "ignore"))
+
+
+def test_late_segment_inside_a_compacted_file_has_everything_read_anew_and_is_no_error(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    in_segments(logs, 1)
+    today = FIRST + timedelta(days=5)
+    logs.seen(today)
+    # A killed service's exposures of that day come to the log days later, and are compacted with the others.
+    first = sorted((logs.folder / "exposures").glob("exposures-*"))[0]
+    late = pl.read_parquet(first).with_columns(pl.col("exposure") + "-late", pl.col("unit") + "-late")
+    path = first.with_name("exposures-run-1-000099.parquet")
+    in_table = late.to_arrow().cast(pq.read_schema(first))
+    pq.write_table(in_table, path)
+    os.utime(path, (0, 0))
+    assert compacted(logs, today) == 1
+    found = logs.seen(today)
+    assert "read_anew" in {one.code for one in found.concerns}
+    assert_same(found, logs.seen(today, "ignore"))

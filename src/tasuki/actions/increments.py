@@ -24,8 +24,9 @@ from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Statistics, statistics_from
 from tasuki.stats.concern import Concern
 from tasuki.store.files import held
-from tasuki.store.increments import LOCK, Damaged, Kept, mark_of, new_part, part_of, read_kept, write_kept
+from tasuki.store.increments import LOCK, Damaged, Kept, Mark, mark_of, new_part, part_of, read_kept, write_kept
 from tasuki.warehouse import Source, Warehouse
+from tasuki.warehouse.compacted import Ranges, Replaced, is_within, joined, ranges_of, replaced_by
 from tasuki.warehouse.engine import quoted
 
 EVENTS = "events"
@@ -125,6 +126,8 @@ class _Growth:
             name: {path: mark_of(path) for path in sorted(glob(pattern, recursive=True))}  # noqa: PTH207 - a Path cannot hold an absolute pattern
             for name, pattern in self._patterns.items()
         }
+        large = {path: replaced_by(Path(path)) for path in self._marks[EXPOSURES]}
+        self._replaced = {path: one for path, one in large.items() if one is not None}
         self._mine = exp.EQ(this=quoted("experiment"), expression=exp.Literal.string(asking.experiment))
 
     def run(self) -> Grown:
@@ -177,6 +180,7 @@ class _Growth:
             return None, f"what was kept is damaged: {error}"
         if kept is None:
             return None, ""
+        kept = self._renamed(kept)
         why = self._why_not(kept)
         gone = self._gone(kept)
         if why and gone:
@@ -212,7 +216,31 @@ class _Growth:
     def _gone(self, kept: Kept | None) -> list[str]:
         if kept is None:
             return []
-        return [one for name, files in kept.files.items() for one in files if one not in self._marks[name]]
+        there = list(self._replaced.values())
+        return [
+            one
+            for name, files in kept.files.items()
+            for one in files
+            if one not in self._marks[name] and not any(large.covers(Path(one).name) for large in there)
+        ]
+
+    def _renamed(self, kept: Kept) -> Kept:
+        """What is kept, with each large file in the place of the small ones that it was made of, where all are known.
+
+        Compaction gives counted rows another file; nothing of them is new, and none of them is late.
+        """
+        files = dict(kept.files[EXPOSURES])
+        for path, large in self._replaced.items():
+            if path not in files and is_within(large.segments, self._segments_of(files, large)):
+                files = {one: mark for one, mark in files.items() if not large.covers(Path(one).name)}
+                files[path] = self._marks[EXPOSURES][path]
+        return replace(kept, files={**kept.files, EXPOSURES: files})
+
+    def _segments_of(self, files: Mapping[str, Mark], large: Replaced) -> Ranges:
+        """The small segments whose rows are in some files, whether these are there or a large one replaced them."""
+        known = {Path(path).name: one.segments for path, one in self._replaced.items()} | dict(large.files)
+        names = [Path(one).name for one in files]
+        return joined([ranges_of(names), *(known[name] for name in names if name in known)])
 
     def _spans(self, pending: Mapping[str, list[str]]) -> dict[str, dict[str, list[date]]]:
         time = self._asking.metrics[0].time or ""

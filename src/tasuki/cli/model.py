@@ -11,7 +11,7 @@ from tasuki.actions.run_documents import published_document, version_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table, progress_console
-from tasuki.cli.serving import serve, token
+from tasuki.cli.serving import compact, serve, token
 
 if TYPE_CHECKING:
     from tasuki.actions.models import Published
@@ -247,6 +247,7 @@ def show(
 
 
 app.command()(serve)
+app.command()(compact)
 app.command()(token)
 
 

@@ -38,6 +38,10 @@ def serve(
         str | None,
         typer.Option("--replay-time", help="For replays only: exposures carry this feature's moment instead of now."),
     ] = None,
+    compact_s: Annotated[
+        float,
+        typer.Option("--compact-s", help="Seconds between looks for hours that are over, to compact; 0: never.", min=0),
+    ] = 60.0,
 ) -> None:
     """Serves the published versions over HTTP until it is stopped."""
     from tasuki.serving.run import Service, artifacts_of
@@ -57,9 +61,41 @@ def serve(
         workers=workers,
         drain_s=drain_s,
         replay_time=replay_time,
+        compact_s=compact_s,
     )
     _say(f"starting on http://{host}:{port}")
     run(service, _say)
+
+
+def compact(
+    workspace: WorkspaceOption = None,
+    now: Annotated[bool, typer.Option("--now", help="Take finished segments of the present hour as well.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Makes large files out of the small segments of the exposure log; safe at any time, also while a service runs."""
+    from dataclasses import asdict
+
+    from tasuki.clock import system_clock
+    from tasuki.errors import Missing
+    from tasuki.serving.compaction import compact as run
+    from tasuki.serving.exposures import LogPlace
+
+    folder = (workspace or Path()).resolve()
+    if not (folder / "tasuki.toml").is_file():
+        raise Missing(f"{folder} is no workspace", expected="a folder with a tasuki.toml", next_step="tasuki init DIR")
+    place = LogPlace.of(folder)
+    with progress_console.status("compacting"):
+        done = run(place.segments, place.write_ahead, system_clock(), everything=now)
+
+    def show() -> None:
+        if done.busy:
+            console.print("another compaction is at work; nothing was done")
+        else:
+            console.print(f"{done.before:,} files are {done.after:,} now; {done.rows:,} rows were written anew")
+        for one in done.left:
+            console.print(f"  left as it is: {one}", markup=False)
+
+    emit("model-compact/1", asdict(done), as_json=as_json, for_people=show)
 
 
 def token(

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tasuki.errors import Invalid, Missing, Refused, Unavailable
+from tasuki.serving.compacting import COMPACT_S
 from tasuki.serving.exposures import FLUSH_S
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class Service:
         workers: How many processes share the port.
         replay_time: For replays of an earlier time: the feature whose moment exposures carry instead of now.
         drain_s: Seconds between the wish to stop, when the service ceases to be ready, and its end.
+        compact_s: Seconds between looks for hours that are over, whose segments become one file; 0 for never.
     """
 
     folder: Path
@@ -56,6 +58,7 @@ class Service:
     workers: int = 1
     drain_s: float = 0.0
     replay_time: str | None = None
+    compact_s: float = COMPACT_S
 
 
 def artifacts_of(folder: Path) -> str:
@@ -110,6 +113,7 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
     """Serves as one process, the worker of that number."""
     from tasuki.clock import system_clock
     from tasuki.serving.app import ScoringApp
+    from tasuki.serving.compacting import Compacting
     from tasuki.serving.exposures import ExposureLog, LogPlace
     from tasuki.serving.gate import open_gate
     from tasuki.serving.health import Worker
@@ -129,6 +133,7 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
         ) from error
     if log.recovered:
         say(f"{log.recovered} exposures of a process that was killed are in the log now")
+    compacting = Compacting(place, service.compact_s, system_clock, say) if number == 1 and service.compact_s else None
     reports = service.folder / "serving" / "workers" / str(service.port)
     try:
         watcher.start()
@@ -136,11 +141,15 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
             watcher, log, system_clock, open_gate(service.tokens), Worker(number, service.workers, reports)
         )
         _settle_interpreter()
+        if compacting is not None:
+            compacting.start()
         with asyncio.Runner(loop_factory=QuietLoop) as runner:
             runner.run(_serve(service, app))
         watcher.stop()
     finally:
         log.stop()
+        if compacting is not None:
+            compacting.stop()
     of = f" (worker {number} of {service.workers})" if service.workers > 1 else ""
     lost = f"; {log.waiting:,} could not be written: {log.error}" if log.waiting else ""
     say(f"stopped{of}; it wrote {log.written:,} exposures to the log{lost}")

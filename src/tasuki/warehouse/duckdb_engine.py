@@ -17,6 +17,7 @@ from sqlglot import exp
 from tasuki.errors import Fault, Invalid, Missing, TasukiError, Unavailable
 from tasuki.warehouse.csv_file import Header, find_fault, read_header, require_whole
 from tasuki.warehouse.engine import quoted
+from tasuki.warehouse.log_folder import Reading
 from tasuki.warehouse.nearest import nearest
 from tasuki.warehouse.source import Source, require_named
 
@@ -56,10 +57,15 @@ class Warehouse:
         self._headers: dict[str, Header] = {}
         self._names = itertools.count(1)
         self._made: set[str] = set()
+        self._reading = Reading()
+        for pattern in self.tables.values():
+            if "://" not in pattern:
+                self._reading.hold(Path(pattern).parent)
 
     def close(self) -> None:
-        """Ends the connection."""
+        """Ends the connection, and lets logs be compacted again."""
         self._connection.close()
+        self._reading.close()
 
     def table(self, source: Source) -> exp.Table:
         """The table that stands for a source in a tree, made known to the engine.
@@ -217,6 +223,8 @@ class Warehouse:
             case "table":
                 self._create_view(name, self._table_reader(name))
             case "parquet":
+                for folder in {Path(path).parent for path in source.paths}:
+                    self._reading.hold(folder)
                 self._create_view(name, _parquet_reader(list(source.paths)))
             case "csv":
                 if sample is None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.warehouse.log_folder import finish_swaps
 from tasuki.warehouse.nearest import nearest
 
 Kind = Literal["parquet", "csv", "frame", "relation", "table"]
@@ -76,6 +77,7 @@ def require_named(source: Source, there: Collection[str], names: Iterable[str]) 
 
 def _named(name: str) -> Source:
     path = Path(name)
+    finish_swaps(path if path.is_dir() else path.parent)
     if path.is_dir():
         return _of_files(name, _files_in(path))
     if path.exists():
