@@ -3,6 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 import tasuki
 from tasuki.errors import Invalid
@@ -40,6 +41,30 @@ def test_few_units_in_unequal_skewed_arms_are_bootstrapped_and_said() -> None:
     assert "bootstrapped" in codes(found)
     assert one.effect_high - one.effect > one.effect - one.effect_low
     assert compared(skewed()).results == found.results
+
+
+def test_a_difference_that_hangs_on_few_large_values_is_said_to_be_too_skewed() -> None:
+    found = compared(skewed())
+    said = [one for one in found.concerns if one.code == "too_skewed"]
+    control, treatment = np.split(skewed()["spend"].to_numpy(), [400])
+    third, second = ([stats.moment(one, k) / len(one) ** (k - 1) for one in (control, treatment)] for k in (3, 2))
+    assert [one.severity for one in said] == ["warning"]
+    assert said[0].values["skewness"] == pytest.approx((third[1] - third[0]) / sum(second) ** 1.5)
+    # Arms of one size and shape cancel their skewness, and many units even it out.
+    assert "too_skewed" not in codes(tasuki.compare(skewed(900, 900), variant="arm", means=["spend"]))
+    assert "too_skewed" not in codes(compared(skewed(4_000, 400)))
+
+
+@pytest.mark.parametrize("won", [0, 3, 4, 5])
+def test_fewer_than_five_successes_or_failures_are_said(won: int) -> None:
+    rare = [1] * won + [0] * (300 - won) + [1] * 20 + [0] * 280
+    data = pl.DataFrame({"arm": ["a"] * 300 + ["b"] * 300, "rare": rare, "usual": [1 - one for one in rare]})
+    found = tasuki.compare(data, variant="arm", control="a", proportions=["rare", "usual"])
+    said = [one for one in found.concerns if one.code == "few_events"]
+    told = [(one.values["metric"], one.values["count"], one.values["case"]) for one in said]
+    assert told == ([("rare", won, "yes"), ("usual", won, "no")] if won < 5 else [])
+    # It is a doubt about a number, not a number that is missing.
+    assert all(one.effect_low is not None and one.p_value is not None for one in found.results)
 
 
 def test_more_units_are_left_to_students_t() -> None:

@@ -20,6 +20,7 @@ from tasuki.experiments.looks import doubts_about_looks, monitoring_of
 from tasuki.experiments.outliers import doubts_about_outliers
 from tasuki.experiments.recommend import recommend
 from tasuki.experiments.segments import doubts_about_segments, doubts_about_varying, heterogeneities
+from tasuki.experiments.skewness import doubts_about_skewness
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
@@ -74,6 +75,7 @@ def compare_arms(
         *doubts_about_covariates(metrics, everyone),
         *doubts_about_strata(metrics, strata, names, design),
         *doubts_about_outliers(metrics, everyone, design),
+        *doubts_about_skewness(metrics, everyone),
         *doubts_about_results(results, design),
         *doubts_about_segments(results, tests, statistics.cells, design),
         *doubts_about_varying(statistics, design),

@@ -89,6 +89,14 @@ def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
     )
 
 
+def skewness_of(pair: Pair, i: int, bound: BoundMetric) -> float | None:
+    """How skewed the difference on metric `i` is; None where the units' values were not fetched, or hardly any came."""
+    units = _measured(pair, i, bound, 0.05).units
+    if units is None or min(len(one) for one in units) < LEAST_UNITS:
+        return None
+    return skewness_of_difference(*units)
+
+
 def _is_nothing(metric: Metric, measured: _Measured, error: float) -> bool:
     """Whether every unit of both arms is 0: no data rather than no effect. Of shares, none of n is an answer."""
     return metric.kind != "proportion" and measured.control.value == measured.treatment.value == error == 0
