@@ -30,8 +30,7 @@ LARGEST_BACKLOG_BYTES = 64 * 1024 * 1024
 """Bytes of request bodies that those exposures may keep."""
 ROWS_PER_SEGMENT = 100_000
 REST_S = 0.003
-ROWS_IN_PEACE = 30_000
-"""A segment of at most so many rows is written with rests, which make it a tenth of a second longer."""
+"""The rest after each thousand rows of a segment, unless the log falls behind or is told to stop."""
 GATHER_S = 0.05
 """How often waiting exposures are taken out of the requests' queue."""
 
@@ -174,7 +173,7 @@ class ExposureLog:
     def _keep(self, number: int, rows: Gathered) -> bool:
         """Writes a segment; when that fails, for whatever reason, says so and keeps the rows."""
         try:
-            hurry = self._stop.is_set() or rows.count > ROWS_IN_PEACE
+            hurry = self._stop.is_set() or rows.count >= ROWS_PER_SEGMENT
             final = self.place.segments / segment_name(self.name, number)
             write_segment(final, rows.table(), rest_s=0.0 if hurry else REST_S)
         except Exception as error:  # a thread that ended here would leave the service answering unlogged
