@@ -97,7 +97,7 @@ def test_service_that_begins_with_a_broken_pointer_says_that_nothing_answers(
     assert "nothing answers" in console(other)
 
 
-@pytest.mark.parametrize("part", ["load", "current"])
+@pytest.mark.parametrize("part", ["load", "history"])
 def test_store_that_hangs_holds_nobody_up_and_its_version_never_serves(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, part: str
 ) -> None:
