@@ -90,7 +90,7 @@ def test_without_a_gain_no_arm_is_meant() -> None:
 def test_a_gain_that_a_share_would_round_away_is_told_in_the_metrics_unit() -> None:
     values = {**VALUES, "relative": 2e-9, "effect": 2.1}
     assert "clicks +2.1 is" in reason_text(Reason("gain", values))
-    assert "clicks +3.100% is" in reason_text(Reason("gain", VALUES))
+    assert "clicks +3.10% is" in reason_text(Reason("gain", VALUES))
 
 
 @pytest.mark.parametrize("name", ["means", "proportions", "segments", "decrease"])

@@ -33,7 +33,8 @@ def _size(values: Mapping[str, Any]) -> str:
     metric, relative, effect = (values.get(name) for name in ("metric", "relative", "effect"))
     # A change that a share would round away is told in the metric's own unit.
     if relative is not None and (effect is None or not effect or abs(relative) >= 0.000005):
-        return f"{metric} {relative:+.3%}"
+        decimals = 1 if abs(relative) >= 0.1 else 2 if abs(relative) >= 0.01 else 3
+        return f"{metric} {relative:+.{decimals}%}"
     return f"{metric} {effect:+.4g}" if effect is not None else f"{metric}"
 
 
@@ -41,7 +42,8 @@ def _p_value(values: Mapping[str, Any], language: Language) -> str:
     p = values.get("p_value_adjusted")
     if p is None:
         return ""
-    return f" (adjusted p {p:.2g})" if language == "en" else f"(調整済み p 値 {p:.2g})"
+    said = "< 0.001" if p < 0.001 else f"{p:.2g}"
+    return f" (adjusted p {said})" if language == "en" else f"(調整済み p 値 {said})"
 
 
 TEXTS: Mapping[str, Mapping[Language, str]] = {

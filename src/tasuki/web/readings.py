@@ -1,6 +1,6 @@
 """How what evidence holds reads to people: figures as verdicts; reasons, concerns, faults in the reader's language."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 from tasuki.experiments.check import FAULTS
@@ -50,16 +50,20 @@ def fault_titles(name: str) -> tuple[Titles, Titles] | None:
     return None if known is None else (known.what, known.remedy)
 
 
-def reasons_in(recommendation: Mapping[str, Any], language: Language) -> tuple[str, ...]:
+def reasons_in(
+    recommendation: Mapping[str, Any], language: Language, title_of: Callable[[str], str] = str
+) -> tuple[str, ...]:
     """Why the rule says what it says; records of before reasons had codes keep their English sentences."""
     grounds = recommendation.get("grounds") or ()
     if not grounds:
         return tuple(recommendation["reasons"])
-    return tuple(_reason_in(one, language) for one in grounds)
+    return tuple(_reason_in(one, language, title_of) for one in grounds)
 
 
-def _reason_in(ground: Mapping[str, Any], language: Language) -> str:
-    values = ground.get("values") or {}
+def _reason_in(ground: Mapping[str, Any], language: Language, title_of: Callable[[str], str]) -> str:
+    values = dict(ground.get("values") or {})
+    if isinstance(values.get("metric"), str):
+        values["metric"] = title_of(values["metric"])
     if ground["code"] == "concern":
         note = {"code": values.get("code", ""), "severity": "error", "message": values.get("message", "")}
         return concern_in({**note, "values": values.get("values")}, language)
