@@ -31,7 +31,18 @@ def test_every_text_exists_in_both_languages_with_the_same_places() -> None:
 
 def test_every_text_is_used() -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in (SOURCES / "reports").glob("*.py"))
-    built = ("concern.", "severity.", "way.", "adjust.", "glossary.", "answer.", "reading.", "section.", "plan.")
+    built = (
+        "concern.",
+        "severity.",
+        "way.",
+        "adjust.",
+        "glossary.",
+        "answer.",
+        "reading.",
+        "section.",
+        "plan.",
+        "offline.",
+    )
     literals = {node.value for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Constant)}
     for key in CATALOGUE:
         name = key.partition(".")[2]

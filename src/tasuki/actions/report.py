@@ -3,7 +3,7 @@
 import glob
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from tasuki.reports.origin import Origin
 if TYPE_CHECKING:
     from tasuki.experiments.comparison import Comparison
     from tasuki.experiments.sizing import Plan
+    from tasuki.offline.comparison import OfflineComparison
 
 ENDINGS = (".html", ".md")
 _BLOCK = 1 << 20
@@ -82,6 +83,22 @@ def save_plan(path: Path, plan: "Plan", language: Language, data: str = "", cloc
     from tasuki.reports.plan import plan_document
 
     save_document(path, plan_document(plan, origin_of(Question(data), clock), language))
+
+
+def save_offline(
+    path: Path,
+    comparison: "OfflineComparison",
+    names: tuple[str, str],
+    *,
+    language: Language,
+    question: Question = Question(),
+    clock: Clock = system_clock,
+) -> None:
+    """Writes an offline comparison of champion and challenger to the file; raises as `save_comparison` does."""
+    from tasuki.reports.offline import offline_document
+
+    told = replace(question, variant=" → ".join(names))
+    save_document(path, offline_document(comparison, origin_of(told, clock), language))
 
 
 def origin_of(question: Question, clock: Clock = system_clock) -> Origin:

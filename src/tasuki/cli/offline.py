@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tasuki.cli.opened import actor_of, opened
-from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
-from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, LanguageOption, OutOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table, progress_console
 
 if TYPE_CHECKING:
     from tasuki.offline.comparison import OfflineComparison
@@ -32,6 +32,8 @@ def compare(
     time: Annotated[str | None, typer.Option("--time", help="Column of the moment a row happened.")] = None,
     segment: Annotated[list[str] | None, typer.Option("--segment", help="Column to repeat the comparison by.")] = None,
     idea: Annotated[str | None, typer.Option("--idea", help="Attach the report to this idea.")] = None,
+    out: OutOption = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     actor: AsOption = None,
     key: KeyOption = None,
@@ -40,6 +42,11 @@ def compare(
     """Compare two models' probabilities on the same rows: which deserves an A/B test?"""
     from tasuki.actions.offline import attach_comparison, offline_compare
 
+    if out is not None:
+        from tasuki.actions.report import Question, require_report_path, save_offline
+
+        require_report_path(out)
+    tables = _tables_for(file, workspace)
     comparison = offline_compare(
         file,
         label=label,
@@ -48,12 +55,16 @@ def compare(
         unit=unit,
         time=time,
         segments=segment or (),
-        tables=_tables_for(file, workspace),
+        tables=tables,
     )
     if idea is not None:
         with opened(workspace) as place:
             names = (champion, challenger)
             attach_comparison(place, idea, comparison, names, actor=actor_of(place, actor), key=key)
+    if out is not None:
+        question = Question(file, unit=unit, tables=tables)
+        save_offline(out, comparison, (champion, challenger), language=language, question=question)
+        progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
     emit("offline_compare/1", comparison.to_dict(), as_json=as_json, for_people=lambda: _show(comparison))
 
 
@@ -67,6 +78,8 @@ def validate(
     since: Annotated[datetime, typer.Option("--since", help="First moment that is held out (UTC).")],
     until: Annotated[datetime | None, typer.Option("--until", help="The end; that of the data by default.")] = None,
     workspace: WorkspaceOption = None,
+    out: OutOption = None,
+    language: LanguageOption = "en",
     actor: AsOption = None,
     key: KeyOption = None,
     as_json: JsonOption = False,
@@ -76,11 +89,18 @@ def validate(
 
     from tasuki.actions.offline import Contest, validate_offline
 
+    if out is not None:
+        from tasuki.actions.report import require_report_path, save_offline
+
+        require_report_path(out)
     start, end = (None if one is None else one.replace(tzinfo=one.tzinfo or UTC) for one in (since, until))
     assert start is not None
     contest = Contest(model_file.resolve(), champion, challenger, start, end)
     with opened(workspace) as place:
         found = validate_offline(place, idea, contest, actor=actor_of(place, actor), key=key)
+    if out is not None:
+        save_offline(out, found.comparison, (champion, challenger), language=language)
+        progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
     emit("offline_compare/1", found.comparison.to_dict(), as_json=as_json, for_people=lambda: _show(found.comparison))
 
 
