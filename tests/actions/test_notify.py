@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from relay_play import evidence_body
-from tasuki.actions import notify, relay
+from tasuki.actions import notify, posting, relay
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Webhook, Workspace
 from tasuki.errors import Refused
@@ -134,6 +134,7 @@ def test_a_dead_webhook_stops_neither_the_action_nor_the_other_webhooks(workspac
 
 def test_a_webhook_that_does_not_answer_holds_an_action_up_only_so_long(workspace, idea, receiver, monkeypatch):
     monkeypatch.setattr(notify, "PATIENCE_S", 0.3)
+    monkeypatch.setattr(posting, "PATIENCE_S", 0.3)
     receiver.delay_s = 1.5
     there = with_hooks(workspace, Webhook(receiver.url))
     began = time.monotonic()

@@ -140,6 +140,8 @@ _TABLE = (
     Verb("account.role", "admin", "administrator", _ADMINISTRATOR),
     Verb("account.disable", "admin", "administrator", _ADMINISTRATOR),
     Verb("audit.show", "admin", "administrator", _ADMINISTRATOR),
+    Verb("webhook.list", "admin", "administrator", _ADMINISTRATOR),
+    Verb("webhook.deliver", "admin", "administrator", _ADMINISTRATOR),
 )
 
 VERBS: Mapping[str, Verb] = {one.name: one for one in _TABLE}

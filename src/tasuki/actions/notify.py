@@ -1,21 +1,23 @@
 """Telling the team's webhooks about hand-offs: JSON by POST, signed where a secret is agreed.
 
 Each webhook has its own position in the ledger's feed and moves on only after its receiver has said yes (2xx), so
-nothing is lost while it is down: the next action delivers what it missed. Deliveries can come twice, never out of
-order; `Tasuki-Delivery` is the same both times. An action waits at most `PATIENCE_S` and never fails because of one.
-A webhook that is new to a workspace hears of what happens from then on.
+nothing is lost while it is down: the next action delivers what it missed, and while the pages are served it is tried
+again (`tasuki.actions.redelivery`). Deliveries can come twice; `Tasuki-Delivery` is the same both times, `sent_at` is
+not. An action waits at most `PATIENCE_S` and never fails because of one. A webhook that is new to a workspace hears of
+what happens from then on.
 """
 
 import hashlib
 import hmac
 import json
 import threading
-import urllib.error
-import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
+from tasuki.actions.deliveries import remember
+from tasuki.actions.posting import PATIENCE_S, post
 from tasuki.actions.workspace import Webhook, Workspace
 from tasuki.clock import to_text
 from tasuki.errors import TasukiError
@@ -29,7 +31,6 @@ ANNOUNCED = {
 }
 """The kinds of event that are told, and the word for each."""
 
-PATIENCE_S = 2.0
 _BATCH = 200
 
 
@@ -41,7 +42,7 @@ def notify(workspace: Workspace, written: Sequence[Event]) -> None:
     if not workspace.webhooks or not any(event.kind in ANNOUNCED for event in written):
         return
     try:
-        rounds = [_Round(webhook, _waiting(workspace, webhook, written)) for webhook in workspace.webhooks]
+        rounds = [_Round(workspace, webhook, _waiting(workspace, webhook, written)) for webhook in workspace.webhooks]
     except TasukiError:
         return  # The ledger is busy with other writers: the next action delivers.
     for one in rounds:
@@ -60,6 +61,29 @@ def cursor_name(webhook: Webhook) -> str:
 def signature(body: bytes, secret: str) -> str:
     """What `Tasuki-Signature` says: receivers compute it over the raw body and compare in constant time."""
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
+
+
+def deliver_waiting(workspace: Workspace, webhook: Webhook) -> bool:
+    """Delivers to one webhook what it has not taken yet; whether it has taken everything now.
+
+    A webhook that has heard of nothing yet begins with the next action.
+
+    Raises:
+        Unavailable: The ledger is busy.
+    """
+    if not workspace.ledger.cursor(cursor_name(webhook)):
+        return True
+    one = _Round(workspace, webhook, _waiting(workspace, webhook, ()))
+    one.run()
+    _remember(workspace, one)
+    return not one.deliveries or one.reached == one.deliveries[-1].position
+
+
+def is_waiting(workspace: Workspace, webhook: Webhook) -> bool:
+    """Whether there is something to tell that a webhook has not taken."""
+    if not workspace.ledger.cursor(cursor_name(webhook)):
+        return False
+    return any(one.said is not None for one in _waiting(workspace, webhook, ()))
 
 
 def payload(position: int, event: Event, title: str) -> dict[str, Any]:
@@ -91,7 +115,7 @@ def _text(event: Event, title: str) -> str:
 @dataclass(frozen=True)
 class _Delivery:
     position: int
-    body: bytes | None
+    said: dict[str, Any] | None
     """None for an event that is not told: only the position moves."""
 
 
@@ -106,51 +130,55 @@ def _waiting(workspace: Workspace, webhook: Webhook, written: Sequence[Event]) -
             if is_new and event.idea == written[0].idea and event.sequence == written[0].sequence:
                 deliveries, is_new = [_Delivery(position - 1, None)], False
             told = event.kind in ANNOUNCED and event.idea not in OWN_STREAMS and not is_new
-            deliveries.append(_Delivery(position, _body(workspace, position, event, titles) if told else None))
+            deliveries.append(_Delivery(position, _said(workspace, position, event, titles) if told else None))
         if len(deliveries) >= _BATCH and not is_new:
             break
     return deliveries
 
 
-def _body(workspace: Workspace, position: int, event: Event, titles: dict[str, str]) -> bytes:
+def _said(workspace: Workspace, position: int, event: Event, titles: dict[str, str]) -> dict[str, Any]:
     if event.idea not in titles:
         titles[event.idea] = workspace.ledger.state(event.idea).title
-    return json.dumps(payload(position, event, titles[event.idea]), ensure_ascii=False).encode()
+    return payload(position, event, titles[event.idea])
 
 
 @dataclass
 class _Round:
     """The deliveries to one webhook. It runs beside the others, so that a slow one delays no other."""
 
+    workspace: Workspace
     webhook: Webhook
     deliveries: list[_Delivery]
     reached: int = 0
     thread: threading.Thread = field(init=False)
 
     def start(self) -> None:
-        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
 
     def finish(self) -> None:
         self.thread.join(PATIENCE_S)
 
-    def _run(self) -> None:
+    def run(self) -> None:
+        """Delivers in order until one is not taken."""
         for one in self.deliveries:
-            if one.body is not None and not _post(self.webhook, one.position, one.body):
+            if one.said is not None and not self._is_taken(one.position, one.said):
                 return
             self.reached = one.position
 
+    def _is_taken(self, position: int, said: Mapping[str, Any]) -> bool:
+        body = body_of(said, self.workspace.clock())
+        headers = {"Content-Type": "application/json; charset=utf-8", "Tasuki-Delivery": str(position)}
+        if self.webhook.secret:
+            headers["Tasuki-Signature"] = signature(body, self.webhook.secret)
+        outcome = post(self.webhook, body, headers)
+        remember(self.workspace, self.webhook, position, outcome)
+        return outcome.is_taken
 
-def _post(webhook: Webhook, position: int, body: bytes) -> bool:
-    headers = {"Content-Type": "application/json; charset=utf-8", "Tasuki-Delivery": str(position)}
-    if webhook.secret:
-        headers["Tasuki-Signature"] = signature(body, webhook.secret)
-    request = urllib.request.Request(webhook.url, body, headers, method="POST")  # noqa: S310 - settings allow http(s) only
-    try:
-        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - as above
-            return bool(200 <= answer.status < 300)
-    except (OSError, ValueError, urllib.error.HTTPError):
-        return False
+
+def body_of(said: Mapping[str, Any], sent_at: datetime) -> bytes:
+    """What goes over the line. When it was sent stands inside, so the signature covers it as well."""
+    return json.dumps({**said, "sent_at": to_text(sent_at)}, ensure_ascii=False).encode()
 
 
 def _remember(workspace: Workspace, one: _Round) -> None:

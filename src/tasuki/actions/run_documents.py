@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from tasuki.accounts.account import Account, Token
     from tasuki.actions.artifacts import VersionEntry
     from tasuki.actions.booking import Booked
+    from tasuki.actions.deliveries import Told
     from tasuki.actions.models import Published
     from tasuki.actions.serving_state import ServingState
     from tasuki.experiments.booking import SlotCalendar
@@ -172,4 +173,15 @@ def audit_entry(position: int, event: "Event") -> dict[str, Any]:
         "actor": event.actor,
         "at": event.at,
         "body": event.body,
+    }
+
+
+def webhook_document(told: "Told") -> dict[str, Any]:
+    """A webhook without its address, which may be a secret."""
+    return {
+        "name": told.name,
+        "signed": told.is_signed,
+        "reached": told.reached,
+        "waiting": told.waiting,
+        "latest": None if told.latest is None else asdict(told.latest),
     }

@@ -13,10 +13,17 @@ from tasuki.store.ledger import Ledger
 
 @dataclass(frozen=True)
 class Webhook:
-    """Where hand-offs are announced. With a secret every delivery is signed with HMAC-SHA256."""
+    """Where hand-offs are announced.
 
-    url: str
+    Args:
+        url: The address; those of chat tools are secrets.
+        secret: Signs every delivery with HMAC-SHA256; empty for none.
+        is_private: Whether its name may lead to a private place.
+    """
+
+    url: str = field(repr=False)
     secret: str = field(default="", repr=False)
+    is_private: bool = False
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from tasuki.cli import (
     model,
     offline,
     serve,
+    webhook,
     workspace,
 )
 from tasuki.cli.output import INTERRUPTED, report
@@ -38,6 +39,7 @@ app.add_typer(handoff.app, name="handoff", help="Offer, pick up, accept and retu
 app.add_typer(evidence.app, name="evidence", help="Attach, list and show evidence.")
 app.add_typer(case.app, name="case", help="Search, show and export the cases of ended ideas.")
 app.add_typer(account.app, name="account", help="The members of the team, their roles, accounts and tokens.")
+app.add_typer(webhook.app, name="webhook", help="Who is told of hand-offs, and how that went.")
 app.add_typer(metric.app, name="metric", help="The metrics the workspace declares.")
 app.add_typer(experiment.app, name="experiment", help="A/B 1 and A/B 2.")
 app.add_typer(model.app, name="model", help="Train, publish and serve models.")

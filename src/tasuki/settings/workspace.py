@@ -320,11 +320,14 @@ class _Settings:
         return tuple(self._webhook(one, f"{FILE} webhook {number}") for number, one in enumerate(entries, 1))
 
     def _webhook(self, entry: Mapping[str, Any], where: str) -> Webhook:
-        self._known(entry, ("url", "secret"), where)
+        self._known(entry, ("url", "secret", "private"), where)
         url = self._text(entry, "url", "", where)
         if not _is_address(url):
             self._fault(where, f"url is {url!r}", "an address that begins with http:// or https://")
-        return Webhook(url, self._text(entry, "secret", "", where))
+        private = entry.get("private", False)
+        if not isinstance(private, bool):
+            self._fault(where, f"private is {private!r}", "true where the name may lead to a private place, or false")
+        return Webhook(url, self._text(entry, "secret", "", where), private is True)
 
     def _serving(self) -> tuple[str, int]:
         entry = self._part("serving")
@@ -368,6 +371,7 @@ artifacts = "artifacts"
 # [[webhook]]
 # url = "https://chat.example/hook"
 # secret = "…"
+# private = true                  # where its name leads to a private place
 
 [serving]
 host = "127.0.0.1"

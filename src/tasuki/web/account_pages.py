@@ -13,6 +13,7 @@ from tasuki.actions.accounts import change_access, invite
 from tasuki.actions.members import add_member, change_roles
 from tasuki.actions.sign_in import TooManyTries, WrongPassword, change_password
 from tasuki.actions.tokens import TokenWish, make_token, revoke_token
+from tasuki.actions.webhooks import told_webhooks
 from tasuki.errors import Fault, Invalid
 from tasuki.flow.event import ACCOUNT_STREAM, TEAM_STREAM
 from tasuki.flow.plan import ROLES
@@ -173,7 +174,7 @@ def show_audit(request: AnyRequest) -> Response[str]:
     """What happened to accounts and the team, and the ledger's latest events."""
     workspace = workspace_of(request)
     stream = request.query_params.get("stream", "all")
-    context = {"stream": stream, "place": "audit", "events": ()}
+    context = {"stream": stream, "place": "audit", "events": (), "webhooks": told_webhooks(workspace)}
     if stream in (ACCOUNT_STREAM, TEAM_STREAM):
         context["events"] = tuple(reversed(workspace.ledger.events(stream)[-EVENTS_SHOWN:]))
     else:

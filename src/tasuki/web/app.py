@@ -7,6 +7,7 @@ from litestar.datastructures import MutableScopeHeaders, State
 from litestar.exceptions import HTTPException
 from litestar.types import BeforeMessageSendHookHandler, Message, Scope
 
+from tasuki.actions.redelivery import Redelivery
 from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
@@ -39,6 +40,8 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
         workspace: The open workspace.
         reachable: Whether other machines can reach the host: then people must sign in.
     """
+
+    redelivery = Redelivery(workspace)
 
     def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
         if request.url.path.startswith(PREFIX):
@@ -77,6 +80,8 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
         request_max_body_size=LARGEST_BODY,
         before_request=_refuse_foreign_host,
         exception_handlers={HTTPException: answer_error, Exception: answer_error},
+        on_startup=[redelivery.start],
+        on_shutdown=[redelivery.stop],
         before_send=[_protector(security_headers(workspace.door.is_encrypted))],
         openapi_config=description(),
         logging_config=None,

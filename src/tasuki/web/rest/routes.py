@@ -15,6 +15,7 @@ from tasuki.web.rest.library import LIBRARY
 from tasuki.web.rest.models import MODELS
 from tasuki.web.rest.problems import described
 from tasuki.web.rest.stream import STREAM
+from tasuki.web.rest.webhooks import WEBHOOKS
 from tasuki.web.site import AnyRequest
 
 PREFIX = "/api/v1"
@@ -65,6 +66,7 @@ REST = Router(
         *CALCULATIONS,
         *ACCOUNTS,
         *STREAM,
+        *WEBHOOKS,
         send_description,
     ],
     include_in_schema=True,
