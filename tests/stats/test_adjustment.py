@@ -5,7 +5,8 @@ import pytest
 from statsmodels.api import OLS
 
 from tasuki.stats.adjustment import adjusted, coefficients, within_arms
-from tasuki.stats.moments import moments_of, no_moments
+from tasuki.stats.contrast import Estimate, welch
+from tasuki.stats.moments import Moments, moments_of, no_moments
 
 
 def drawn(seed: int = 1, n: int = 400) -> np.ndarray:
@@ -26,8 +27,8 @@ def test_the_variance_left_is_that_of_the_residuals() -> None:
     sample = moments_of(table.tolist())
     theta = coefficients(sample)
     residuals = table[:, 0] - table[:, 1:] @ np.array(theta)
-    assert adjusted(sample, theta, sample.means[1:]).variance == pytest.approx(residuals.var(ddof=1), rel=1e-9)
-    assert adjusted(sample, theta, sample.means[1:]).mean == pytest.approx(table[:, 0].mean(), rel=1e-12)
+    assert adjusted(sample, theta, sample).variance == pytest.approx(residuals.var(ddof=1), rel=1e-9)
+    assert adjusted(sample, theta, sample).mean == pytest.approx(table[:, 0].mean(), rel=1e-12)
 
 
 @pytest.mark.parametrize("column", [lambda t: t[:, 1], lambda t: 3 * t[:, 1] + 1, lambda t: np.ones(len(t))])
@@ -35,8 +36,8 @@ def test_a_covariate_that_adds_nothing_changes_nothing(column) -> None:
     table = drawn()
     doubled = np.column_stack([table, column(table)])
     plain, more = moments_of(table.tolist()), moments_of(doubled.tolist())
-    one = adjusted(plain, coefficients(plain), plain.means[1:])
-    other = adjusted(more, coefficients(more), more.means[1:])
+    one = adjusted(plain, coefficients(plain), plain)
+    other = adjusted(more, coefficients(more), more)
     assert other.variance == pytest.approx(one.variance, rel=1e-6)
 
 
@@ -63,3 +64,28 @@ def test_an_arm_with_one_unit_or_none_adds_nothing() -> None:
     many = moments_of(drawn(6).tolist())
     for few in (moments_of([[1.0, 2.0, 3.0]]), no_moments(3)):
         assert np.array(within_arms([many, few]).covariances) == pytest.approx(np.array(many.covariances))
+
+
+def test_what_arms_share_widens_the_ratio_and_not_the_difference() -> None:
+    rng = np.random.default_rng(7)
+    ratios, estimates, n = [], [], 150
+    for _ in range(1_500):
+        control, treatment = (
+            np.column_stack([2 * one + rng.normal(0, 1, n) + shift, one])
+            for one, shift in ((rng.normal(10, 3, n), 0.0), (rng.normal(10, 3, n), 40.0))
+        )
+        arms = [moments_of_table(one) for one in (control, treatment)]
+        theta = coefficients(within_arms(arms))
+        c, t = (adjusted(one, theta, arms[0] + arms[1]) for one in arms)
+        both = [Estimate(one.mean, one.variance / n, n, shared=one.shared) for one in (c, t)]
+        ratios.append(t.mean / c.mean)
+        estimates.append(welch(*both))
+    found = estimates[0]
+    half = (found.relative_high - found.relative_low) / 2
+    assert half == pytest.approx(1.97 * np.std(ratios), rel=0.12)
+    assert np.mean([one.relative_low <= 2 <= one.relative_high for one in estimates]) == pytest.approx(0.95, abs=0.02)
+    assert np.mean([one.low <= 40 <= one.high for one in estimates]) == pytest.approx(0.95, abs=0.02)
+
+
+def moments_of_table(table: np.ndarray) -> Moments:
+    return Moments(len(table), tuple(table.mean(axis=0)), tuple(map(tuple, np.cov(table.T))))

@@ -294,5 +294,5 @@ def _baseline(bound: BoundMetric, sample: Sample) -> Baseline:
         kind = "mean"
     if len(moments.means) == 1 or plain.variance == 0:
         return Baseline(kind, plain.mean, plain.variance)
-    better = adjusted(moments, coefficients(moments), moments.means[1:])
+    better = adjusted(moments, coefficients(moments), moments)
     return Baseline(kind, plain.mean, plain.variance, 1 - better.variance / plain.variance)

@@ -125,7 +125,7 @@ def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured
         return _Measured(_estimate(values[0]), _estimate(values[1]), plain, units=units)
     pooled = (samples[0].moments + samples[1].moments).ratios(bound.ratios)
     theta = coefficients(within_arms(moments))
-    better = [_estimate(adjusted(one, theta, pooled.means[1:])) for one in moments]
+    better = [_estimate(adjusted(one, theta, pooled)) for one in moments]
     reduction = _reduction(values, sum(one.variance for one in better))
     units = _contributions(samples, bound, theta, pooled.means[1:])
     return _Measured(better[0], better[1], f"cuped+{plain}", reduction, units=units)
@@ -171,7 +171,7 @@ def _stratified(pair: Pair, i: int, bound: BoundMetric, values: Sequence[Adjuste
 
 
 def _estimate(one: Adjusted) -> Estimate:
-    return Estimate(one.mean, one.variance / one.n if one.n > 1 else nan, one.n)
+    return Estimate(one.mean, one.variance / one.n if one.n > 1 else nan, one.n, shared=one.shared)
 
 
 def _reduction(before: Sequence[Adjusted], now: float) -> float | None:

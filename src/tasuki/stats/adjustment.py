@@ -17,11 +17,13 @@ class Adjusted:
         n: How many units.
         mean: The adjusted mean.
         variance: The variance of a unit's adjusted value.
+        shared: The variance of what all arms' means have in common: θᵀc̄_all.
     """
 
     n: int
     mean: float
     variance: float
+    shared: float = 0.0
 
 
 def unadjusted(sample: Moments) -> Adjusted:
@@ -80,21 +82,22 @@ def coefficients(sample: Moments) -> Vector:
     return tuple(right[i] / rows[i][i] if i in solved else 0.0 for i in range(size))
 
 
-def adjusted(sample: Moments, theta: Vector, covariate_means: Vector) -> Adjusted:
+def adjusted(sample: Moments, theta: Vector, everyone: Moments) -> Adjusted:
     """The first variable of one arm less what the covariates explain.
 
     Args:
         sample: The arm: first the metric, then its covariates.
         theta: What `coefficients` gave within the arms.
-        covariate_means: The covariates' means over all arms together.
+        everyone: All arms together, for the covariates' means.
 
-    Formula: ȳ − θᵀ(c̄ − c̄_all), with variance S_yy − 2θᵀS_cy + θᵀS_ccθ.
+    Formula: ȳ − θᵀ(c̄ − c̄_all), with variance S_yy − 2θᵀS_cy + θᵀS_ccθ; θᵀS_ccθ/n over all units is shared.
     Source: Deng, Xu, Kohavi & Walker (2013), eq. 2.
     Checked against: tea-tasting 1.14 on values adjusted by statsmodels (1e-9).
     """
-    away = [mean - overall for mean, overall in zip(sample.means[1:], covariate_means, strict=True)]
+    away = [mean - overall for mean, overall in zip(sample.means[1:], everyone.means[1:], strict=True)]
     weights = (1.0, *(-one for one in theta))
     span = range(len(weights))
     variance = sum(weights[i] * weights[j] * sample.covariances[i][j] for i in span for j in span)
     mean = sample.means[0] - sum(one * gap for one, gap in zip(theta, away, strict=True))
-    return Adjusted(sample.n, mean, max(variance, 0.0) if sample.n > 1 else nan)
+    shared = sum(theta[i - 1] * theta[j - 1] * everyone.covariances[i][j] for i in span[1:] for j in span[1:])
+    return Adjusted(sample.n, mean, max(variance, 0.0) if sample.n > 1 else nan, max(shared, 0.0) / everyone.n)

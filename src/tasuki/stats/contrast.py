@@ -1,7 +1,7 @@
 """Two arms against each other: the difference, its interval, the relative difference and the p-value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import copysign, inf, isfinite, nan, sqrt
 
 from tasuki.stats.distributions import t_cdf, t_quantile, t_two_sided
@@ -16,12 +16,15 @@ class Estimate:
         variance: The variance of the estimate itself (not of a unit).
         n: The units behind it.
         degrees: Degrees of freedom of the variance; n − 1 when None.
+        shared: The variance, not in `variance`, of a part that control and treatment have in common, as CUPED's mean of
+            the covariates over all units: their difference does not have it, but their ratio does.
     """
 
     value: float
     variance: float
     n: int
     degrees: float | None = None
+    shared: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -101,6 +104,7 @@ def spanned(control: Estimate, treatment: Estimate, yardstick: Yardstick, covari
 def standard_error(control: Estimate, treatment: Estimate, covariance: float = 0.0) -> float:
     """The standard error of the difference; NaN where it is not known."""
     together = control.variance + treatment.variance - 2 * covariance
+    together += (sqrt(treatment.shared) - sqrt(control.shared)) ** 2
     return sqrt(together) if together >= 0 else nan
 
 
@@ -140,13 +144,14 @@ def fieller(control: Estimate, treatment: Estimate, critical: float, covariance:
     Source: Fieller (1954), "Some problems in interval estimation", eq. 9.
     Checked against: the quadratic solved by numpy.roots; simulated coverage.
     """
-    reach, square = critical**2 * control.variance, control.value**2
+    v_c, v_t = control.variance + control.shared, treatment.variance + treatment.shared
+    v_ct = covariance + sqrt(control.shared * treatment.shared)
+    reach, square = critical**2 * v_c, control.value**2
     if reach >= square:
         return -inf, inf
     c, t = control.value, treatment.value
-    inside = c * c * treatment.variance - 2 * t * c * covariance + t * t * control.variance
-    inside -= critical**2 * (control.variance * treatment.variance - covariance**2)
-    middle, half = t * c - critical**2 * covariance, critical * sqrt(max(inside, 0.0))
+    inside = c * c * v_t - 2 * t * c * v_ct + t * t * v_c - critical**2 * (v_c * v_t - v_ct**2)
+    middle, half = t * c - critical**2 * v_ct, critical * sqrt(max(inside, 0.0))
     return (middle - half) / (square - reach) - 1, (middle + half) / (square - reach) - 1
 
 
@@ -173,9 +178,10 @@ class Limit:
         """Control at the limit, and what it was multiplied with: a share of an uncertain control is uncertain too."""
         towards = -1.0 if self.higher_is_better else 1.0
         if not self.is_relative:
-            return Estimate(control.value + towards * self.amount, control.variance, control.n, control.degrees), 1.0
+            return replace(control, value=control.value + towards * self.amount), 1.0
         scale = 1 + towards * copysign(self.amount, control.value)
-        return Estimate(control.value * scale, control.variance * scale**2, control.n, control.degrees), scale
+        variance, shared = control.variance * scale**2, control.shared * scale**2
+        return replace(control, value=control.value * scale, variance=variance, shared=shared), scale
 
 
 def non_inferiority(

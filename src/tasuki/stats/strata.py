@@ -43,26 +43,27 @@ class Stratified:
         """
         size, joint = len(self.joint.means) // 2, self.joint
         theta = coefficients(self._difference())
-        weights = (1.0, *(-one for one in theta))
-        overall = [self._overall(1 + j) for j in range(size - 1)]
+        weights = self._weights(theta, 0), self._weights(theta, 1)
 
-        def value(start: int) -> float:
-            away = [joint.means[start + 1 + j] - overall[j] for j in range(size - 1)]
-            return joint.means[start] - sum(one * gap for one, gap in zip(theta, away, strict=True))
-
-        def spread(a: int, b: int) -> float:
-            span = range(size)
-            return sum(weights[i] * weights[j] * joint.covariances[a + i][b + j] for i in span for j in span) / joint.n
+        def spread(a: Vector, b: Vector) -> float:
+            span = range(2 * size)
+            return sum(a[i] * b[j] * joint.covariances[i][j] for i in span for j in span) / joint.n
 
         control, treatment = (
-            Estimate(value(start), max(spread(start, start), 0.0), n, degrees)
-            for start, n, degrees in zip((0, size), self.units, self.degrees, strict=True)
+            Estimate(sum(w * one for w, one in zip(mine, joint.means, strict=True)), max(spread(mine, mine), 0.0), n, d)
+            for mine, n, d in zip(weights, self.units, self.degrees, strict=True)
         )
-        return control, treatment, spread(0, size)
+        return control, treatment, spread(*weights)
 
-    def _overall(self, position: int) -> float:
-        size, means = len(self.joint.means) // 2, self.joint.means
-        return (self.units[0] * means[position] + self.units[1] * means[size + position]) / sum(self.units)
+    def _weights(self, theta: Vector, arm: int) -> Vector:
+        """What an arm's adjusted mean is made of: ȳ − θᵀ(c̄ − c̄_all), where c̄_all is of both arms and varies too."""
+        size = len(self.joint.means) // 2
+        found = [0.0] * (2 * size)
+        found[arm * size] = 1.0
+        for j, one in enumerate(theta, 1):
+            for other in (0, 1):
+                found[other * size + j] += one * (self.units[other] / sum(self.units) - (other == arm))
+        return tuple(found)
 
     def _difference(self) -> Moments:
         size, c = len(self.joint.means) // 2, self.joint.covariances
