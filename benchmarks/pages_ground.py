@@ -6,6 +6,7 @@ folds and outlines are those that single appends would have left: `tasuki doctor
 """
 
 import hashlib
+import json
 import os
 import random
 from collections import Counter, deque
@@ -16,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import islice
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, insert
@@ -28,6 +30,7 @@ from tasuki.flow.plan import CASE
 from tasuki.flow.state import IdeaState
 from tasuki.samples.history import team_history
 from tasuki.samples.team import MEMBERS
+from tasuki.store.artifacts import MANIFEST
 from tasuki.store.database import writing
 from tasuki.store.ledger import Ledger
 from tasuki.store.rows import outline_text
@@ -38,6 +41,7 @@ PER_IDEA = 100
 LONG = 500
 """One idea of so many events, to look at the page of a long story."""
 ACTIVE_SHARE = 0.03
+MODELS = ("ctr", "cvr", "bid")
 AT_ONCE = 100
 """Streams in one transaction."""
 AHEAD = 6
@@ -76,8 +80,10 @@ class History:
 
     def __init__(self, ideas: int) -> None:
         self.ideas = ideas
-        told = (tuple(e for e in one.events if e.kind != "case_filed") for one in team_history(1, NOW))
-        self._past = [tuple(Written(event, canonical_json(event.body)) for event in one) for one in told]
+        past = team_history(1, NOW)
+        told = (tuple(e for e in one.events if e.kind != "case_filed") for one in past)
+        self._past = [tuple(map(_written, one)) for one in told]
+        self._names = [one.idea for one in past]
 
     def stream(self, number: int) -> tuple[str, list[Written], IdeaState | None]:
         """A stream with its events and their fold; the team's own stream is number 0."""
@@ -87,6 +93,7 @@ class History:
         past = self._past[number % len(self._past)]
         active = number > self.ideas * (1 - ACTIVE_SHARE)
         told = self._moved(past, number, chance.randint(3, _last(past)) if active else len(past))
+        told = _own_experiments(told, self._names[number % len(self._past)], number)
         length = LONG if number == 1 else PER_IDEA
         story = _commented(told, length - len(told) - (not active), chance)
         state = _folded(name, [one.event for one in story])
@@ -157,6 +164,41 @@ def _members() -> list[NewEvent]:
         )
         for one in MEMBERS
     ]
+
+
+def _own_experiments(told: Sequence[Written], past: str, number: int) -> list[Written]:
+    """The story with experiments of its own names, started on a model, and booked for days of its own time."""
+    hashes, own = dict[str, str](), list[Written]()
+    for one in told:
+        text = one.body.replace(f'"{past}-', f'"idea-{number}-')
+        if one.event.kind == "handoff_offered":
+            for before, after in hashes.items():
+                text = text.replace(before, after)
+        if text == one.body and one.event.kind != "experiment_booked":
+            own.append(one)
+            continue
+        body = json.loads(text)
+        if one.event.kind == "evidence_attached":
+            before = body["content_hash"]
+            body["content_hash"] = hashlib.sha256(canonical_json(body["evidence"]).encode()).hexdigest()
+            hashes[before] = body["content_hash"]
+        elif one.event.kind == "experiment_started":
+            arms = [{"name": name, "share": 0.5} for name in ("control", "treatment")]
+            body |= {"model": MODELS[number % len(MODELS)], "salt": body["name"], "arms": arms}
+            body |= {"treatment_location": "artifacts"}
+        elif one.event.kind == "experiment_booked":
+            body["from"] = (one.event.at + timedelta(days=1)).date().isoformat()
+        own.append(_written(replace(one.event, body=body)))
+    return own
+
+
+def store_models(folder: Path) -> None:
+    """Models with some versions each, as far as a list of them looks."""
+    for model in MODELS:
+        for version in range(5):
+            place = folder / "artifacts" / model / "versions" / f"{version:064}"
+            place.mkdir(parents=True, exist_ok=True)
+            (place / MANIFEST).write_text("{}")
 
 
 def _commented(told: Sequence[Written], count: int, chance: random.Random) -> list[Written]:

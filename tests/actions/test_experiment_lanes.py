@@ -11,8 +11,9 @@ import pytest
 
 from tasuki.actions import start as starting
 from tasuki.actions.booking import BookingRequest, book_experiment, read_calendar, read_rules
+from tasuki.actions.experiment_list import list_experiments
 from tasuki.actions.relay import open_idea
-from tasuki.actions.start import StartRequest, list_experiments, ramp_experiment, start_experiment, stop_experiment
+from tasuki.actions.start import StartRequest, ramp_experiment, start_experiment, stop_experiment
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.cli.output import console

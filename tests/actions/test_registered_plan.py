@@ -11,8 +11,8 @@ from relay_play import evidence_body
 from tasuki.actions.comparison import OtherQuestion, compare_experiment, plan_experiment
 from tasuki.actions.decision import DecisionRequest, decide_experiment
 from tasuki.actions.evidence import attach_evidence
+from tasuki.actions.experiment_list import list_experiments
 from tasuki.actions.relay import open_idea
-from tasuki.actions.start import list_experiments
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.clock import MovableClock

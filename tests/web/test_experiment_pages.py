@@ -8,7 +8,7 @@ import pytest
 from litestar.testing import TestClient
 from told_ideas import foreign_scripts
 
-from tasuki.actions.start import list_experiments
+from tasuki.actions.experiment_list import list_experiments
 from tasuki.actions.workspace import Workspace
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.metrics.metric import Metric

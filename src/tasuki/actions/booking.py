@@ -2,7 +2,9 @@
 
 import tomllib
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 
+from tasuki.actions.experiment_lines import lines_since
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, said
@@ -23,6 +25,8 @@ from tasuki.flow.state import Experiment, IdeaState
 from tasuki.store.routing import changing_routing
 
 __all__ = ["Booked", "BookingRequest", "book_experiment", "read_calendar", "read_rules"]
+
+PAST_DAYS = 35
 
 
 @dataclass(frozen=True)
@@ -61,11 +65,17 @@ def book_experiment(
     return Booked(slot, calendar.position(idea, request.experiment))
 
 
-def read_calendar(workspace: Workspace) -> SlotCalendar:
-    """Every slot of the workspace, as of today."""
-    return slot_calendar(
-        workspace.ledger.shelf().ideas.values(), read_rules(workspace).capacity, workspace.clock().date()
-    )
+def read_calendar(workspace: Workspace, since: date | None = None) -> SlotCalendar:
+    """The slots that are booked or run, and those that were over on a day or later.
+
+    Args:
+        workspace: The workspace.
+        since: That day; five weeks ago when None.
+    """
+    today = workspace.clock().date()
+    lines = lines_since(workspace.ledger.shelf(), since or today - timedelta(days=PAST_DAYS))
+    pairs = ((line.state, line.experiment) for line in lines)
+    return slot_calendar(pairs, read_rules(workspace).capacity, today)
 
 
 def read_rules(workspace: Workspace) -> ExperimentRules:

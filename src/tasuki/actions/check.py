@@ -5,17 +5,10 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from tasuki.actions.client_counts import ClientSaid
+from tasuki.actions.experiment_list import ExperimentEntry, list_experiments
 from tasuki.actions.observation import Asked, observe
-from tasuki.actions.start import (
-    ExperimentEntry,
-    StartRequest,
-    all_runs,
-    idea_of_experiment,
-    list_experiments,
-    run_of,
-    start_experiment,
-    stop_experiment,
-)
+from tasuki.actions.runs import run_of, runs_of_model
+from tasuki.actions.start import StartRequest, idea_of_experiment, start_experiment, stop_experiment
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, Refused, said
@@ -132,7 +125,7 @@ def report_of_the_day(workspace: Workspace, idea: str, experiment: str) -> Check
 
 def runs_before(workspace: Workspace, run: Run) -> tuple[Run, ...]:
     """The experiments on the same model that were started before it, the newest last."""
-    same = (one for one in all_runs(workspace) if one.settings.get("model") == run.settings["model"])
+    same = runs_of_model(workspace, run.settings["model"])
     before = [one for one in same if one.name != run.name and one.started_at <= run.started_at]
     return tuple(sorted(before, key=lambda one: one.started_at))
 

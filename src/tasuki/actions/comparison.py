@@ -217,9 +217,9 @@ def _started(state: IdeaState, experiment: str) -> Experiment:
 
 def _prior(workspace: Workspace, state: IdeaState) -> Prior:
     """From the team's other ideas that have ended with a comparison, else from this idea's hypothesis."""
-    ended = [one for one in workspace.ledger.ideas() if one.ended_at and one.idea != state.idea]
-    reports = [report for one in ended if (report := one.latest("comparison_report")) is not None]
-    won = [one.record["recommendation"]["decision"] == "ship" for one in reports]
+    ended = workspace.ledger.shelf().ended.states
+    reports = [one.latest("comparison_report") for one in ended if one.idea != state.idea]
+    won = [one.record["recommendation"]["decision"] == "ship" for one in reports if one is not None]
     brief = state.latest("hypothesis_brief")
     return prior_of(won, None if brief is None else float(brief.record["prior_probability"]))
 

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from tasuki.actions.artifacts import store_of
+from tasuki.actions.experiment_lines import Wanted, found_lines
+from tasuki.actions.runs import running_runs
 from tasuki.actions.service_health import Answering, ServiceHealth, ask_service
-from tasuki.actions.start import all_runs
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, TasukiError, said
 from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import CHANNELS, Run
 from tasuki.flow.evidence import read_evidence
 from tasuki.flow.records import CheckReport
+from tasuki.flow.state import IdeaState
 from tasuki.models.default_answer import DefaultAnswer
 from tasuki.store.artifacts import ArtifactStore
 
@@ -139,17 +141,16 @@ def what_serves(workspace: Workspace, model: str | None = None) -> ServingState:
             next_step="tasuki model train FILE",
         )
     service = ask_service(workspace.serving_url)
-    runs = all_runs(workspace)
-    checks = _checks(workspace)
     wanted = names if model is None else (model,)
-    return ServingState(service, tuple(_serving(store, service, runs, checks, name) for name in wanted))
+    runs = running_runs(workspace)
+    checks = _checks(workspace, wanted)
+    return ServingState(service, tuple(_serving(store, service, runs, checks[name], name) for name in wanted))
 
 
 def _serving(
     store: ArtifactStore, service: ServiceHealth, runs: Sequence[Run], checks: Sequence[CheckHealth], model: str
 ) -> ModelServing:
-    mine = [one for one in runs if one.settings.get("model") == model]
-    names = {one.name for one in mine}
+    running = tuple(one for one in runs if one.settings.get("model") == model)
     # The champion first: it is what answers most people.
     names_of_channels = sorted(store.channels(model), key=lambda one: (one != CHANNELS[CONTROL], one))
     channels = tuple(_channel(store, service, model, channel) for channel in names_of_channels)
@@ -157,9 +158,9 @@ def _serving(
     return ModelServing(
         model,
         channels,
-        tuple(one for one in mine if one.ended_at is None),
+        running,
         tuple(sorted(published, key=lambda one: one.at, reverse=True)[:SHOWN_PUBLICATIONS]),
-        tuple(one for one in checks if one.experiment in names)[:SHOWN_CHECKS],
+        tuple(checks),
         len(store.versions(model)),
     )
 
@@ -193,18 +194,26 @@ def _doubt(version: str, answering: Sequence[Answering]) -> tuple[str, str]:
     return "", ""
 
 
-def _checks(workspace: Workspace) -> tuple[CheckHealth, ...]:
-    """The newest report of every A/B 1 of every idea, the newest first."""
-    newest: dict[str, CheckHealth] = {}
-    for state in workspace.ledger.ideas():
-        for entry in state.evidence:
-            if entry.kind == "check_report":
-                evidence = read_evidence(entry.body)
-                if isinstance(evidence.record, CheckReport):
-                    found = _health(state.idea, state.title, evidence.at, evidence.record)
-                    known = newest.get(found.experiment)
-                    newest[found.experiment] = found if known is None or known.at <= found.at else known
-    return tuple(sorted(newest.values(), key=lambda one: one.at, reverse=True))
+def _checks(workspace: Workspace, models: Sequence[str]) -> dict[str, tuple[CheckHealth, ...]]:
+    """By model the newest report of each A/B 1 on it that ran last, the newest first."""
+    started, shelf = workspace.ledger.started_models(), workspace.ledger.shelf()
+    found: dict[str, list[CheckHealth]] = {model: [] for model in models}
+    for line in Wanted(kind="check").of(found_lines(shelf)):
+        wanted = found.get(started.get((line.state.idea, line.experiment.name), ""))
+        if wanted is not None and len(wanted) < SHOWN_CHECKS:
+            wanted += _newest_report(workspace.ledger.state(line.state.idea), line.experiment.name)
+        if all(len(one) == SHOWN_CHECKS for one in found.values()):
+            break
+    return {model: tuple(sorted(one, key=lambda check: check.at, reverse=True)) for model, one in found.items()}
+
+
+def _newest_report(state: IdeaState, experiment: str) -> list[CheckHealth]:
+    for entry in reversed(state.evidence):
+        if entry.kind == "check_report" and entry.record["experiment"] == experiment:
+            evidence = read_evidence(entry.body)
+            if isinstance(evidence.record, CheckReport):
+                return [_health(state.idea, state.title, evidence.at, evidence.record)]
+    return []
 
 
 def _health(idea: str, title: str, at: datetime, report: CheckReport) -> CheckHealth:

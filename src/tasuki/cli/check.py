@@ -85,7 +85,7 @@ class _Round:
 
     def repeat(self, hours: float) -> "CheckReport":
         """Checks again every so many hours, one report a day, until one passes or the experiment is over."""
-        from tasuki.actions.start import run_of
+        from tasuki.actions.runs import run_of
 
         while True:
             report = self.check(daily=True)

@@ -88,12 +88,23 @@ def stop(
 
 
 @app.command("list")
-def list_(workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """List every experiment that was booked or started."""
-    from tasuki.actions.start import list_experiments
+def list_(
+    *,
+    standing: Annotated[
+        Literal["current", "over"] | None, typer.Option(help="current (booked or running) or over.")
+    ] = None,
+    kind: Annotated[Kind | None, typer.Option(help="check (A/B 1) or comparison (A/B 2).")] = None,
+    text: Annotated[str, typer.Option("--text", help="A part of the experiment's, the idea's name or its title.")] = "",
+    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 200,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the experiments that are booked or run, then those that are over, the newest first."""
+    from tasuki.actions.experiment_lines import Wanted
+    from tasuki.actions.experiment_list import list_experiments
 
     with opened(workspace) as here:
-        entries = list_experiments(here)
+        entries = list_experiments(here, Wanted(standing or "", kind or "", text), limit)
 
     def show() -> None:
         rows = []

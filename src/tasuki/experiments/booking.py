@@ -143,9 +143,11 @@ class SlotCalendar:
         return waiting.index(mine) + 1
 
 
-def slot_calendar(states: Iterable[IdeaState], capacity: Mapping[str, int], today: date) -> SlotCalendar:
-    """The slots of every experiment that was booked or started."""
-    slots = [slot for state in states for one in state.experiments if (slot := _slot(state, one, today)) is not None]
+def slot_calendar(
+    experiments: Iterable[tuple[IdeaState, Experiment]], capacity: Mapping[str, int], today: date
+) -> SlotCalendar:
+    """The slots of these experiments, each with its idea; what was neither booked nor started has none."""
+    slots = [slot for state, one in experiments if (slot := slot_of(state, one, today)) is not None]
     slots.sort(key=lambda one: (one.lane, one.first, one.experiment))
     return SlotCalendar(tuple(slots), capacity, today)
 
@@ -162,7 +164,8 @@ def planned_days(state: IdeaState, one: Experiment) -> int:
     return one.booked_days or (int(plan["days"]) if plan else 7)
 
 
-def _slot(state: IdeaState, one: Experiment, today: date) -> Slot | None:
+def slot_of(state: IdeaState, one: Experiment, today: date) -> Slot | None:
+    """The days that an experiment takes or took; None for one that was neither booked nor started."""
     named = (state.idea, state.title, one.name, one.kind, lane_of(one))
     if one.started_at is not None:
         first = one.started_at.date()

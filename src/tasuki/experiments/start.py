@@ -173,7 +173,7 @@ def start(
         act: Who starts it, and when.
         request: What is asked for.
         settings: What `settings_of` made of it.
-        runs: Every experiment that was ever started, of any idea.
+        runs: The experiments that run, of any idea, and those of this name that were ever started.
 
     Raises:
         Refused: The member may not, the idea is not in the stage, the plan is missing or says otherwise, or another
@@ -215,7 +215,7 @@ def routing_of(runs: Sequence[Run], model: str, location: str) -> Routing:
     Control is answered at the workspace's own artifacts, treatment at the experiment's location.
 
     Args:
-        runs: Every experiment that was ever started, of any idea.
+        runs: The experiments that run, of any idea; what has ended is left out.
         model: The model.
         location: The workspace's own artifacts.
     """

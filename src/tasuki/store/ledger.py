@@ -6,7 +6,7 @@ is. When it returns they are on disk. Writers go one after the other (see `tasuk
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
@@ -22,6 +22,7 @@ from tasuki.store.outlines import story_of
 from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
 from tasuki.store.schema import cursors, events, keys, outlines, streams
 from tasuki.store.shelf import Shelf, ShelfKeeper
+from tasuki.store.starts import Started, StartKeeper
 from tasuki.store.states import StateKeeper
 from tasuki.store.verify import Finding, examine
 
@@ -57,6 +58,7 @@ class Ledger:
         self._clock = clock
         self._keeper = ShelfKeeper(engine)
         self._states = StateKeeper(engine)
+        self._starts = StartKeeper(engine)
         self._members: tuple[int, dict[str, Member]] = (0, {})
 
     @property
@@ -147,6 +149,20 @@ class Ledger:
         The first call reads every outline; later ones read what changed since, by whichever process.
         """
         return self._keeper.shelf()
+
+    def started_models(self) -> Started:
+        """The model that each experiment was started on, as of now, by idea and experiment; in the order of the starts.
+
+        The first call looks through all events; later ones read what was written since, by whichever process.
+        """
+        return self._starts.models()
+
+    def run_events(self, ideas: Collection[str]) -> dict[str, tuple[Event, ...]]:
+        """The events of these ideas that tell of runs of experiments (`store.starts.RUN_KINDS`), in order.
+
+        An idea without any is left out. As quick as few events, however many others the ideas have.
+        """
+        return self._starts.run_events(ideas)
 
     def feed(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """The next events of all streams, each with its position, in the order they were committed.

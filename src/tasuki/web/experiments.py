@@ -7,7 +7,8 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from tasuki.actions.booking import read_calendar
-from tasuki.actions.start import ExperimentEntry, list_experiments
+from tasuki.actions.experiment_lines import Wanted, lines_named
+from tasuki.actions.experiment_list import ExperimentEntry, entries_of, outlined_entries
 from tasuki.actions.told import report_of
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, said
@@ -16,9 +17,11 @@ from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
 from tasuki.reports.document import Figure
 from tasuki.web.drawings import figures_in, power_of_plan
-from tasuki.web.site import AnyRequest, language_of, page, workspace_of
+from tasuki.web.experiment_choice import KINDS, STANDINGS, part_of_list
+from tasuki.web.site import AnyRequest, language_of, page, whole_number, workspace_of
 
 WEEKS_SHOWN = 12
+_QUERY_LENGTH = 200
 
 
 @dataclass(frozen=True)
@@ -82,10 +85,18 @@ def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
 
 @get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"})
 def show_experiments(request: AnyRequest) -> Response[str]:
-    """Every experiment, the newest first."""
+    """The experiments that run or are booked, then those that are over, the newest first; a page of them at a time."""
     workspace = workspace_of(request)
-    entries = sorted(list_experiments(workspace), key=lambda one: (one.first_day or date.min, one.name), reverse=True)
-    return page(request, workspace, "experiments.html", {"entries": entries, "place": "experiments"})
+    asked = {name: request.query_params.get(name) or "" for name in ("standing", "kind", "q")}
+    wanted = Wanted(
+        asked["standing"] if asked["standing"] in STANDINGS else "",
+        asked["kind"] if asked["kind"] in KINDS else "",
+        asked["q"].strip()[:_QUERY_LENGTH],
+    )
+    found = part_of_list(workspace.ledger.shelf(), wanted, whole_number(request.query_params.get("page")) or 1)
+    entries = outlined_entries(workspace, found.lines)
+    context = {"entries": entries, "found": found, "wanted": wanted, "standings": STANDINGS, "kinds": KINDS}
+    return page(request, workspace, "experiments.html", {**context, "place": "experiments"})
 
 
 @get("/calendar", sync_to_thread=True, opt={"verb": "calendar.show"})
@@ -100,9 +111,10 @@ def show_calendar(request: AnyRequest) -> Response[str]:
 def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     """One experiment: plan, A/B 1 by report, A/B 2 with effects, decision."""
     workspace = workspace_of(request)
-    entry = next((one for one in list_experiments(workspace) if one.name == name), None)
-    if entry is None:
+    line = next((one for one in lines_named(workspace.ledger.shelf(), name)), None)
+    if line is None:
         raise Missing(said("there is no experiment {name!r}", name=name))
+    (entry,) = entries_of(workspace, [line])
     state = workspace.ledger.state(entry.idea)
     comparisons = _of(state, "comparison_report", name)
     plan = _newest(_of(state, "experiment_plan", name))

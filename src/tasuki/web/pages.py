@@ -19,7 +19,7 @@ from tasuki.web.evidence_form import PEOPLE_WRITE
 from tasuki.web.fragments import Drawn, Fragments, team_mark
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import needs_of
-from tasuki.web.site import AnyRequest, assets, language_of, page, workspace_of
+from tasuki.web.site import AnyRequest, assets, language_of, page, whole_number, workspace_of
 from tasuki.web.story import Story, build_story
 from tasuki.web.story_parts import part_of, part_with
 from tasuki.web.visitors import visitor_of
@@ -28,7 +28,6 @@ FRESH = "idea_opened handoff_offered handoff_picked_up handoff_accepted handoff_
 """What makes a board stale."""
 _FOREVER = "public, max-age=31536000, immutable"
 _QUERY_LENGTH = 200
-_LONGEST_NUMBER = 9
 
 
 @get("/", sync_to_thread=True, opt={"verb": "idea.list"})
@@ -87,12 +86,7 @@ def _asked_part(request: AnyRequest, story: Story) -> int | None:
     """The part of the story that the address asks for, by its number or by the evidence in it."""
     if (wanted := request.query_params.get("evidence")) is not None:
         return part_with(story, wanted)
-    return _number(request.query_params.get("part") or "")
-
-
-def _number(text: str) -> int | None:
-    text = text[:_LONGEST_NUMBER]
-    return int(text) if text.isdecimal() else None
+    return whole_number(request.query_params.get("part"))
 
 
 @get("/ideas/{idea:str}/evidence/{file:str}", sync_to_thread=True, opt={"verb": "evidence.show"})
@@ -120,7 +114,7 @@ def show_cases(request: AnyRequest) -> Response[str]:
     query = (request.query_params.get("q") or "").strip()[:_QUERY_LENGTH]
     asked = {one.name: (request.query_params.get(one.name) or "")[:_QUERY_LENGTH] for one in fields(CaseChoice)}
     choice = CaseChoice(**asked)
-    number = _number(request.query_params.get("page") or "") or 1
+    number = whole_number(request.query_params.get("page")) or 1
     found = list_cases(workspace.ledger.shelf().ended, query, number, choice=choice)
     context = {"found": found, "cases": found.lines, "query": query, "choice": choice, "place": "cases"}
     return page(request, workspace, "cases.html", context)

@@ -32,6 +32,7 @@ from tasuki.web.texts import Texts
 from tasuki.web.visitors import VISIT_COOKIE, known_of
 
 LANGUAGE_COOKIE = "tasuki_language"
+_LONGEST_NUMBER = 9
 _A_YEAR_S = 365 * 86400
 OPEN_KINDS = frozenset(
     {"hypothesis_brief", "offline_report", "check_report", "comparison_report", "decision", "learning"}
@@ -109,6 +110,12 @@ def address(path: str, **query: str | None) -> str:
     """A path with the parameters that have a value."""
     given = {name: value for name, value in query.items() if value}
     return f"{path}?{urlencode(given)}" if given else path
+
+
+def whole_number(text: str | None) -> int | None:
+    """The number that an address asks for; None where it is none, or too long to be one."""
+    text = (text or "")[:_LONGEST_NUMBER]
+    return int(text) if text.isdecimal() else None
 
 
 def language_of(request: AnyRequest, default: str) -> Language:

@@ -2,8 +2,9 @@
 
 import base64
 import binascii
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated, Any, TypeVar
 
 from litestar.params import HeaderParameter, QueryParameter
@@ -46,7 +47,7 @@ def document(schema: str, payload: Mapping[str, Any]) -> Document:
     return {"schema": f"tasuki.{schema}", **to_json_value(payload)}
 
 
-def page_of(items: Sequence[T], key_of: Callable[[T], str], limit: int, cursor: str | None) -> Page:
+def page_of(items: Iterable[T], key_of: Callable[[T], str], limit: int, cursor: str | None) -> Page:
     """The items after the one that the cursor names, in the order of the list.
 
     Items are named by a key and not by a position, so that what is added meanwhile neither doubles nor hides one.
@@ -54,15 +55,13 @@ def page_of(items: Sequence[T], key_of: Callable[[T], str], limit: int, cursor: 
     Raises:
         Invalid: The cursor is none of this list's.
     """
-    start = 0
+    rest = iter(items)
     if cursor is not None:
         wanted = _read_cursor(cursor)
-        keys = [key_of(item) for item in items]
-        if wanted not in keys:
+        if not any(key_of(item) == wanted for item in rest):
             raise _bad_cursor()
-        start = keys.index(wanted) + 1
-    part = tuple(items[start : start + limit])
-    more = start + limit < len(items)
+    part = tuple(islice(rest, limit))
+    more = next(rest, None) is not None
     return Page(part, _write_cursor(key_of(part[-1])) if more and part else None)
 
 

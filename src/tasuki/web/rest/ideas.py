@@ -142,11 +142,11 @@ def list_ideas(
     """The ideas, in the order they were opened."""
     workspace = workspace_of(request)
     now = workspace.clock()
-    wanted = [
+    wanted = (
         state
         for state in workspace.ledger.shelf().ideas.values()
         if status in (None, state.status) and (flow is None or flow == state.flow)
-    ]
+    )
     page = page_of(wanted, lambda state: state.idea, limit, cursor)
     rows = [idea_row(state, now) for state in page.items]
     return document("ideas/1", {"ideas": rows, "next_cursor": page.next_cursor})

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from tasuki.actions import run_documents as said
 from tasuki.web.rest.answers import Document, Key, document
-from tasuki.web.rest.experiments import Name
+from tasuki.web.rest.experiment_bodies import Name
 from tasuki.web.rest.ideas import Body
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of

@@ -9,6 +9,7 @@ from litestar.openapi.spec.base import BaseSchemaObject
 
 from tasuki.web.rest.accounts import ACCOUNTS
 from tasuki.web.rest.calculations import CALCULATIONS
+from tasuki.web.rest.experiment_lists import EXPERIMENT_LISTS
 from tasuki.web.rest.experiments import EXPERIMENTS
 from tasuki.web.rest.ideas import IDEAS
 from tasuki.web.rest.library import LIBRARY
@@ -61,6 +62,7 @@ REST = Router(
     route_handlers=[
         *IDEAS,
         *LIBRARY,
+        *EXPERIMENT_LISTS,
         *EXPERIMENTS,
         *MODELS,
         *CALCULATIONS,
