@@ -1,33 +1,17 @@
 """A workspace with told ideas behind the pages; it is only read, so one serves all tests of a process."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from browsing import CHROMIUM, Visits, serving
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 
 from tasuki.actions.workspace import Workspace
-from tasuki.flow.playbook import default_playbook
-from tasuki.store.ledger import Ledger, open_ledger
+from tasuki.store.ledger import open_ledger
 from tasuki.web.app import create_app
-
-
-def workspace_of(ledger: Ledger, folder: Path) -> Workspace:
-    return Workspace(
-        folder=folder,
-        name="広告配信チーム",
-        language="ja",
-        ledger=ledger,
-        playbook=default_playbook(),
-        clock=lambda: NOW,
-        flow="model",
-        formation="planner_maker_evaluator",
-        member="aoi",
-        tables={},
-    )
 
 
 @pytest.fixture(scope="session")

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from sqlalchemy import event
 from told_ideas import NOW, START, check_report, comparison, decision, tell_team
 
-from conftest import workspace_of
 from tasuki.actions.experiment_lines import Wanted
 from tasuki.actions.experiment_list import list_experiments
 from tasuki.actions.serving_state import SHOWN_CHECKS, what_serves

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import NOW, START, brief, link, tell_board
 
-from conftest import workspace_of
 from tasuki.flow.event import NewEvent
 from tasuki.flow.evidence import evidence_of, to_body
 from tasuki.flow.state import Comment, EvidenceEntry, HandOff, IdeaState, Leg, Offer
