@@ -19,14 +19,15 @@ class Said(str):
     Args:
         template: The sentence with named places.
         values: What stands in the places; several things are a tuple, and a value may be something said itself.
+        text: What it reads in English, where a record has kept that; the filled template otherwise.
     """
 
     template: str
     values: Mapping[str, Any]
 
-    def __new__(cls, template: str, values: Mapping[str, Any]) -> "Said":
+    def __new__(cls, template: str, values: Mapping[str, Any], text: str = "") -> "Said":
         """The sentence with its places filled in."""
-        sentence = super().__new__(cls, _English().vformat(template, (), values))
+        sentence = super().__new__(cls, text or _English().vformat(template, (), values))
         sentence.template, sentence.values = template, values
         return sentence
 

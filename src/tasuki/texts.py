@@ -1,5 +1,6 @@
 """What people read, in both languages: a room keeps its words in one `texts.toml`, each in English and Japanese."""
 
+import math
 import string
 import tomllib
 from collections.abc import Callable, Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from importlib.resources import files
+from numbers import Integral, Real
 from typing import Any
 
 from tasuki.errors import Said
@@ -64,6 +66,63 @@ def parts_of(sentence: str) -> tuple[str, ...]:
     return (sentence,) if sentence else ()
 
 
+def as_record(sentence: str) -> Any:
+    """What was said as JSON values, for records that are read in either language: its code and values, or its text."""
+    if isinstance(sentence, Said) and list(sentence.values) == ["parts"]:
+        return {"template": sentence.template, "parts": [as_record(one) for one in sentence.values["parts"]]}
+    code = code_of(sentence)
+    if not code:
+        return str(sentence)
+    values = sentence.values if isinstance(sentence, Said) else {}
+    return {"code": code, "values": {name: _value_as_record(value) for name, value in values.items()}}
+
+
+def _value_as_record(value: Any) -> Any:
+    match value:
+        case Said():
+            return as_record(value)
+        case tuple():
+            return [_value_as_record(one) for one in value]
+        case bool() | None:
+            return value
+        case Integral():
+            return int(value)
+        case Real() if math.isfinite(value):
+            return float(value)
+    return str(value)
+
+
+def from_record(record: Any, text: str = "") -> str:
+    """What was kept by `as_record`; the text itself where nothing was kept, or nothing that this version knows.
+
+    Args:
+        record: What was kept.
+        text: What it reads in English.
+    """
+    match record:
+        case str() if not text:
+            return record
+        case {"template": str() as template, "parts": list() as parts}:
+            return Said(template, {"parts": tuple(from_record(one) for one in parts)}, text)
+        case {"code": str() as code, "values": dict() as values} if code in catalogue(EVERY_ROOM):
+            known = {name: _value_of_record(one) for name, one in values.items()}
+            try:
+                told = Said(catalogue(EVERY_ROOM)[code]["en"], known)
+            except (KeyError, ValueError, TypeError):  # of a version whose sentence had other places
+                return text
+            return Said(told.template, known, text)
+    return text
+
+
+def _value_of_record(value: Any) -> Any:
+    match value:
+        case dict():
+            return from_record(value)
+        case list():
+            return tuple(_value_of_record(one) for one in value)
+    return value
+
+
 @dataclass(frozen=True)
 class Teller:
     """Says in Japanese what a room has said in English.
@@ -103,6 +162,8 @@ class _Places(string.Formatter):
             return value.ja
         if format_spec in self._teller.names:
             return self._teller.names[format_spec](str(value))
+        if len(format_spec) > 1 and format_spec.isalpha():
+            return str(value)  # a form that this reader has no names for
         if isinstance(value, date) and not format_spec:
             formats = Formats("ja")
             return formats.moment(value) if isinstance(value, datetime) else formats.day(value)

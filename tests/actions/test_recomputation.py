@@ -64,7 +64,7 @@ def test_scores_of_an_onnx_version_pass_within_its_own_tolerance_and_no_further(
     assert verdict(recompute(logged(artifact, columns, 5e-7), lambda _: artifact)).passed
     found = recompute(logged(artifact, columns, 2e-6), lambda _: artifact)
     assert (verdict(found).passed, verdict(found).fault) == (False, "scores_differ")
-    assert cause_of(artifact, rows, ()) == ""
+    assert cause_of(artifact, rows, ()) == ("", "")
 
 
 def test_exchanged_columns_of_an_onnx_version_are_named_though_its_digits_differ() -> None:

@@ -1,5 +1,6 @@
 """Whatever a room says to people on a page is known in English and Japanese, with the same places."""
 
+import json
 import re
 import string
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from docs.said_sentences import ROOT, sentences_of, unsaid_in
 from tasuki.errors import joined, said
-from tasuki.texts import EVERY_ROOM, Teller, catalogue, code_of, parts_of, sentences
+from tasuki.texts import EVERY_ROOM, Teller, as_record, catalogue, code_of, from_record, parts_of, sentences
 
 ROOMS = ("flow", "accounts", "web", "actions", "experiments", "metrics", "offline", "cases", "team", "store")
 """The rooms whose every sentence must be known; engines and estimators speak English, marked as such."""
@@ -93,3 +94,21 @@ def test_what_somebody_typed_stays_text_even_when_it_looks_like_a_place() -> Non
 def test_a_sentence_that_nobody_translated_is_unknown() -> None:
     assert Teller().japanese("what another program says") is None
     assert code_of("what another program says") == ""
+
+
+def test_what_was_said_survives_a_record_with_its_english_and_its_japanese() -> None:
+    inner = said("{arm} {count:,} units for a share of {share:g}", arm="control", count=1200, share=0.5)
+    whole = joined([inner, said("arms that were not designed: {strangers}", strangers=("x", "y"))])
+    kept = json.loads(json.dumps(as_record(whole)))
+    again = from_record(kept)
+    assert again == whole
+    assert Teller().japanese(again) == Teller().japanese(whole)
+    assert from_record(kept, "as it was written then") == "as it was written then"
+    assert Teller().japanese(from_record(kept, "as it was written then")) == Teller().japanese(whole)
+
+
+@pytest.mark.parametrize(
+    "kept", [None, {}, [], 3, {"code": "no.such"}, {"code": "flow.not_reached", "values": {}}, {"code": 1, "values": 2}]
+)
+def test_a_record_of_another_version_reads_as_it_was_written(kept: object) -> None:
+    assert from_record(kept, "as it was written then") == "as it was written then"

@@ -51,9 +51,9 @@ from tasuki.stats.contrast import Estimate
 from tasuki.stats.stability import kolmogorov_smirnov, population_stability
 
 
-def again(rows: int, difference: float, tolerance: float = 0.0, cause: str = "") -> Recomputed:
+def again(rows: int, difference: float, tolerance: float = 0.0, cause: str = "", how: str = "") -> Recomputed:
     """One version's scores, computed again."""
-    return Recomputed((VersionAgain("v1", rows, difference, tolerance),), cause=cause)
+    return Recomputed((VersionAgain("v1", rows, difference, tolerance),), cause=cause, how=how)
 
 
 TRAINED = TrainingSeen("", 2.0, (), 500, 500, 10, 1.0)
@@ -218,10 +218,10 @@ NAMED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown": ({"values": (ValuesSeen("app", 9, 0.1, 0.06),)}, "values_unknown", "6.0%"),
     "moved": ({"values": (ValuesSeen("app", 9, 0.6),)}, "values_moved", "0.60"),
     "another's scores": (
-        {"recomputed": again(9, 0.1, cause="parameters_other: they are v7's")}, "parameters_other", "v7",
+        {"recomputed": again(9, 0.1, cause="parameters_other", how="they are v7's")}, "parameters_other", "v7",
     ),
     "another zone's scores": (
-        {"recomputed": again(9, 0.1, cause="time_zone_shifted: +9 h")}, "time_zone_shifted", "+9 h",
+        {"recomputed": again(9, 0.1, cause="time_zone_shifted", how="+9 h")}, "time_zone_shifted", "+9 h",
     ),
 }  # fmt: skip
 

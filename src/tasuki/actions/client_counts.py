@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from tasuki.actions.exposures import Exposures
 
 TABLE = "client_counts"
+CHECKERS_WORD = said("the checker's word")
+_OF_TABLE = said("the table {table}", table=TABLE)
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,11 @@ def _by_hour(exposures: "Exposures", columns: Mapping[str, str]) -> tuple[Counte
 def _requests(exposures: "Exposures", said: ClientSaid, columns: Mapping[str, str]) -> RequestsSeen | None:
     if said.failed is not None:
         sent = sum(said.sent.values()) or sum(exposures.logged().values())
-        return RequestsSeen(sent + said.failed, said.failed, "the checker's word")
+        return RequestsSeen(sent + said.failed, said.failed, CHECKERS_WORD)
     if "failed" not in columns:
         return None
     row = exposures.rows(
         f"select cast(coalesce(sum(sent), 0) as bigint) as sent, cast(coalesce(sum(failed), 0) as bigint) as failed "
         f"from {TABLE} {_mine(columns)}"
     )[0]
-    return RequestsSeen(row["sent"] + row["failed"], row["failed"], f"the table {TABLE}")
+    return RequestsSeen(row["sent"] + row["failed"], row["failed"], _OF_TABLE)

@@ -7,7 +7,7 @@ from tasuki.actions.artifacts import read_version, store_of
 from tasuki.actions.trained import read_runs, with_labels, with_runs
 from tasuki.actions.training_table import TrainingTable
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, TasukiError
+from tasuki.errors import Invalid, Missing, TasukiError, said
 from tasuki.experiments.check import ArmDesign, TrainingSeen
 from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import CHANNELS, Run
@@ -85,18 +85,30 @@ class DesignedArms:
         if not published or published[-1].version == version:
             return ""
         newest = published[-1]
-        return f"{location} points to {version}, but {newest.version} was published at {newest.at:%Y-%m-%d %H:%M} UTC"
+        return said(
+            "{location} points to {version}, but {newest} was published at {at:%Y-%m-%d %H:%M} UTC",
+            location=location,
+            version=version,
+            newest=newest.version,
+            at=newest.at,
+        )
 
     def _trained(self, arm: str, versions: tuple[str, ...]) -> TrainingSeen:
         version = self._version_of(arm, versions)
         if not version:
-            return TrainingSeen(f"nothing is published under {CHANNELS[arm]}", labels_fault="no version")
+            return TrainingSeen(
+                said("nothing is published under {channel}", channel=CHANNELS[arm]), labels_fault=said("no version")
+            )
         seen = with_runs(TrainingSeen(), self._runs, version, self._window)
         artifact = self.artifact(version)
         if isinstance(artifact, str):
-            return replace(seen, fault=artifact, labels_fault="the version cannot be read")
+            return replace(seen, fault=artifact, labels_fault=said("the version cannot be read"))
         lacking = [name for name in ("window", "rows", "data_hash") if not artifact.training.get(name)]
-        fault = f"version {version} does not say its training's {', '.join(lacking)}" if lacking else ""
+        fault = (
+            said("version {version} does not say its training's {what}", version=version, what=tuple(lacking))
+            if lacking
+            else ""
+        )
         return replace(with_labels(seen, self._warehouse, artifact), fault=fault)
 
     def _version_of(self, arm: str, versions: tuple[str, ...]) -> str | None:
@@ -123,4 +135,6 @@ class DesignedArms:
         start, end = self._window
         before = [one.version for one in history if one.at <= start][-1:]
         versions = (*before, *(one.version for one in history if start < one.at <= end))
-        return versions, "" if versions else f"nothing was published under {channel} in {store.location} while it ran"
+        return versions, "" if versions else said(
+            "nothing was published under {channel} in {location} while it ran", channel=channel, location=store.location
+        )

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.filled import filled
-from tasuki.errors import Missing
+from tasuki.errors import Missing, said
 from tasuki.experiments.check import AnswersSeen, ArmSeen, Counted, InputSeen, Moved
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ class Exposures:
     def totals(self, allocation: "Allocation") -> Totals:
         """Counts over all arms; units whose arm is not the one of their hash are misassigned."""
         row = self.rows(_TOTALS, designed=_designed(allocation))[0]
-        covered = _covered("the exposures' own time", row)
+        covered = _covered(said("the exposures' own time"), row)
         counts = (row["exposures"], row["distinct_exposures"], row["units"], row["misassigned_units"])
         return Totals(*counts, covered)
 
@@ -205,7 +205,7 @@ class Exposures:
         if not {"exposure", "at"} <= set(columns):
             return None
         row = self.rows(_OUTCOMES)[0]
-        covered = _covered("the outcomes' time", row)
+        covered = _covered(said("the outcomes' time"), row)
         if covered is None:
             return None
         ends = {name: exp.Literal.number(row[name]) for name in ("first_us", "last_us")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.logged_times import logged_value
 from tasuki.actions.training_table import TrainingTable
-from tasuki.errors import TasukiError
+from tasuki.errors import TasukiError, said
 from tasuki.experiments.check import ValuesSeen
 from tasuki.models.artifact import Input
 from tasuki.models.encoding import WrongValue, category_text
@@ -64,7 +64,7 @@ def values_seen(
 ) -> tuple[tuple[ValuesSeen, ...] | None, str]:
     """Every input's values beside training's, or why they cannot be: inputs that are no column are passed over."""
     if table is None or table.fault:
-        return None, table.fault if table is not None else "the treatment's version"
+        return None, table.fault if table is not None else said("the treatment's version")
     mine = [one for one in inputs if one.name in table.columns]
     try:
         categories = {one.name: _trained_categories(table, one.name) for one in mine if one.type == "category"}

@@ -9,7 +9,7 @@ from datetime import timedelta
 from difflib import get_close_matches
 from typing import Any
 
-from tasuki.actions.client_counts import ClientSaid, count_client
+from tasuki.actions.client_counts import CHECKERS_WORD, ClientSaid, count_client
 from tasuki.actions.designed_arms import DesignedArms
 from tasuki.actions.exposures import Covered, Exposures, Totals
 from tasuki.actions.logged_outcomes import what_followed
@@ -18,6 +18,7 @@ from tasuki.actions.logged_values import values_seen
 from tasuki.actions.recomputation import Sample, recompute, scores_seen
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import system_clock
+from tasuki.errors import said
 from tasuki.experiments.check import ArmDesign, DaySeen, InputSeen, Moved, Seen, Thresholds, covered_days
 from tasuki.experiments.start import TREATMENT, Run
 from tasuki.flow.evidence import DataWindow
@@ -128,7 +129,7 @@ class _Observer:
             calibrated=followed.calibrated,
             spend=followed.spend,
             days=ran.days if said.days is None else said.days,
-            days_source=f"{covered.source} ({ran.told})" if said.days is None else "the checker's word",
+            days_source=_told_by(covered, ran.told) if said.days is None else CHECKERS_WORD,
         )
         return Observation(self._arms.design, seen, _window(covered), self._days(has_outcomes=outcomes is not None))
 
@@ -191,6 +192,10 @@ class _Observer:
             scores = scores_seen(exposures, TREATMENT, artifact, ())
             found.append(DaySeen(day, Seen(**self._counts(exposures, totals, ()), scores=scores)))
         return tuple(found)
+
+
+def _told_by(covered: Covered, told: str) -> str:
+    return said("{source} ({told})", source=covered.source, told=told)
 
 
 def _renamed(name: str, rows: Sequence[Mapping[str, Any]], read: Collection[str]) -> str:

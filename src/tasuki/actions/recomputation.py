@@ -7,7 +7,7 @@ from typing import Any
 
 from tasuki.actions.exposures import Exposures
 from tasuki.actions.score_cause import cause_of
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, joined, said
 from tasuki.experiments.check import Recomputed, ScoresSeen, VersionAgain
 from tasuki.models.artifact import TOLERANCE, Artifact, score_rows
 
@@ -29,28 +29,36 @@ def recompute(sample: Sample, artifact_of: Callable[[str], Artifact | str], othe
     by_version: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in sample:
         by_version[row["version"]].append(row)
-    seen, faults, cause = [], [], ""
+    seen, faults, cause, how = [], [], "", ""
     for version, mine in sorted(by_version.items()):
         artifact = artifact_of(version)
         if isinstance(artifact, str):
-            faults.append(f"{len(mine):,} scores cannot be computed again: {artifact}")
+            faults.append(said("{count:,} scores cannot be computed again: {why}", count=len(mine), why=artifact))
             continue
         try:
             difference = _largest_difference(artifact, mine)
         except Invalid as error:
-            said = ", ".join(map(str, error.faults[:3]))
-            faults.append(f"{len(mine):,} scores of {version} cannot be computed again: {said}")
+            why = ", ".join(map(str, error.faults[:3]))
+            faults.append(
+                said(
+                    "{count:,} scores of {version} cannot be computed again: {why}",
+                    count=len(mine),
+                    version=version,
+                    why=why,
+                )
+            )
             lacks = any(name not in row["features"] for name in artifact.inputs for row in mine)
-            cause = cause or ("feature_missing: inputs of the model are not in the log" if lacks else "")
+            if lacks and not cause:
+                cause, how = "feature_missing", said("inputs of the model are not in the log")
             continue
         if isnan(difference):
-            faults.append(f"a score of {version} is no number")
+            faults.append(said("a score of {version} is no number", version=version))
             continue
         seen.append(VersionAgain(version, len(mine), difference, _lost_by_form(artifact)))
         if difference > artifact.tolerance:
             readable = [one for name in others if isinstance(one := artifact_of(name), Artifact)]
-            cause = cause or cause_of(artifact, mine, readable)
-    return Recomputed(tuple(seen), "; ".join(faults), cause)
+            cause, how = (cause, how) if cause else cause_of(artifact, mine, readable)
+    return Recomputed(tuple(seen), joined(faults) if faults else "", cause, how)
 
 
 def _lost_by_form(artifact: Artifact) -> float:
@@ -65,7 +73,7 @@ def scores_seen(exposures: Exposures, arm: str, artifact: Artifact | None, sampl
     expected = artifact.training.get("expected_scores")
     if expected:
         counts = exposures.score_counts(arm, expected["edges"])
-        return ScoresSeen(counts, tuple(expected["shares"]), "the distribution on its training rows")
+        return ScoresSeen(counts, tuple(expected["shares"]), said("the distribution on its training rows"))
     return _against_recomputed(exposures, arm, artifact, sample)
 
 
@@ -82,7 +90,9 @@ def _against_recomputed(exposures: Exposures, arm: str, artifact: Artifact, samp
     edges = np.unique(np.quantile(again, np.linspace(0, 1, BINS + 1)[1:-1]))
     shares = np.bincount(np.searchsorted(edges, again, side="right"), minlength=len(edges) + 1) / len(again)
     counts = exposures.score_counts(arm, edges.tolist())
-    source = f"{len(mine):,} scores computed again, since the version does not say what its training expected"
+    source = said(
+        "{count:,} scores computed again, since the version does not say what its training expected", count=len(mine)
+    )
     return ScoresSeen(counts, tuple(shares.tolist()), source)
 
 

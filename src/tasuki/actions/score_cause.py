@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import combinations
 from typing import Any
 
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, said
 from tasuki.models.artifact import Artifact, score_rows
 
 Rows = Sequence[Mapping[str, Any]]
@@ -14,8 +14,8 @@ _AGREEING = 0.99
 _SHIFTS_H = (*range(1, 15), *range(-12, 0))
 
 
-def cause_of(artifact: Artifact, rows: Rows, others: Sequence[Artifact]) -> str:
-    """The fault's name and how it was found, as `columns_exchanged: …`; empty when no single change explains it.
+def cause_of(artifact: Artifact, rows: Rows, others: Sequence[Artifact]) -> tuple[str, str]:
+    """The fault's name and how it was found; both empty when no single change explains it.
 
     Args:
         artifact: The version that the log names.
@@ -25,7 +25,7 @@ def cause_of(artifact: Artifact, rows: Rows, others: Sequence[Artifact]) -> str:
     # What differs tells; what agrees by chance would drown it.
     tried = _differing(artifact, rows)[:_TRIED_ROWS]
     if not tried:
-        return ""
+        return "", ""
     columns = {name: [row["features"].get(name) for row in tried] for name in artifact.inputs}
     scores = [row["score"] for row in tried]
     for told, changed in _changes(artifact, columns):
@@ -35,8 +35,8 @@ def cause_of(artifact: Artifact, rows: Rows, others: Sequence[Artifact]) -> str:
         if other.version != artifact.version:
             theirs = {name: [row["features"].get(name) for row in tried] for name in other.inputs}
             if _agrees(other, theirs, scores):
-                return f"parameters_other: they are the scores of version {other.version}"
-    return ""
+                return "parameters_other", said("they are the scores of version {version}", version=other.version)
+    return "", ""
 
 
 def _differing(artifact: Artifact, rows: Rows) -> list[Mapping[str, Any]]:
@@ -47,16 +47,23 @@ def _differing(artifact: Artifact, rows: Rows) -> list[Mapping[str, Any]]:
     return [row for row, score in zip(rows, again, strict=True) if not abs(score - row["score"]) <= artifact.tolerance]
 
 
-def _changes(artifact: Artifact, columns: Mapping[str, list[Any]]) -> Iterator[tuple[str, dict[str, list[Any]]]]:
+def _changes(
+    artifact: Artifact, columns: Mapping[str, list[Any]]
+) -> Iterator[tuple[tuple[str, str], dict[str, list[Any]]]]:
     for one in artifact.inputs.values():
         if one.type == "time":
             for hours in _SHIFTS_H:
-                told = f"time_zone_shifted: they agree when {one.name} is read {hours:+d} h later than it was logged"
-                yield told, {**columns, one.name: _shifted(columns[one.name], hours)}
+                told = said(
+                    "they agree when {name} is read {hours:+d} h later than it was logged", name=one.name, hours=hours
+                )
+                yield ("time_zone_shifted", told), {**columns, one.name: _shifted(columns[one.name], hours)}
     for left, right in combinations(artifact.inputs.values(), 2):
         if left.type == right.type:
-            told = f"columns_exchanged: they agree when {left.name} and {right.name} are exchanged"
-            yield told, {**columns, left.name: columns[right.name], right.name: columns[left.name]}
+            told = said("they agree when {left} and {right} are exchanged", left=left.name, right=right.name)
+            yield (
+                ("columns_exchanged", told),
+                {**columns, left.name: columns[right.name], right.name: columns[left.name]},
+            )
 
 
 def _shifted(values: list[Any], hours: int) -> list[Any]:

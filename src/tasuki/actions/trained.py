@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.training_table import TrainingTable
 from tasuki.clock import from_text
-from tasuki.errors import TasukiError
+from tasuki.errors import TasukiError, said
 from tasuki.experiments.check import TrainingSeen
 from tasuki.models.artifact import Artifact
 
@@ -80,20 +80,24 @@ def with_runs(
     # A journal that does not name its model may be any model's.
     models = {"", *(one.model for one in runs if one.version == version)}
     failed = [one for one in runs if one.fault and one.model in models and window[0] <= one.at <= window[1]]
-    told = tuple(f"begun {one.at:%Y-%m-%d %H:%M}, {one.fault}" for one in failed)
+    told = tuple(_begun(one) for one in failed)
     return replace(seen, age_days=age, failed_runs=told)
+
+
+def _begun(run: RunRecord) -> str:
+    return said("begun {at:%Y-%m-%d %H:%M}, {fault}", at=run.at, fault=run.fault)
 
 
 def with_labels(seen: TrainingSeen, warehouse: "Warehouse", artifact: Artifact) -> TrainingSeen:
     """Adds the positives of the training rows as they are now, and those that came after the attribution window."""
     table = TrainingTable(warehouse, artifact)
-    said = table.training
-    then, delay = said.get("positives"), float(said.get("delay_hours") or 0)
+    training = table.training
+    then, delay = training.get("positives"), float(training.get("delay_hours") or 0)
     known = replace(seen, positives_then=then, delay_hours=delay)
-    wanted = [name for name in (said.get("target"), said.get("target_time")) if name]
+    wanted = [name for name in (training.get("target"), training.get("target_time")) if name]
     lacking = [name for name in wanted if name not in table.columns]
     if table.fault or lacking:
-        fault = table.fault or f"table {said['table']} has no column {lacking[0]}"
+        fault = table.fault or said("table {table} has no column {column}", table=training["table"], column=lacking[0])
         return replace(known, labels_fault=fault)
     try:
         now, late = _count_labels(table, delay)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.filled import filled
-from tasuki.errors import TasukiError
+from tasuki.errors import TasukiError, said
 from tasuki.models.artifact import Artifact
 
 if TYPE_CHECKING:
@@ -33,7 +33,9 @@ class TrainingTable:
         self.fault = ""
         lacking = [name for name in ("table", "time", "window", "target") if not self.training.get(name)]
         if lacking:
-            self.fault = f"version {artifact.version} does not say its {', '.join(lacking)}"
+            self.fault = said(
+                "version {version} does not say its {what}", version=artifact.version, what=tuple(lacking)
+            )
             return
         try:
             self.columns = warehouse.columns(source_of(str(self.training["table"])))
@@ -41,7 +43,9 @@ class TrainingTable:
             self.fault = error.what
             return
         if self.training["time"] not in self.columns:
-            self.fault = f"table {self.training['table']} has no column {self.training['time']}"
+            self.fault = said(
+                "table {table} has no column {column}", table=self.training["table"], column=self.training["time"]
+            )
 
     def rows(self, columns: "Sequence[exp.Expr]", tail: str = "") -> list[dict[str, Any]]:
         """The answer to a query over `trained`, the rows that were mature at the window's end.

@@ -14,6 +14,7 @@ from tasuki.errors import joined, said
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.plan import Member
 from tasuki.flow.state import EvidenceEntry, IdeaState
+from tasuki.texts import from_record
 
 
 @dataclass(frozen=True)
@@ -175,8 +176,8 @@ def _check_passed(offering: Offering) -> list[str]:
         said(
             "{name}: {explanation} (allowed: {threshold})",
             name=one["name"],
-            explanation=one["explanation"],
-            threshold=one["threshold"],
+            explanation=_kept(one, "told", one["explanation"]),
+            threshold=_kept(one, "threshold", one["threshold"]),
         )
         for one in report["probes"]
         if not one["passed"]
@@ -192,6 +193,10 @@ def _check_passed(offering: Offering) -> list[str]:
     if not report["passed"] and not faults:
         faults.append(said("the report says that A/B 1 did not pass"))
     return faults
+
+
+def _kept(probe: Mapping[str, Any], part: str, text: str) -> str:
+    return from_record((probe.get("said") or {}).get(part), text)
 
 
 def _power_computed(offering: Offering) -> list[str]:

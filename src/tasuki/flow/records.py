@@ -246,7 +246,10 @@ class ReadinessNote:
 
 @dataclass(frozen=True, config=_STRICT)
 class Probe:
-    """One question of A/B 1, what was seen, what is allowed, and the verdict; `fault` names what a failure is."""
+    """One question of A/B 1, what was seen, what is allowed, and the verdict; `fault` names what a failure is.
+
+    `said` keeps what was seen (`told`) and the threshold as codes with values, so that pages can say them in Japanese.
+    """
 
     name: Text
     passed: bool
@@ -254,6 +257,7 @@ class Probe:
     threshold: Text
     explanation: Text
     fault: str = ""
+    said: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=_STRICT)

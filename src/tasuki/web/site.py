@@ -22,7 +22,7 @@ from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
-from tasuki.texts import Teller, parts_of
+from tasuki.texts import Teller, from_record, parts_of
 from tasuki.titles import Titles
 from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
@@ -143,6 +143,7 @@ class Words:
                 "role": lambda role: self._texts.term("role", role),
                 "kind": lambda kind: self._texts.term("kind", kind),
                 "field": lambda name: self._texts.term("field", name),
+                "arm": lambda name: self._texts.term("arm", name),
                 "direction": lambda name: self._texts.term("direction", name),
                 "probe": lambda name: self._texts.term("probe", name),
             }
@@ -161,6 +162,7 @@ class Words:
             self.question_of,
             self.said,
             self.place_of,
+            self.said_by,
             self.metric_title,
         )
         return {one.__name__: one for one in offered}
@@ -214,6 +216,10 @@ class Words:
         if known is not None:
             return known
         return Markup('<span lang="en">{}</span>').format(sentence) if _is_english(sentence) else sentence
+
+    def said_by(self, probe: Mapping[str, Any], part: str, text: str) -> str:
+        """A sentence of a probe's record; `text` in English, and of a record from before sentences were kept."""
+        return self.said(from_record((probe.get("said") or {}).get(part), text))
 
     def place_of(self, where: str) -> str:
         """The place of a fault: a kind of evidence and its field, a check, a field of a form; itself otherwise."""

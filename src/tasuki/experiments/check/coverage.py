@@ -8,6 +8,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tasuki.errors import joined, said
+
 
 @dataclass(frozen=True)
 class ArmCovered:
@@ -60,10 +62,11 @@ def covered_days(hours: Mapping[str, Iterable[int]], arms: Iterable[str], max_qu
     """
     covered = {arm: covered_hours(hours.get(arm, ()), max_quiet_hours) for arm in arms}
     fewest = min((one.hours for one in covered.values()), default=0)
-    return Coverage(fewest / 24, ", ".join(_told(arm, one) for arm, one in covered.items()))
+    return Coverage(fewest / 24, joined([_told(arm, one) for arm, one in covered.items()], ", "))
 
 
 def _told(arm: str, one: ArmCovered) -> str:
-    more = [f"{one.quiet} of them quiet"] if one.quiet else []
-    more += [f"{one.interrupted} h of interruption left out"] if one.interrupted else []
-    return f"{arm} {one.hours} h" + (f" ({', '.join(more)})" if more else "")
+    more = [said("{hours} of them quiet", hours=one.quiet)] if one.quiet else []
+    more += [said("{hours} h of interruption left out", hours=one.interrupted)] if one.interrupted else []
+    told = said("{arm} {hours} h", arm=arm, hours=one.hours)
+    return said("{told} ({why})", told=told, why=joined(more, ", ")) if more else told

@@ -2,6 +2,7 @@
 
 from math import isfinite, log, sqrt
 
+from tasuki.errors import joined, said
 from tasuki.experiments.check.case import Case, Question, listed, share_of
 from tasuki.experiments.check.seen import Calibrated, TrainingSeen
 from tasuki.experiments.check.thresholds import Thresholds
@@ -17,19 +18,40 @@ def labels_mature(case: Case) -> Probe:
     limits = case.limits
     ask = Question(
         "labels_mature",
-        f"the training rows have at most {limits.max_label_growth:.0%} more positives now than the training saw, and "
-        f"at most {limits.max_late_label_share:.0%} of them came after the attribution window",
+        said(
+            "the training rows have at most {max_label_growth:.0%} more positives now than the "
+            "training saw, and at most {max_late_label_share:.0%} of them came after the attribution window",
+            max_label_growth=limits.max_label_growth,
+            max_late_label_share=limits.max_late_label_share,
+        ),
     )
     seen = {arm: one.training for arm, one in case.design.items()}
     lacking = {arm: one.labels_fault for arm, one in seen.items() if one.positives_then is None or one.labels_fault}
     if lacking:
-        return ask.no_data("; ".join(f"the labels of {arm}'s training ({why})" for arm, why in lacking.items()))
-    faults = [f"{arm}: {told}" for arm, one in seen.items() if (told := _immature(one, limits))]
+        return ask.no_data(
+            joined([said("the labels of {arm}'s training ({why})", arm=arm, why=why) for arm, why in lacking.items()])
+        )
+    faults = [
+        said("{arm}: {told}", arm=arm, told=told) for arm, one in seen.items() if (told := _immature(one, limits))
+    ]
     late = max(_late_share(one) for one in seen.values())
     if faults:
-        return ask.failed("labels_immature", late, "; ".join(faults))
-    told = ", ".join(f"{arm} {one.positives_now:,} of {one.positives_then:,}" for arm, one in seen.items())
-    return ask.passed(late, f"positives of the training rows now and then: {told}; {late:.1%} came late")
+        return ask.failed("labels_immature", late, joined(faults))
+    told = joined(
+        [
+            said(
+                "{arm} {positives_now:,} of {positives_then:,}",
+                arm=arm,
+                positives_now=one.positives_now,
+                positives_then=one.positives_then,
+            )
+            for arm, one in seen.items()
+        ],
+        ", ",
+    )
+    return ask.passed(
+        late, said("positives of the training rows now and then: {told}; {late:.1%} came late", told=told, late=late)
+    )
 
 
 def _late_share(one: TrainingSeen) -> float:
@@ -39,10 +61,18 @@ def _late_share(one: TrainingSeen) -> float:
 def _immature(one: TrainingSeen, limits: Thresholds) -> str:
     then = one.positives_then or 0
     if one.positives_now > then * (1 + limits.max_label_growth):
-        return f"its training rows have {one.positives_now:,} positives now, the training saw {then:,}"
+        return said(
+            "its training rows have {positives_now:,} positives now, the training saw {then:,}",
+            positives_now=one.positives_now,
+            then=then,
+        )
     late = _late_share(one)
     if late > limits.max_late_label_share:
-        return f"{late:.1%} of the positives came later than the {one.delay_hours:g} h that the training waited"
+        return said(
+            "{late:.1%} of the positives came later than the {delay_hours:g} h that the training waited",
+            late=late,
+            delay_hours=one.delay_hours,
+        )
     return ""
 
 
@@ -51,37 +81,64 @@ def labels_arrived(case: Case) -> Probe:
     limits = case.limits
     ask = Question(
         "labels_arrived",
-        f"at least {limits.min_outcome_share:.0%} of the exposures have an outcome, and the delays of labels are at "
-        f"most {limits.max_label_distance:g} from training's, beyond chance",
+        said(
+            "at least {min_outcome_share:.0%} of the exposures have an outcome, and the delays of "
+            "labels are at most {max_label_distance:g} from training's, beyond chance",
+            min_outcome_share=limits.min_outcome_share,
+            max_label_distance=limits.max_label_distance,
+        ),
     )
     seen = case.seen.labels
     share = share_of(seen.with_outcome, seen.exposures) if seen else None
     if seen is None or share is None:
-        return ask.no_data("outcomes (a table outcomes with the columns exposure and at)")
-    told = f"{seen.with_outcome:,} of {seen.exposures:,} exposures have an outcome"
+        return ask.no_data(said("outcomes (a table outcomes with the columns exposure and at)"))
+    told = said(
+        "{with_outcome:,} of {exposures:,} exposures have an outcome",
+        with_outcome=seen.with_outcome,
+        exposures=seen.exposures,
+    )
     if share < limits.min_outcome_share:
         return ask.failed("outcomes_lost", share, told)
     distance = max((abs(mine - meant) for mine, meant in seen.delays), default=0.0)
     if not seen.delays or not seen.positives:
-        return ask.passed(share, f"{told}; no delays to compare")
+        return ask.passed(share, said("{told}; no delays to compare", told=told))
     # Dvoretzky–Kiefer–Wolfowitz: how far chance alone takes the curve of so many positives.
     chance = sqrt(log(2 / limits.alpha) / (2 * seen.positives))
-    told += f"; the delays of {seen.positives:,} positives are {distance:.3f} from training's (chance {chance:.3f})"
-    return ask.judged("labels_late" if distance - chance > limits.max_label_distance else "", share, told)
+    late = said(
+        "the delays of {positives:,} positives are {distance:.3f} from training's (chance {chance:.3f})",
+        positives=seen.positives,
+        distance=distance,
+        chance=chance,
+    )
+    return ask.judged(
+        "labels_late" if distance - chance > limits.max_label_distance else "", share, joined([told, late])
+    )
 
 
 def calibration(case: Case) -> Probe:
     """Are there about as many positives as predicted, among exposures whose label is final?"""
     limits = case.limits
-    threshold = f"observed ÷ predicted positives within 1 ± {limits.max_calibration_error:g}, beyond chance"
-    ask = Question("calibration", f"{threshold} (mature exposures only)")
+    threshold = said(
+        "observed ÷ predicted positives within 1 ± {error:g}, beyond chance (mature exposures only)",
+        error=limits.max_calibration_error,
+    )
+    ask = Question("calibration", threshold)
     known = [one for one in case.seen.calibrated if one.exposures and one.predicted > 0]
     if TREATMENT not in {one.arm for one in known}:
-        return ask.no_data("mature exposures of the treatment with a label (a table outcomes with the model's target)")
+        return ask.no_data(
+            said("mature exposures of the treatment with a label (a table outcomes with the model's target)")
+        )
     parts, faults = [], []
     for one in known:
         low, high = calibration_interval(one, limits.alpha)
-        told = f"{one.arm} {one.observed:,} of {one.predicted:,.1f} predicted ({low:.2f} to {high:.2f})"
+        told = said(
+            "{arm} {observed:,} of {predicted:,.1f} predicted ({low:.2f} to {high:.2f})",
+            arm=one.arm,
+            observed=one.observed,
+            predicted=one.predicted,
+            low=low,
+            high=high,
+        )
         parts.append(told)
         if low > 1 + limits.max_calibration_error or high < 1 - limits.max_calibration_error:
             faults.append(told)
@@ -103,17 +160,29 @@ def calibration_interval(one: Calibrated, alpha: float) -> tuple[float, float]:
 def guardrail(case: Case) -> Probe:
     """Does the treatment spend about what control does? Looking every day is safe: the bound is always valid."""
     limits = case.limits
-    ask = Question("guardrail", f"spend per unit at most {limits.max_spend_increase:.0%} from control's, always valid")
+    ask = Question(
+        "guardrail",
+        said(
+            "spend per unit at most {max_spend_increase:.0%} from control's, always valid",
+            max_spend_increase=limits.max_spend_increase,
+        ),
+    )
     seen = case.seen.spend
     if seen is None or not {CONTROL, TREATMENT} <= set(seen.arms):
-        return ask.no_data("spend or volume of both arms")
+        return ask.no_data(said("spend or volume of both arms"))
     control, treatment = seen.arms[CONTROL], seen.arms[TREATMENT]
     contrast = always_valid(control, treatment, limits.alpha)
     if not isfinite(contrast.relative):
-        return ask.no_data(f"{seen.name} of control: it is 0, or of too few units")
-    told = (
-        f"{seen.name} per unit: control {control.value:.4g}, treatment {treatment.value:.4g}, "
-        f"{contrast.relative:+.1%} ({contrast.relative_low:+.1%} to {contrast.relative_high:+.1%})"
+        return ask.no_data(said("{name} of control: it is 0, or of too few units", name=seen.name))
+    told = said(
+        "{name} per unit: control {control:.4g}, treatment {treatment:.4g}, {relative:+.1%} "
+        "({relative_low:+.1%} to {relative_high:+.1%})",
+        name=seen.name,
+        control=control.value,
+        treatment=treatment.value,
+        relative=contrast.relative,
+        relative_low=contrast.relative_low,
+        relative_high=contrast.relative_high,
     )
     most = limits.max_spend_increase
     fault = "spend_runs_off" if contrast.relative_low > most else ""

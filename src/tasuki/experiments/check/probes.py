@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
+from tasuki.errors import said
 from tasuki.experiments.check import answering, completeness, inputs, outcomes, scores, splitting
 from tasuki.experiments.check.answering import fallbacks_of
 from tasuki.experiments.check.case import Case
@@ -80,4 +81,7 @@ def day_verdicts(design: Design, days: Sequence[DaySeen], limits: Thresholds) ->
 def incidents_of(seen: Seen, limits: Thresholds | None = None) -> tuple[str, ...]:
     """What did not go as it should, counted: every reason for which an arm fell back, and what was not asked."""
     skipped = limits.not_asked if limits is not None else ()
-    return (*fallbacks_of(seen.answers), *(f"not asked, as playbook/check.toml says: {name}" for name in skipped))
+    return (
+        *fallbacks_of(seen.answers),
+        *(said("not asked, as playbook/check.toml says: {name}", name=name) for name in skipped),
+    )

@@ -209,12 +209,14 @@ class VersionAgain:
 class Recomputed:
     """Logged scores computed again from the logged inputs, by version, and why some could not be.
 
-    `cause` says what would make them agree: inputs exchanged, a time shifted by whole hours, another version.
+    `cause` names the fault whose mending would make them agree, and `how` says so: inputs exchanged, a time shifted by
+    whole hours, another version.
     """
 
     versions: tuple[VersionAgain, ...]
     fault: str = ""
     cause: str = ""
+    how: str = ""
 
 
 @dataclass(frozen=True)
