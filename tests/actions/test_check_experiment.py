@@ -499,7 +499,7 @@ def test_the_commands_start_check_list_and_stop(desk: Desk, capsys: pytest.Captu
     desk.log(desk.answers(ROWS))
     checked = run("check", "e1", "--sent", f"all={len(ROWS)}", "--days", "2", "--as", "yui")
     assert (checked["schema"], checked["days"]) == ("tasuki.experiment_check/1", 2)
-    assert {"name", "passed", "value", "threshold", "explanation", "fault"} == set(checked["probes"][0])
+    assert {"name", "passed", "value", "threshold", "explanation", "fault", "said"} == set(checked["probes"][0])
     assert run("list")["experiments"][0]["routed"]
     assert run("stop", "e1", "--as", "yui")["stopped_at"]
     assert main(["experiment", "start", "e2", "--idea", idea, "--kind", "check", "--model", "ctr", "--split", "x"]) == 5
