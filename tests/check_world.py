@@ -101,7 +101,10 @@ def write_impressions(folder: Path) -> None:
 
 
 def write_outcomes(folder: Path, name: str, rows: list[Row], exposures: list[str]) -> None:
-    """What became of rows that were answered as these exposures: clicks, and a spend that no arm changes."""
+    """What became of rows that were answered as these exposures: clicks, and a spend that no arm changes.
+
+    As in the demo's log, a row has columns that exposures have as well; what they say is not believed.
+    """
     clicked, delays = clicks(rows, 11)
     at = [datetime.fromisoformat(one["at"]) for one in rows]
     came = [
@@ -111,6 +114,8 @@ def write_outcomes(folder: Path, name: str, rows: list[Row], exposures: list[str
     table = {
         "exposure": exposures,
         "at": pa.array(at, STAMP),
+        "unit": ["nobody"] * len(rows),
+        "arm": ["as the bidder calls it"] * len(rows),
         "clicked": clicked,
         "clicked_at": pa.array(came, STAMP),
         "spend": np.random.default_rng(3).exponential(2.0, len(rows)),

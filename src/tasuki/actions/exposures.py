@@ -70,7 +70,7 @@ select count(*) as units from (select unit from checked_exposures group by unit 
 _HOURS = {
     "exposures": "select distinct arm, epoch_us(date_trunc('hour', at)) as hour_us from checked_exposures",
     "outcomes": """
-        select distinct arm, epoch_us(date_trunc('hour', o.at)) as hour_us
+        select distinct e.arm, epoch_us(date_trunc('hour', o.at)) as hour_us
         from outcomes as o join checked_exposures as e on e.exposure = o.exposure
     """,
 }
