@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+import tasuki
 from tasuki.actions import increments
 from tasuki.actions.exposed import Increments, Question, Seen, measure_experiment
 from tasuki.errors import Invalid
@@ -88,10 +89,11 @@ def assert_same(found: Seen, right: Seen) -> None:
     ]
     for name in ("units_in_several_arms", "units_without_arm"):
         assert getattr(found.statistics, name) == getattr(right.statistics, name)
+    assert found.statistics.varying_segments == right.statistics.varying_segments
     for one, other in zip(found.statistics.cells, right.statistics.cells, strict=True):
         for mine, judge in zip(one.samples, other.samples, strict=True):
             assert (mine.moments.n, mine.lost, mine.held) == (judge.moments.n, judge.lost, judge.held)
-            assert (mine.reach is None, mine.farthest is None) == (judge.reach is None, judge.farthest is None)
+            assert mine.reach == (None if judge.reach is None else pytest.approx(judge.reach, rel=1e-9))
             np.testing.assert_allclose(mine.moments.means, judge.moments.means, rtol=1e-9, atol=1e-9)
             np.testing.assert_allclose(mine.moments.covariances, judge.moments.covariances, rtol=1e-9, atol=1e-7)
             if judge.quantiles is not None:
@@ -150,7 +152,7 @@ def test_days_added_up_are_the_same_as_all_days_at_once(
         if link == "unit":
             windowed = {"table": "events", "time": "at", "unit": "user", "window_hours": 30}
             logs.metrics = (*logs.metrics, Metric("early", "mean", "x", winsor=Winsor(None, Cap(9.0)), **windowed))
-        logs.segments = ("age",) if is_noon else ()
+        logs.segments = ("age", "bought") if is_noon else ()
         for run in range(DAYS + 3):
             delivered(logs, exposed, happened, run)
             if run not in looks:
@@ -355,7 +357,8 @@ def test_an_experiment_that_runs_need_not_have_rows_of_today_nor_of_the_minutes_
 def test_exposures_on_other_days_than_the_experiments_are_a_concern(tmp_path: Path) -> None:
     logs = week(tmp_path, days=3)
     ran = (moment("04-02T06:00"), moment("04-04T00:00"), moment("04-09T00:00"))
-    (concern,) = logs.seen(after(8), ran=ran).concerns
+    concern, events = logs.seen(after(8), ran=ran).concerns
+    assert events.code == "events_outside_days"
     assert concern.code == "exposures_outside_days"
     assert concern.values["days"] == ["2026-04-01"]
 
@@ -443,6 +446,71 @@ def test_the_path_of_days_is_the_same_where_nothing_is_kept(exposed: list[Any], 
         except Invalid:
             return
         assert_same_path(logs.seen(FIRST + timedelta(days=DAYS + 1), "ignore"), right)
+
+
+def test_a_column_that_some_files_lack_is_a_concern_that_names_file_and_column(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    for day in (1, 3):
+        path = tmp_path / "events" / f"{day}.parquet"
+        pl.read_parquet(path).drop("bought").write_parquet(path)
+    for use in ("ignore", "use", "use"):
+        (said,) = logs.seen(after(6), use).concerns
+        assert (said.code, said.severity) == ("columns_missing", "warning")
+        assert "2 of 6 files of events have no column bought" in said.message
+        assert said.values["first"].endswith("events/1.parquet")
+    add_day(logs, 6, np.random.default_rng(9))
+    path = tmp_path / "exposures" / "6.parquet"
+    pl.read_parquet(path).drop("exposure").write_parquet(path)
+    assert [one.values["table"] for one in logs.seen(after(7)).concerns if one.code == "columns_missing"] == ["events"]
+
+
+def test_a_table_of_the_workspace_is_not_compared_where_files_lack_a_column(tmp_path: Path) -> None:
+    week(tmp_path, days=2)
+    path = tmp_path / "events" / "1.parquet"
+    pl.read_parquet(path).with_columns(arm=pl.lit("a")).write_parquet(path)
+    with pytest.raises(Invalid, match=r"1 of 2 files of events lack columns") as raised:
+        tasuki.compare("events", variant="arm", means=["x"], tables={"events": str(tmp_path / "events" / "*.parquet")})
+    assert "0.parquet: has no column 'arm'" in str(raised.value)
+
+
+def test_rows_outside_of_the_experiments_days_are_counted(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    ran = (moment("04-01T00:00"), moment("04-03T00:00"), moment("04-08T00:00"))
+    for use in ("ignore", "use", "use"):
+        (said,) = [one for one in logs.seen(after(6), use, ran).concerns if one.code == "events_outside_days"]
+        assert said.severity == "warning"
+        assert said.values["before"] == 0
+        assert 0.3 < said.values["after"] / said.values["rows"] < 0.6
+    as_it_ran = (moment("04-01T00:00"), moment("04-07T00:00"), moment("04-08T00:00"))
+    assert codes(logs.seen(after(6), ran=as_it_ran)) == []
+
+
+def test_what_follows_an_exposure_may_come_after_the_end(tmp_path: Path) -> None:
+    logs = Logs(tmp_path, "exposure")
+    for day in range(3):
+        add_day(logs, day, np.random.default_rng(day))
+    path = tmp_path / "events" / "2.parquet"
+    pl.read_parquet(path).with_columns(pl.col("at") + timedelta(days=5)).write_parquet(path)
+    ran = (moment("04-01T00:00"), moment("04-04T00:00"), moment("04-20T00:00"))
+    (said,) = [one for one in logs.seen(after(9), ran=ran).concerns if one.code == "events_outside_days"]
+    assert said.severity == "info"
+
+
+def test_windows_that_are_not_over_are_a_concern(tmp_path: Path) -> None:
+    logs = week(tmp_path)
+    windowed = {"table": "events", "time": "at", "unit": "user", "window_hours": 30}
+    logs.metrics = (*logs.metrics, Metric("early", "mean", "x", **windowed))
+    ran = (moment("04-01T00:00"), moment("04-07T00:00"), moment("04-08T00:00"))
+    for use in ("ignore", "use"):
+        (said,) = [one for one in logs.seen(after(6), use, ran).concerns if one.code == "window_open"]
+        assert said.values["hours"] == 30
+        # Rows are known until the end of the last day that has any; whoever came in its last 30 hours has not finished.
+        assert 0 < said.values["open"] < said.values["units"]
+    add_day(logs, 9, np.random.default_rng(9))
+    late = (moment("04-01T00:00"), moment("04-07T00:00"), moment("04-20T00:00"))
+    exposures = pl.read_parquet(tmp_path / "exposures" / "9.parquet")
+    exposures.clear().write_parquet(tmp_path / "exposures" / "9.parquet")
+    assert "window_open" not in codes(logs.seen(after(12), "ignore", late))
 
 
 def test_spark_and_clusters_have_a_path_of_days(tmp_path: Path, spark: str) -> None:

@@ -82,3 +82,23 @@ def test_parts_that_fit_in_the_memory_say_what_the_whole_says(monkeypatch: pytes
     monkeypatch.setattr(passes, "_passes", lambda *_: 3)
     parts = compared(data, unit="u", memory_limit_mb=1_000).results[0]
     assert (parts.effect, parts.effect_low) == pytest.approx((whole.effect, whole.effect_low), rel=1e-9)
+
+
+def test_the_denominator_of_a_covariate_is_missed_as_well() -> None:
+    data = lacking(share=0.0).with_columns(
+        seen=pl.when(pl.col("u") % 10 < 2).then(None).otherwise(pl.lit(5.0)), views=pl.lit(4)
+    )
+    found = tasuki.compare(data, variant="arm", ratios=[("y", "views")], covariates={"y/views": [("x", "seen")]})
+    (one,) = [one for one in found.concerns if one.code == "covariate_missing"]
+    assert (one.values["covariate"], one.values["missing"]) == ("seen", 800)
+
+
+def test_clusters_are_called_clusters() -> None:
+    data = lacking().with_columns(
+        g=pl.when(pl.col("u") < 400).then(0).otherwise(pl.col("u") // 8 * 2 + 1 + (pl.col("arm") == "t"))
+    )
+    found = said(compared(data, unit="u", cluster="g"))
+    assert found["units_in_several_arms"].message.startswith("1 cluster(s) were seen in more than one arm")
+    assert found["units_in_several_arms"].values["case"] == "clusters"
+    few = tasuki.compare(data.filter(pl.col("u") > 3_900), variant="arm", unit="u", cluster="g", means=["y"])
+    assert "cluster(s): intervals rest" in said(few)["too_few_units"].message

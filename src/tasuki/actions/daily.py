@@ -17,6 +17,7 @@ from tasuki.experiments.daily_path import (
     thinned,
 )
 from tasuki.experiments.design import MOST_ARMS, Design
+from tasuki.experiments.exposure_doubts import window_open
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.compile import statistics_tree
 from tasuki.metrics.fills import fills_of
@@ -24,14 +25,11 @@ from tasuki.metrics.path import DAY, path_question, with_day
 from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Cell, Sample, Statistics, added, limits_in, read_statistics
 from tasuki.metrics.window import open_units_tree
-from tasuki.stats.concern import Concern, Severity
+from tasuki.stats.concern import Concern
 from tasuki.warehouse import Engine
 
 if TYPE_CHECKING:
     from sqlglot import exp
-
-_FEW_OPEN = 0.01
-"""The share of units that may still be within their window without a warning."""
 
 Days = tuple[tuple[date, Statistics], ...]
 
@@ -117,13 +115,7 @@ def doubts_about_window(engine: Engine, table: "exp.Expr", asked: Asked) -> tupl
     units, still_open = int(row["units"]), int(row["open"] or 0)
     if not still_open:
         return ()
-    message = (
-        f"For {still_open:,} of {units:,} units the window of {window.hours:g} hours is not over at the last row: what "
-        "they will still do is not counted, in any arm. Wait, or leave out who came last."
-    )
-    # Whoever came just now is always there; a few of them carry no result.
-    severity: Severity = "warning" if still_open > _FEW_OPEN * units else "info"
-    return (Concern("window_open", severity, message, {"open": still_open, "units": units, "hours": window.hours}),)
+    return (window_open(still_open, units, window.hours),)
 
 
 def _at_once(engine: Engine, readings: Sequence[Reading]) -> Days:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from itertools import groupby
@@ -10,13 +10,15 @@ from pathlib import Path
 from typing import Literal
 
 from tasuki.actions.daily import path_over
-from tasuki.actions.exposed_days import exposed_days
-from tasuki.actions.increments import Asking, Grown, can_grow, grow, require_segments
+from tasuki.actions.exposed_rows import columns_missing, doubts_about_open_windows, exposed_days, whole_rows_by_day
+from tasuki.actions.increments import can_grow, grow
+from tasuki.actions.kept_days import Asking, Grown, require_segments
 from tasuki.actions.measure import Asked, measure
 from tasuki.errors import Fault, Invalid
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.daily_path import daily_effects, doubts_about_days, doubts_about_outside, whole_days
 from tasuki.experiments.design import Design
+from tasuki.experiments.exposure_doubts import doubts_about_columns, doubts_about_events
 from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.exposed import ARM, PRESENT, UNIT, dated_exposed_table, exposed_table, link_of
 from tasuki.metrics.metric import Metric
@@ -110,12 +112,15 @@ def measure_experiment(engine: Engine, folder: Path, tables: Mapping[str, str], 
         Cell(cell.arm, cell.segment, cell.units, tuple(_sample_of(part, i, cell) for part, i, _ in chosen))
         for cell in first.cells
     )
-    doubts = {one: None for grown in paths for one in grown.concerns}
+    doubts = {one: None for grown in paths for one in (*grown.concerns, *doubts_about_columns(grown.missing))}
+    varying = {
+        name: max(part.varying_segments.get(name, 0) for part, _, _ in chosen) for name in first.varying_segments
+    }
     return Seen(
-        replace(first, cells=cells),
+        replace(first, cells=cells, varying_segments=varying),
         tuple(bound for _, _, bound in chosen),
         tuple(paths),
-        (*doubts, *_doubts_about_days(paths, question)),
+        (*doubts, *_doubts_about_days(paths, question), *_doubts_about_rows(engine, paths, question)),
     )
 
 
@@ -128,10 +133,12 @@ def _read_whole(engine: Engine, question: Question, group: tuple[Metric, ...]) -
     asked = Asked(ARM, unit, question.segments, group, PRESENT, cluster)
     whole = measure(engine, exposed_table(metric, question.experiment, columns), columns, asked, question.alpha)
     exposed = exposed_days(engine, question.experiment)
+    missing = columns_missing(engine, metric.table or "", whole[1], question.segments)
     if metric.time is None:
-        return Grown(*whole, (), exposed, (), exposed)
+        return Grown(*whole, (), exposed, (), exposed, missing=missing)
     path = path_over(engine, [dated_exposed_table(metric, question.experiment, columns)], columns, asked, whole)
-    return Grown(*whole, path.days, path.seen, path.concerns, exposed)
+    rows = whole_rows_by_day(engine, metric, question.experiment, columns)
+    return Grown(*whole, path.days, path.seen, path.concerns, exposed, rows, missing)
 
 
 def _doubts_about_days(paths: Sequence[Grown], question: Question) -> tuple[Concern, ...]:
@@ -143,6 +150,18 @@ def _doubts_about_days(paths: Sequence[Grown], question: Question) -> tuple[Conc
     outside = doubts_about_outside(exposed, started, ended)
     span = whole_days(started, ended, now)
     return outside if span is None else (*doubts_about_days(days, span), *outside)
+
+
+def _doubts_about_rows(engine: Engine, paths: Sequence[Grown], question: Question) -> Iterator[Concern]:
+    """Rows of other days than the experiment's, and windows that are not over."""
+    if question.ran is None:
+        return
+    started, ended, now = question.ran
+    for grown in paths:
+        yield from doubts_about_events(grown.rows, grown.metrics[0].metric, (started, ended))
+    days = [day for grown in paths for day in grown.seen]
+    if days:
+        yield from doubts_about_open_windows(engine, question.experiment, question.metrics, (max(days), now))
 
 
 def with_path(comparison: Comparison, seen: Seen, design: Design) -> Comparison:

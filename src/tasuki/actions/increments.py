@@ -4,8 +4,7 @@ A file of a log is counted once, as a whole, when all of its rows lie before the
 read anew each time. What is kept is exact, so the result is that of reading everything (docs/decisions).
 """
 
-import hashlib
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date
@@ -14,13 +13,12 @@ from pathlib import Path
 
 from sqlglot import exp
 
-from tasuki.actions.measure import Asked, read, statistics_of
+from tasuki.actions.exposed_rows import exposure_columns, row_columns
+from tasuki.actions.kept_days import NO_DAY, Asking, Grown, Step, day_literal, parquet_source
 from tasuki.errors import Fault, Invalid, said
-from tasuki.metrics.bound import BoundMetric
-from tasuki.metrics.exposed import ARM, EXPOSURES, PRESENT, UNIT, exposed_table
-from tasuki.metrics.increments import kept_units_tree, merged_tree, partial_tree
+from tasuki.experiments.exposure_doubts import ColumnsMissing
+from tasuki.metrics.exposed import EXPOSURES
 from tasuki.metrics.metric import Metric
-from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Statistics, statistics_from
 from tasuki.stats.concern import Concern
 from tasuki.store.files import held
@@ -30,52 +28,6 @@ from tasuki.warehouse.compacted import Ranges, Replaced, is_within, joined, rang
 from tasuki.warehouse.engine import quoted
 
 EVENTS = "events"
-_NO_DAY = date(1970, 1, 1)
-"""Where a row without a time counts, if it counts at all: before any other."""
-_UNNUMBERED = {"name", "direction", "margin", "parent", "owner", "titles"}
-"""What a metric says that no sum depends on."""
-
-
-@dataclass(frozen=True)
-class Asking:
-    """What is compared.
-
-    Args:
-        experiment: Whose exposures count.
-        metrics: Metrics of one table, tied to exposures in one way, each with a column of time.
-        segments: Columns of that table by whose values they are compared as well.
-        tables: The pattern of Parquet files by table.
-        today: The day (UTC) whose rows are not complete yet.
-        alpha: The level, for the intervals of quantiles.
-        rebuild: Forget what is kept.
-    """
-
-    experiment: str
-    metrics: tuple[Metric, ...]
-    segments: tuple[str, ...]
-    tables: Mapping[str, str]
-    today: date
-    alpha: float
-    rebuild: bool = False
-
-    @property
-    def key(self) -> str:
-        """The hash of everything that the numbers depend on besides the rows."""
-        declared = [{k: v for k, v in asdict(one).items() if k not in _UNNUMBERED} for one in self.metrics]
-        told = json.dumps([self.experiment, declared, self.segments, self.alpha], sort_keys=True, default=str)
-        return hashlib.sha256(told.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class Grown:
-    """What is known now, what was known at the end of each day, and the days that have rows or exposures."""
-
-    statistics: Statistics
-    metrics: tuple[BoundMetric, ...]
-    days: tuple[tuple[date, Statistics], ...]
-    seen: tuple[date, ...]
-    concerns: tuple[Concern, ...]
-    exposed: tuple[date, ...] = ()
 
 
 def can_grow(metric: Metric, tables: Mapping[str, str]) -> bool:
@@ -103,15 +55,20 @@ def grow(warehouse: Warehouse, folder: Path, asking: Asking) -> Grown:
         return _Growth(warehouse, folder, asking).run()
 
 
-def require_segments(segments: Sequence[str], columns: Mapping[str, str], table: str) -> None:
-    """Raises `Invalid` naming every segment that the table has no column of."""
-    faults = [
-        Fault(name, said("is no column of {table}", table=table), ", ".join(columns))
-        for name in segments
-        if name not in columns
-    ]
-    if faults:
-        raise Invalid("the segments cannot be compared", faults)
+@dataclass(frozen=True)
+class _Told:
+    """By day, how many rows follow from an exposure; by table, the files that lack columns."""
+
+    rows: Mapping[date, int]
+    lacking: Mapping[str, Mapping[str, Sequence[str]]]
+
+    def with_kept(self, kept: Kept | None) -> "_Told":
+        """The same with what was told of files that were read before."""
+        if kept is None:
+            return self
+        earlier = Counter({date.fromisoformat(day): count for day, count in kept.rows.items()})
+        lacking = {name: {**kept.lacking.get(name, {}), **files} for name, files in self.lacking.items()}
+        return _Told(dict(earlier + Counter(self.rows)), lacking)
 
 
 class _Growth:
@@ -146,29 +103,47 @@ class _Growth:
             name: [one for one in files if _is_before(spans[name].get(one), until)] for name, files in pending.items()
         }
         columns = self._columns(kept, pending[EVENTS])
-        exposures = self._exposures(kept, pending[EXPOSURES])
-        step = _Step(self._warehouse, self._asking, columns, exposures)
+        step = Step(self._warehouse, self._asking, columns, self._exposures(kept, pending[EXPOSURES]))
         sums = None if kept is None else self._part(kept, "units")
         sums, days = step.fold(sums, folded[EVENTS], (kept.until if kept else None, until))
         open_files = [one for one in pending[EVENTS] if one not in folded[EVENTS]]
         statistics = step.statistics(step.added(sums, step.partial(open_files, None)), None)
+        told = _Told(step.rows_by_day(folded[EVENTS]), self._lacking(step, pending))
+        told = told.with_kept(kept)
         if folded[EVENTS] or folded[EXPOSURES] or kept is None or kept.until != until:
             # Last, since it removes the parts that were read here.
-            self._keep(kept, until, columns, folded, (step, sums, days))
-        earlier = kept.days if kept else ()
-        path = [(date.fromisoformat(one["day"]), statistics_from(one["statistics"])) for one in earlier]
-        path += days
+            self._keep(kept, until, columns, folded, (step, sums, days, told))
+        path = self._path(kept, days)
         exposed = tuple(step.days_of_exposures())
         seen = {*[day for day, _ in path], *exposed, *step.days_of_rows(open_files)}
         is_open = bool(open_files) or len(folded[EXPOSURES]) < len(pending[EXPOSURES])
         # Late rows belong to days whose point stays as it was; the last point is always what is known now.
-        path = (
-            [*path, (self._asking.today, statistics)]
-            if is_open or not path
-            else [*path[:-1], (path[-1][0], statistics)]
+        now = (self._asking.today, statistics) if is_open or not path else (path[-1][0], statistics)
+        return Grown(
+            statistics,
+            step.reading.metrics,
+            (*(path if is_open else path[:-1]), now),
+            tuple(sorted(one for one in seen if one > NO_DAY)),
+            tuple(concerns),
+            exposed,
+            dict(Counter(told.rows) + Counter(step.rows_by_day(open_files))),
+            self._missing(told.lacking),
         )
-        days_seen = tuple(sorted(one for one in seen if one > _NO_DAY))
-        return Grown(statistics, step.reading.metrics, tuple(path), days_seen, tuple(concerns), exposed)
+
+    def _path(self, kept: Kept | None, days: list[tuple[date, Statistics]]) -> list[tuple[date, Statistics]]:
+        """What was known at the end of each day that is read as a whole."""
+        earlier = kept.days if kept else ()
+        return [(date.fromisoformat(one["day"]), statistics_from(one["statistics"])) for one in earlier] + days
+
+    def _lacking(self, step: Step, pending: Mapping[str, list[str]]) -> dict[str, dict[str, list[str]]]:
+        """By table, files that were not read before and lack columns that are read."""
+        metrics = step.reading.metrics
+        asked = {EXPOSURES: exposure_columns(metrics), EVENTS: row_columns(metrics, self._asking.segments)}
+        return {name: self._warehouse.lacking_in(pending[name], columns) for name, columns in asked.items()}
+
+    def _missing(self, lacking: Mapping[str, Mapping[str, Sequence[str]]]) -> ColumnsMissing:
+        called = {EXPOSURES: EXPOSURES, EVENTS: self._asking.metrics[0].table or ""}
+        return {called[name]: (files, len(self._marks[name])) for name, files in lacking.items() if files}
 
     def _usable(self) -> tuple[Kept | None, str]:
         """What is kept, if it can be used, and else why everything is read anew."""
@@ -205,7 +180,7 @@ class _Growth:
                 return f"{changed[0]} changed after it was read"
         new = {name: [one for one in marks if one not in kept.files[name]] for name, marks in self._marks.items()}
         if new[EVENTS]:
-            columns = self._warehouse.columns(_source(new[EVENTS]))
+            columns = self._warehouse.columns(parquet_source(new[EVENTS]))
             if any(columns.get(name) != kind for name, kind in kept.columns.items()):
                 return "the table's columns changed"
         late = self._warehouse.days_by_file(new[EXPOSURES], "at", self._mine)
@@ -263,7 +238,7 @@ class _Growth:
         if kept is not None:
             return dict(kept.columns)
         return self._warehouse.columns(
-            _source(pending) if pending else Source("table", self._asking.metrics[0].table or "")
+            parquet_source(pending) if pending else Source("table", self._asking.metrics[0].table or "")
         )
 
     def _exposures(self, kept: Kept | None, pending: Sequence[str]) -> exp.Table:
@@ -274,7 +249,7 @@ class _Growth:
         if pending:
             parts.append(
                 exp.select(*columns, quoted("at"))
-                .from_(self._warehouse.table(_source(pending)))
+                .from_(self._warehouse.table(parquet_source(pending)))
                 .where(self._mine)
                 .subquery("n")
             )
@@ -290,16 +265,16 @@ class _Growth:
         return self._warehouse.materialize(once.group_by(*[one.copy() for one in columns]))
 
     def _part(self, kept: Kept, what: str) -> exp.Table:
-        return self._warehouse.table(_source([str(self._folder / kept.parts[what][0])]))
+        return self._warehouse.table(parquet_source([str(self._folder / kept.parts[what][0])]))
 
     def _keep(
         self, kept: Kept | None, until: date, columns: Mapping[str, str], folded: Mapping[str, Sequence[str]],
-        grown: "tuple[_Step, exp.Table | None, list[tuple[date, Statistics]]]",
+        grown: "tuple[Step, exp.Table | None, list[tuple[date, Statistics]], _Told]",
     ) -> None:  # fmt: skip
-        step, sums, days = grown
+        step, sums, days, known = grown
         paths = {what: new_part(self._folder, what) for what in ("units", "exposures")}
         self._warehouse.save(step.saved(sums), paths["units"])
-        before = exp.LT(this=exp.cast(quoted("at"), exp.DType.DATE), expression=_day(until))
+        before = exp.LT(this=exp.cast(quoted("at"), exp.DType.DATE), expression=day_literal(until))
         self._warehouse.save(exp.select(exp.Star()).from_(step.exposures).where(before), paths["exposures"])
         files = {
             name: {**(kept.files[name] if kept else {}), **{one: self._marks[name][one] for one in folded[name]}}
@@ -308,135 +283,13 @@ class _Growth:
         told = [{"day": day.isoformat(), "statistics": asdict(one)} for day, one in days]
         parts = {what: part_of(path) for what, path in paths.items()}
         earlier = list(kept.days) if kept else []
-        write_kept(self._folder, Kept(self._asking.key, until, columns, files, parts, [*earlier, *told]))
-
-
-class _Step:
-    """The trees of one run: rows of some files and of one day, joined to exposures, summed to units."""
-
-    def __init__(self, warehouse: Warehouse, asking: Asking, columns: Mapping[str, str], exposures: exp.Table) -> None:
-        self._warehouse = warehouse
-        self._asking = asking
-        self._columns = columns
-        self.exposures = exposures
-        nothing = exp.select(*[exp.alias_(_empty(kind), name, quoted=True) for name, kind in columns.items()]).where(
-            exp.false()
-        )
-        require_segments(asking.segments, columns, asking.metrics[0].table or "")
-        asked = Asked(ARM, UNIT, asking.segments, asking.metrics, None)
-        self.reading: Reading = read(warehouse, self._joined(nothing), columns, asked)
-
-    def fold(
-        self, sums: exp.Table | None, files: Sequence[str], span: tuple[date | None, date]
-    ) -> tuple[exp.Table | None, list[tuple[date, Statistics]]]:
-        """The sums after the rows of some files, day by day, and what was known at the end of each day."""
-        since, until = span
-        rows, exposed = self.days_of_rows(files), self.days_of_exposures()
-        if since is not None:
-            for day in [one for one in rows if one < since]:
-                sums = self._grown(sums, files, day)
-        known = []
-        for day in sorted({one for one in (*rows, *exposed) if (since is None or one >= since) and one < until}):
-            if day in rows:
-                sums = self._grown(sums, files, day)
-            found = self._statistics_on(sums, day)
-            if found is not None:
-                known.append((day, found))
-        return sums, known
-
-    def _grown(self, sums: exp.Table | None, files: Sequence[str], day: date) -> exp.Table | None:
-        more = self.added(sums, self.partial(files, day))
-        if sums is not None:
-            self._warehouse.forget(sums)
-        return more
-
-    def partial(self, files: Sequence[str], day: date | None) -> exp.Select | None:
-        """The sums of the rows of some files, on one day or on all; None without files."""
-        if not files:
-            return None
-        rows = exp.select(exp.Star()).from_(self._warehouse.table(_source(files)))
-        if day is not None:
-            rows = rows.where(exp.EQ(this=self._day_of_row(), expression=_day(day)))
-        return partial_tree(replace(self.reading, table=self._joined(rows)))
-
-    def added(self, sums: exp.Table | None, part: exp.Select | None) -> exp.Table | None:
-        """Sums and more of them."""
-        if part is None:
-            return sums
-        parts: list[exp.Expr] = [part.subquery("q")] if sums is None else [sums, part.subquery("q")]
-        return self._warehouse.materialize(merged_tree(parts, self.reading))
-
-    def statistics(self, sums: exp.Table | None, day: date | None) -> Statistics:
-        """What is known of the units that were exposed until the end of a day, or until now."""
-        exposures: exp.Expr = self.exposures
-        if day is not None:
-            until = exp.LTE(this=exp.cast(quoted("at"), exp.DType.DATE), expression=_day(day))
-            exposures = exp.select(exp.Star()).from_(exposures.copy()).where(until).subquery("x")
-        kept = sums if sums is not None else self.saved(None).subquery("k")
-        units = kept_units_tree(exposures, kept, self.reading)
-        return statistics_of(self._warehouse, replace(self.reading, units=units), self._asking.alpha)
-
-    def saved(self, sums: exp.Table | None) -> exp.Select:
-        """The sums as they are kept; an empty table when there are none."""
-        if sums is not None:
-            return exp.select(exp.Star()).from_(sums.copy())
-        return partial_tree(self.reading)
-
-    def _joined(self, rows: exp.Select) -> exp.Subquery:
-        """Only rows that an exposure is known for."""
-        metric = self._asking.metrics[0]
-        tree = exposed_table(metric, self._asking.experiment, self._columns)
-        for table in list(tree.find_all(exp.Table)):
-            alias = table.args.get("alias")
-            if table.name == EXPOSURES and alias is not None:
-                named = self.exposures.copy()
-                named.set("alias", alias.copy())
-                table.replace(named)
-            elif table.name == metric.table:
-                table.replace(rows.copy().subquery("t"))
-        there = exp.not_(exp.Is(this=quoted(PRESENT), expression=exp.Null()))
-        return exp.select(exp.Star()).from_(tree).where(there).subquery("joined")
-
-    def days_of_exposures(self) -> list[date]:
-        """Every day that a unit was first exposed on."""
-        day = exp.alias_(exp.cast(quoted("at"), exp.DType.DATE), "day")
-        rows = self._warehouse.rows(exp.select(day).distinct().from_(self.exposures.copy()))
-        return sorted(row["day"] for row in rows if row["day"] is not None)
-
-    def days_of_rows(self, files: Sequence[str]) -> list[date]:
-        """Every day that some files have rows of."""
-        if not files:
-            return []
-        day = exp.alias_(self._day_of_row(), "day")
-        rows = self._warehouse.rows(exp.select(day).distinct().from_(self._warehouse.table(_source(files))))
-        return sorted(row["day"] for row in rows)
-
-    def _statistics_on(self, sums: exp.Table | None, day: date) -> Statistics | None:
-        """What was known at the end of a day; None where nothing could be compared yet."""
-        try:
-            return self.statistics(sums, day)
-        except Invalid:
-            return None
-
-    def _day_of_row(self) -> exp.Expr:
-        time = exp.cast(quoted(self._asking.metrics[0].time or ""), exp.DType.DATE)
-        return exp.func("coalesce", time, _day(_NO_DAY))
+        rows = {day.isoformat(): count for day, count in known.rows.items()}
+        days_told = [*earlier, *told]
+        write_kept(self._folder, Kept(self._asking.key, until, columns, files, parts, days_told, rows, known.lacking))
 
 
 def _is_before(days: list[date] | None, until: date) -> bool:
     return not days or days[-1] < until
-
-
-def _source(paths: Sequence[str]) -> Source:
-    return Source("parquet", "the log", tuple(paths))
-
-
-def _day(day: date) -> exp.Expr:
-    return exp.cast(exp.Literal.string(day.isoformat()), exp.DType.DATE)
-
-
-def _empty(kind: str) -> exp.Expr:
-    return exp.cast(exp.Null(), exp.DataType.build(kind, dialect="duckdb"))
 
 
 def _read_anew(why: str) -> Concern:

@@ -228,12 +228,13 @@ def require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> Non
 
 
 def _nothing_left(statistics: Statistics) -> str:
+    noun = "cluster" if statistics.clusters else "unit"
     if statistics.units_in_several_arms:
-        return f"all {statistics.units_in_several_arms:,} unit(s) were seen in more than one arm"
+        return f"all {statistics.units_in_several_arms:,} {noun}(s) were seen in more than one arm"
     if statistics.events_without_unit:
-        return f"there is no row to compare: the unit is missing in {statistics.events_without_unit:,} row(s)"
+        return f"there is no row to compare: the {noun} is missing in {statistics.events_without_unit:,} row(s)"
     if statistics.units_without_arm:
-        return f"there is no row to compare: {statistics.units_without_arm:,} unit(s) have no arm"
+        return f"there is no row to compare: {statistics.units_without_arm:,} {noun}(s) have no arm"
     return "there is no row to compare"
 
 

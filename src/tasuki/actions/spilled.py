@@ -57,8 +57,9 @@ def spill(engine: Warehouse, readings: Sequence[Reading], folder: Path) -> Spill
         engine.save(raw_tree(reading), path)
     tables = [engine.table(Source("parquet", "units", (str(path),))) for path in paths]
     every = engine.table(Source("parquet", "units", tuple(map(str, paths))))
-    whole = replace(readings[0], units=every)
-    parts = [replace(one, units=table) for one, table in zip(readings, tables, strict=True)]
+    tells = readings[0].tells_varying
+    whole = replace(readings[0], units=every, units_tell_varying=tells)
+    parts = [replace(one, units=table, units_tell_varying=tells) for one, table in zip(readings, tables, strict=True)]
     return Spill(engine, folder, whole, tuple(parts) if whole.cluster is not None else (whole,))
 
 

@@ -46,10 +46,12 @@ def compare_arms(
     _require_variances(statistics, metrics)
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
     if len(totals) < 2 and statistics.units_in_several_arms:
-        units = statistics.units_in_several_arms
+        units, clusters = statistics.units_in_several_arms, statistics.clusters
         raise Invalid(
-            said("nothing is left to compare: {units:,} unit(s) were seen in several arms", units=units),
-            expected="each unit in one arm",
+            said("nothing is left to compare: {units:,} cluster(s) were seen in several arms", units=units)
+            if clusters
+            else said("nothing is left to compare: {units:,} unit(s) were seen in several arms", units=units),
+            expected="each cluster in one arm" if clusters else "each unit in one arm",
         )
     control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
     names = (control, *treatments)
@@ -74,7 +76,7 @@ def compare_arms(
         *doubts_about_missing_covariates(metrics, everyone),
         *doubts_about_covariates(metrics, everyone),
         *doubts_about_strata(metrics, strata, names, design),
-        *doubts_about_outliers(metrics, everyone, design),
+        *doubts_about_outliers(metrics, everyone, design, statistics.clusters),
         *doubts_about_skewness(metrics, everyone),
         *doubts_about_results(results, design),
         *doubts_about_segments(results, tests, statistics.cells, design),

@@ -27,6 +27,7 @@ MIXED_SHARE = 0.01
 def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: SplitTest) -> Iterator[Concern]:
     """Doubts about who is in which arm."""
     units = sum(cell.units for cell in totals)
+    noun, case = ("cluster", "clusters") if statistics.clusters else ("unit", "")
     if not srm.passed:
         seen = ", ".join(f"{cell.arm} {cell.units:,}" for cell in totals)
         yield Concern(
@@ -42,22 +43,24 @@ def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: Spli
         yield Concern(
             "units_in_several_arms",
             "error" if broken else "warning",
-            f"{several:,} unit(s) were seen in more than one arm and are left out.",
-            {"units": several},
+            f"{several:,} {noun}(s) were seen in more than one arm and are left out.",
+            {"units": several, "case": case},
         )
     if statistics.units_without_arm:
         count = statistics.units_without_arm
-        yield Concern("no_arm", "warning", f"{count:,} unit(s) have no arm and are left out.", {"units": count})
+        message = f"{count:,} {noun}(s) have no arm and are left out."
+        yield Concern("no_arm", "warning", message, {"units": count, "case": case})
     if statistics.events_without_unit:
         count = statistics.events_without_unit
-        yield Concern("no_unit", "warning", f"{count:,} event(s) name no unit and are left out.", {"events": count})
+        message = f"{count:,} event(s) name no {noun} and are left out."
+        yield Concern("no_unit", "warning", message, {"events": count, "case": case})
     for cell in totals:
         if cell.units < FEW_UNITS:
             yield Concern(
                 "too_few_units",
                 "warning",
-                f"{cell.arm} has {cell.units:,} unit(s): intervals rest on the normal approximation and need more.",
-                {"arm": cell.arm, "units": cell.units},
+                f"{cell.arm} has {cell.units:,} {noun}(s): intervals rest on the normal approximation and need more.",
+                {"arm": cell.arm, "units": cell.units, "case": case},
             )
     if len(totals) > MANY_ARMS:
         message = f"There are {len(totals)} arms; each one needs its own share of units."
@@ -207,8 +210,7 @@ def doubts_about_missing_covariates(metrics: Sequence[BoundMetric], totals: Sequ
     """Covariates that units lack: said with the share, and an error where the arms lack them unequally."""
     for i, bound in enumerate(metrics):
         samples = [cell.samples[i] for cell in totals if cell.samples[i].lacking]
-        starts = [pair[0] for pair in bound.ratios[1:]]
-        for covariate, j in zip(bound.metric.covariates, starts, strict=True):
+        for name, j in _covariate_parts(bound):
             lacking = [one.lacking[j] for one in samples]
             units = [one.lacking[j] + one.having[j] for one in samples]
             if not sum(lacking):
@@ -219,7 +221,7 @@ def doubts_about_missing_covariates(metrics: Sequence[BoundMetric], totals: Sequ
             )
             p = min(p, having)
             differs = p < SRM_THRESHOLD
-            name, share = covariate.numerator, sum(lacking) / sum(units)
+            share = sum(lacking) / sum(units)
             message = (
                 f"{bound.metric.name}: {sum(lacking):,} of {sum(units):,} units ({share:.1%}) lack the covariate "
                 f"{name} (null, NaN or infinite); its mean over all arms stands for it."
@@ -243,6 +245,14 @@ def doubts_about_missing_covariates(metrics: Sequence[BoundMetric], totals: Sequ
                     "case": "differs" if differs else "alike",
                 },
             )
+
+
+def _covariate_parts(bound: BoundMetric) -> Iterator[tuple[str, int]]:
+    """What covariates are made of, a ratio's denominator included: the expression and its variable's position."""
+    for covariate, (over, under) in zip(bound.metric.covariates, bound.ratios[1:], strict=True):
+        yield covariate.numerator, over
+        if covariate.denominator is not None and under is not None:
+            yield covariate.denominator, under
 
 
 def _covariate_of(cell: Cell, i: int, k: int, bound: BoundMetric) -> Estimate:

@@ -43,7 +43,9 @@ def could_carry(sample: Sample, bound: BoundMetric) -> bool:
     return not (rest > 0 and most / rest <= CARRIES * whole.variance**0.5)
 
 
-def doubts_about_outliers(metrics: Sequence[BoundMetric], totals: Sequence[Cell], design: Design) -> Iterator[Concern]:
+def doubts_about_outliers(
+    metrics: Sequence[BoundMetric], totals: Sequence[Cell], design: Design, clusters: bool = False
+) -> Iterator[Concern]:
     """Units that carry the effect of a mean or a ratio (with clusters: clusters that do).
 
     Over all units as they are; what strata, covariates or a rule for looks do is left aside.
@@ -60,7 +62,12 @@ def doubts_about_outliers(metrics: Sequence[BoundMetric], totals: Sequence[Cell]
                 whole = [_whole(one.samples[i], bound) for one in arms]
                 rest = list(whole)
                 rest[at], told = dropped
-                yield from _carried(bound, {"arm": arm.arm, **told}, (whole, rest), design.alpha)
+                yield from _carried(
+                    bound,
+                    {"arm": arm.arm, "noun": "cluster" if clusters else "unit", **told},
+                    (whole, rest),
+                    design.alpha,
+                )
 
 
 def _dropped(sample: Sample, bound: BoundMetric) -> tuple[Estimate, dict[str, Any]] | None:
@@ -92,19 +99,20 @@ def _carried(
     far = abs(after.effect - before.effect) / error if error > 0 else 0.0
     makes = far > MAKES or (far > TURNS and before.effect * after.effect < 0)
     if makes or (moved and (significant[0] != significant[1] or turned)):
+        noun = dropped["noun"]
         shown = f"{dropped['value']:,.6g}" + (f" over {dropped['under']:,.6g}" if "under" in dropped else "")
         yield Concern(
             "outlier_carries_effect",
             "warning",
-            f"{bound.metric.name}: one unit of {dropped['arm']} ({shown}) decides: with it the effect is "
+            f"{bound.metric.name}: one {noun} of {dropped['arm']} ({shown}) decides: with it the effect is "
             f"{before.effect:+.4g} (p = {before.p_value:.2g}), without it {after.effect:+.4g} "
-            f"(p = {after.p_value:.2g}). Look at the unit, and cap such values in the metric's declaration.",
+            f"(p = {after.p_value:.2g}). Look at the {noun}, and cap such values in the metric's declaration.",
             {
                 "metric": bound.metric.name,
                 "arm": dropped["arm"],
                 "value": dropped["value"],
                 "under": dropped.get("under"),
-                "case": "ratio" if "under" in dropped else "",
+                "case": "cluster" if noun == "cluster" else "ratio" if "under" in dropped else "",
                 "effects": [before.effect, after.effect],
                 "p": [before.p_value, after.p_value],
             },

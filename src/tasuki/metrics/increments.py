@@ -11,16 +11,16 @@ from sqlglot import exp
 from tasuki.metrics.bound import BoundMetric, Variable
 from tasuki.metrics.levels import rows_level
 from tasuki.metrics.reading import NO_UNIT, SEVERAL_ARMS, Reading
-from tasuki.metrics.trees import column, finite, named
+from tasuki.metrics.trees import column, finite, flag, named
 
 
 def partial_tree(reading: Reading) -> exp.Select:
     """The rows of a table summed to what is kept: `unit`, `events` and the parts of each variable.
 
-    A value has `v{i}_{j}` (null without a counted row) and `l{i}_{j}` (how many were not finite); a covariate has its
-    range, `lo{i}_{j}` and `hi{i}_{j}`.
+    A segment has its range, `s{k}` and `z{k}`. A value has `v{i}_{j}` (null without a counted row) and `l{i}_{j}` (how
+    many were not finite); a covariate has its range, `lo{i}_{j}` and `hi{i}_{j}`.
     """
-    chosen = [column("unit"), named(exp.Count(this=exp.Star()), "events"), *_segments(reading)]
+    chosen = [column("unit"), named(exp.Count(this=exp.Star()), "events"), *_segments(reading, "s")]
     for i, j, bound, variable in _variables(reading.metrics):
         raw = column(f"v{i}_{j}")
         counted = raw if reading.is_whole(i, j) else finite(raw)
@@ -40,7 +40,7 @@ def merged_tree(parts: Sequence[exp.Expr], reading: Reading) -> exp.Select:
     for part in parts[1:]:
         more = exp.select(exp.Star()).from_(part.copy())
         whole = exp.Union(this=whole, expression=more, distinct=False, by_name=True)
-    chosen = [column("unit"), named(exp.Sum(this=column("events")), "events"), *_segments(reading)]
+    chosen = [column("unit"), named(exp.Sum(this=column("events")), "events"), *_segments(reading, "z")]
     for i, j, bound, variable in _variables(reading.metrics):
         if variable.role == "covariate":
             chosen.append(named(exp.Min(this=column(f"lo{i}_{j}")), f"lo{i}_{j}"))
@@ -79,7 +79,9 @@ def kept_units_tree(exposures: exp.Expr, sums: exp.Expr, reading: Reading) -> ex
     A unit without a counted event has 0 of them, not nothing.
     """
     chosen: list[exp.Expr] = [_of("arm", "u"), _of("mixed", "u")]
-    chosen += [_of(f"s{k}", "p") for k in range(len(reading.segments))]
+    for k in range(len(reading.segments)):
+        varies = exp.NEQ(this=_of(f"s{k}", "p"), expression=_of(f"z{k}", "p"))
+        chosen += [_of(f"s{k}", "p"), named(flag(varies), f"t{k}")]
     events = exp.func("coalesce", _of("events", "p"), _of("exposures", "u"))
     chosen.append(named(events, "events"))
     zero = exp.Literal.number(0)
@@ -87,8 +89,7 @@ def kept_units_tree(exposures: exp.Expr, sums: exp.Expr, reading: Reading) -> ex
         if variable.role == "covariate":
             varies = exp.NEQ(this=_of(f"lo{i}_{j}", "p"), expression=_of(f"hi{i}_{j}", "p"))
             chosen.append(named(_of(f"hi{i}_{j}", "p"), f"v{i}_{j}"))
-            flag = exp.Case().when(varies, exp.Literal.number(1)).else_(zero.copy())
-            chosen.append(named(flag, f"w{i}_{j}"))
+            chosen.append(named(flag(varies), f"w{i}_{j}"))
             continue
         chosen += [
             named(exp.func("coalesce", _of(f"{part}{i}_{j}", "p"), zero.copy()), f"{part}{i}_{j}") for part in "vl"
@@ -99,8 +100,13 @@ def kept_units_tree(exposures: exp.Expr, sums: exp.Expr, reading: Reading) -> ex
     return exp.select(*chosen).from_(units).join(kept, on=same, join_type="left").subquery("units")
 
 
-def _segments(reading: Reading) -> list[exp.Alias]:
-    return [named(exp.Min(this=column(f"s{k}")), f"s{k}") for k in range(len(reading.segments))]
+def _segments(reading: Reading, largest: str) -> list[exp.Expr]:
+    """The range of each segment's values; the largest is found in columns of this letter."""
+    chosen: list[exp.Expr] = []
+    for k in range(len(reading.segments)):
+        chosen.append(named(exp.Min(this=column(f"s{k}")), f"s{k}"))
+        chosen.append(named(exp.Max(this=column(f"{largest}{k}")), f"z{k}"))
+    return chosen
 
 
 def _variables(metrics: Sequence[BoundMetric]) -> list[tuple[int, int, BoundMetric, Variable]]:

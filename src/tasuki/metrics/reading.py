@@ -32,6 +32,7 @@ class Reading:
         cluster: The column of what was randomised, where that is coarser than a unit.
         limits: By metric, the values that its winsorised units are held within.
         units: Events that were summed to units before, instead of rows (see `tasuki.metrics.increments`).
+        units_tell_varying: Whether these units say if a segment varied within them, as `t{k}`.
         origins: By metric and position, what values are counted from, where averages would lose digits otherwise
             (see `tasuki.metrics.origins`).
         fills: By metric and position, what stands for a covariate that a unit lacks (see `tasuki.metrics.fills`).
@@ -48,6 +49,7 @@ class Reading:
     cluster: str | None = None
     limits: Mapping[int, Limits] = field(default_factory=dict)
     units: exp.Expr | None = None
+    units_tell_varying: bool = False
     origins: Mapping[tuple[int, int], float] = field(default_factory=dict)
     fills: Mapping[tuple[int, int], float] = field(default_factory=dict)
 
@@ -58,8 +60,8 @@ class Reading:
 
     @property
     def tells_varying(self) -> bool:
-        """Whether units with more than one value of a segment are counted: where events are summed to units here."""
-        return self.unit is not None and self.units is None
+        """Whether units with more than one value of a segment are counted: where events are summed to units."""
+        return self.unit is not None and (self.units is None or self.units_tell_varying)
 
     def within(self, limits: Mapping[int, Limits]) -> "Reading":
         """The same, its winsorised metrics held within these ends."""

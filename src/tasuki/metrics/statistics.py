@@ -73,6 +73,7 @@ class Statistics:
         units_without_arm: Units whose arm is null.
         events_without_unit: Events whose unit is null.
         varying_segments: By segment column, units with more than one value of it.
+        clusters: Whether "units" are clusters: what was randomised.
     """
 
     cells: tuple[Cell, ...]
@@ -80,6 +81,7 @@ class Statistics:
     units_without_arm: int = 0
     events_without_unit: int = 0
     varying_segments: Mapping[str, int] = field(default_factory=dict)
+    clusters: bool = False
 
 
 def added(parts: Sequence[Statistics]) -> Statistics:
@@ -99,7 +101,7 @@ def added(parts: Sequence[Statistics]) -> Statistics:
     varying: Counter[str] = Counter()
     for part in parts:
         varying.update(part.varying_segments)
-    return Statistics(tuple(ordered), several, armless, unitless, dict(varying))
+    return Statistics(tuple(ordered), several, armless, unitless, dict(varying), any(one.clusters for one in parts))
 
 
 def limits_in(statistics: Statistics) -> dict[int, Limits]:
@@ -147,7 +149,7 @@ def read_statistics(reading: Reading, rows: Sequence[Mapping[str, Any]]) -> Stat
             unitless += int(row["events"]) if row["mixed"] == NO_UNIT else 0
             armless += int(row["units"]) if row["mixed"] == 0 else 0
     cells.sort(key=_place)
-    return Statistics(tuple(cells), several, armless, unitless, dict(varying))
+    return Statistics(tuple(cells), several, armless, unitless, dict(varying), reading.cluster is not None)
 
 
 def statistics_from(document: Mapping[str, Any]) -> Statistics:

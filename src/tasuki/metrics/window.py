@@ -1,6 +1,7 @@
 """The attribution window: which events of a table count because they came soon enough after a unit's first row."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlglot import exp
 
@@ -52,3 +53,19 @@ def open_units_tree(table: exp.Expr, unit: str, window: Window) -> exp.Select:
     is_open = flag(exp.GT(this=column("ends"), expression=column("newest")))
     counts = [named(exp.Count(this=exp.Star()), "units"), named(exp.Sum(this=is_open), "open")]
     return exp.select(*counts).from_(dated)
+
+
+def exposed_open_tree(exposures: exp.Expr, hours: float, newest: datetime) -> exp.Select:
+    """One row: exposed `units` in all, and those whose window ends after a moment, `open`.
+
+    Args:
+        exposures: A table with `unit`, `arm` and `at`.
+        hours: How long the window is.
+        newest: The moment that rows are known until.
+    """
+    first = named(exp.Min(this=column("at")), "first")
+    by_unit = exp.select(first).from_(exposures).where(is_known(column("unit"))).group_by(column("unit"), column("arm"))
+    known = exp.cast(exp.Literal.string(newest.strftime("%Y-%m-%d %H:%M:%S")), exp.DType.TIMESTAMP)
+    is_open = flag(exp.GT(this=moment_later(column("first"), hours), expression=known))
+    counts = [named(exp.Count(this=exp.Star()), "units"), named(exp.Sum(this=is_open), "open")]
+    return exp.select(*counts).from_(by_unit.subquery("u"))

@@ -16,7 +16,7 @@ from typing import Any
 
 from tasuki.store.files import replace_file, sync_folder
 
-FORM = 1
+FORM = 2
 MANIFEST, LOCK = "manifest.json", ".lock"
 Mark = tuple[int, int]
 """Size and time of change (nanoseconds) of a file that was read."""
@@ -33,6 +33,8 @@ class Kept:
         files: By table, each file whose rows are counted, and its mark.
         parts: By what they hold (`units`, `exposures`), the names of the Parquet files and the hashes of their content.
         days: What was known at the end of each day: the day and the statistics.
+        rows: By day, how many of the rows that were read follow from an exposure.
+        lacking: By table, the files that lack columns that are read, with these.
     """
 
     key: str
@@ -41,6 +43,8 @@ class Kept:
     files: Mapping[str, Mapping[str, Mark]]
     parts: Mapping[str, tuple[str, str]]
     days: Sequence[Mapping[str, Any]] = field(default=())
+    rows: Mapping[str, int] = field(default_factory=dict)
+    lacking: Mapping[str, Mapping[str, Sequence[str]]] = field(default_factory=dict)
 
 
 class Damaged(Exception):

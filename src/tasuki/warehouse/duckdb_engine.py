@@ -8,6 +8,7 @@ dialect's writer. Nothing here installs an extension, looks at variables of the 
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date
+from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -166,26 +167,42 @@ class Warehouse:
 
     def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
         """Raises `Invalid` naming the files of a source that lack one of the columns, so that its rows are null."""
-        if source.kind != "parquet" or len(source.paths) == 1:
-            return
-        files = exp.Array(expressions=[_text(path) for path in source.paths])
-        footers = exp.Table(this=exp.Anonymous(this="parquet_schema", expressions=[files]))
-        there: dict[str, set[str]] = {}
-        for row in self.rows(exp.select(quoted("file_name"), quoted("name")).from_(footers)):
-            there.setdefault(row["file_name"], set()).add(row["name"].lower())
-        faults = [
-            Fault(path, f"has no column {name!r}")
-            for path, columns in there.items()
-            for name in dict.fromkeys(names)
-            if name.lower() not in columns and f"/{name}=" not in path
-        ]
+        lacking, files = self.lacking(source, names)
+        faults = [Fault(path, f"has no column {name!r}") for path, missing in lacking.items() for name in missing]
         if faults:
             raise Invalid(
-                f"{len({one.where for one in faults})} of {len(source.paths)} files of {source.label} lack columns",
+                f"{len(lacking)} of {files} files of {source.label} lack columns",
                 faults[:10],
                 expected="every column in each file: what is missing would count as nothing",
                 next_step="name the files that have them (a quoted glob), or write the column into all",
             )
+
+    def lacking(self, source: Source, names: Sequence[str]) -> tuple[dict[str, list[str]], int]:
+        """The Parquet files of a source that lack some of the columns, with these, and how many files there are."""
+        paths = list(source.paths) if source.kind == "parquet" else self._files_of(source)
+        # What the only file lacks is missing altogether, and told elsewhere.
+        return self.lacking_in(paths if len(paths) > 1 else [], names), len(paths)
+
+    def lacking_in(self, paths: Sequence[str], names: Sequence[str]) -> dict[str, list[str]]:
+        """The Parquet files that lack some of the columns, with these. Only their footers are read."""
+        if not paths:
+            return {}
+        files = exp.Array(expressions=[_text(path) for path in paths])
+        footers = exp.Table(this=exp.Anonymous(this="parquet_schema", expressions=[files]))
+        there: dict[str, set[str]] = {}
+        for row in self.rows(exp.select(quoted("file_name"), quoted("name")).from_(footers)):
+            there.setdefault(row["file_name"], set()).add(row["name"].lower())
+        found = {
+            path: [one for one in dict.fromkeys(names) if one.lower() not in columns and f"/{one}=" not in path]
+            for path, columns in there.items()
+        }
+        return {path: missing for path, missing in found.items() if missing}
+
+    def _files_of(self, source: Source) -> list[str]:
+        """The Parquet files of a table of the workspace on this machine."""
+        pattern = self.tables.get(source.label, "") if source.kind == "table" else ""
+        is_local = pattern.lower().endswith(".parquet") and "://" not in pattern
+        return sorted(glob(pattern, recursive=True)) if is_local else []  # noqa: PTH207 - a Path cannot hold an absolute pattern
 
     def _answer(self, tree: exp.Expr, take: Callable[[duckdb.DuckDBPyRelation], T]) -> T:
         try:

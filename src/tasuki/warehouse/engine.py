@@ -34,6 +34,9 @@ class Engine(Protocol):
     def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
         """Raises `Invalid` naming the files of a source that lack one of the columns, so that its rows are null."""
 
+    def lacking(self, source: Source, names: Sequence[str]) -> tuple[dict[str, list[str]], int]:
+        """The Parquet files of a source that lack some of the columns, with these, and how many files there are."""
+
     def close(self) -> None:
         """Lets go of what it holds."""
 

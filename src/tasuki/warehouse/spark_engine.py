@@ -77,6 +77,10 @@ class SparkEngine:
         """Raises `Invalid` naming the files of a source that lack one of the columns."""
         self._local.require_everywhere(source, names)
 
+    def lacking(self, source: Source, names: Sequence[str]) -> tuple[dict[str, list[str]], int]:
+        """The Parquet files of a source that lack some of the columns, with these, and how many files there are."""
+        return self._local.lacking(source, names)
+
     def _register(self, name: str, source: Source) -> None:
         frame = self._guarded(lambda: self._reader.frame(source))
         frame.createOrReplaceTempView(name)
