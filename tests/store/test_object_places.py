@@ -23,6 +23,7 @@ FILES = {"weights.npy": bytes(range(256)) * 4, "schema.json": b"{}"}
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Any]:
     """A bucket on moto's server; the process finds it as it would find any S3: by the environment."""
+    pytest.importorskip("s3fs", reason="the extra s3 is not installed").S3FileSystem.clear_instance_cache()
     server_of = pytest.importorskip("moto.server", reason="moto's server is not installed")
     pytest.importorskip("s3fs", reason="the extra s3 is not installed")
     boto3 = pytest.importorskip("boto3", reason="boto3 is not installed")

@@ -42,6 +42,10 @@ def serve(
         float,
         typer.Option("--compact-s", help="Seconds between looks for hours that are over, to compact; 0: never.", min=0),
     ] = 60.0,
+    remote_poll_s: Annotated[
+        float,
+        typer.Option("--remote-poll-s", help="Seconds between looks at pointers in an object store.", min=0.1, max=600),
+    ] = 2.0,
 ) -> None:
     """Serves the published versions over HTTP until it is stopped."""
     from tasuki.serving.run import Service, artifacts_of
@@ -62,6 +66,7 @@ def serve(
         drain_s=drain_s,
         replay_time=replay_time,
         compact_s=compact_s,
+        remote_poll_s=remote_poll_s,
     )
     _say(f"starting on http://{host}:{port}")
     run(service, _say)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -146,14 +146,19 @@ class ScoringApp:
 
     async def _large(self, model: str, protocol: Any, size: int) -> tuple[int, bytes]:
         """A request with a body that is large, or whose size is not said."""
-        expected = size if size >= 0 else LARGEST_BODY
-        if self._under_way + expected > LARGEST_UNDER_WAY:
-            return _problem(503, "too many large bodies are on their way", [Fault("body", "come again in a second")])
-        self._under_way += expected
-        began = time.perf_counter_ns()
+        held, began = 0, time.perf_counter_ns()
+
+        def hold(count: int) -> None:
+            """Counts a body by its said size, or without one by what of it is here."""
+            nonlocal held
+            if self._under_way + count - held > LARGEST_UNDER_WAY:
+                raise _TooMuch
+            self._under_way, held = self._under_way + count - held, count
+
         try:
+            hold(max(size, 0))
             async with asyncio.timeout(BODY_S):
-                body = await _read_parts(protocol)
+                body = await _read_parts(protocol, hold if size < 0 else None)
             began = time.perf_counter_ns()
             if body is None:
                 status, answer = _problem(*_TOO_LARGE)
@@ -161,8 +166,11 @@ class ScoringApp:
                 status, answer = await self._kept(*self.score(model, body))
         except TimeoutError:
             status, answer = _problem(408, "the body did not arrive in time", [Fault("body", "is not complete")])
+        except _TooMuch:
+            what = "too many large bodies are on their way"
+            return _problem(503, what, [Fault("body", "come again in a second")])
         finally:
-            self._under_way -= expected
+            self._under_way -= held
         self._tally.answered(
             model if status == 200 or model in self._watcher.plans else "", status, time.perf_counter_ns() - began
         )
@@ -204,8 +212,12 @@ class ScoringApp:
         return _problem(503, what, [Fault(f"models.{model}", plans[model].control.error) for model in lacking])
 
 
-async def _read_parts(protocol: Any) -> bytes | None:
-    """The body; None for one that is too large, of which nothing is kept.
+class _TooMuch(Exception):
+    """More bytes of bodies are on their way than are kept at once."""
+
+
+async def _read_parts(protocol: Any, hold: Callable[[int], None] | None = None) -> bytes | None:
+    """The body; None for one that is too large, of which nothing is kept. `hold` is told how much is kept of it.
 
     What is too large is still taken in, up to a limit: a client that is cut off while it sends never reads the answer.
     """
@@ -216,6 +228,8 @@ async def _read_parts(protocol: Any) -> bytes | None:
             parts.append(part)
         else:
             parts.clear()
+        if hold is not None:
+            hold(size if size <= LARGEST_BODY else 0)
         if size > LARGEST_DISCARDED:
             break
     return b"".join(parts) if size <= LARGEST_BODY else None

@@ -5,14 +5,21 @@ from typing import Any
 
 from tasuki.models.artifact import Input
 from tasuki.serving.plan import ServingPlan
-from tasuki.serving.request import LARGEST_BODY, LARGEST_ROWS
+from tasuki.serving.request import LARGEST_BODY, LARGEST_ROWS, LONGEST_TEXT
 
 _VALUES: Mapping[str, Mapping[str, Any]] = {
     "number": {"type": "number"},
-    "category": {"type": ["string", "number", "boolean"]},
+    "category": {
+        "type": ["string", "number", "boolean"],
+        "maxLength": LONGEST_TEXT,
+        "description": f"A text has at most {LONGEST_TEXT} bytes of UTF-8.",
+    },
     "time": {"type": "string", "format": "date-time", "description": "ISO 8601 with an offset or Z"},
 }
-_UNIT = {"anyOf": [{"type": "string", "minLength": 1}, {"type": "integer"}]}
+_UNIT = {
+    "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}, {"type": "integer"}],
+    "description": f"A text has at most {LONGEST_TEXT} bytes of UTF-8.",
+}
 _NULLABLE_TEXT = {"type": ["string", "null"]}
 _REFUSALS = {
     "400": "A field of the request is faulty, the model is not served, or the body is too large; each fault is named.",
@@ -35,7 +42,13 @@ def openapi_of(plans: Mapping[str, ServingPlan]) -> dict[str, Any]:
         "info": {
             "title": "tasuki inference service",
             "version": "1",
-            "description": f"Scores one unit, a list of rows or columns. A body has at most {LARGEST_BODY} bytes.",
+            "description": (
+                f"Scores one unit, a list of rows or columns. A body has at most {LARGEST_BODY} bytes, whether its "
+                "size is said beforehand (Content-Length) or it comes in chunks, and arrives within 5 seconds; a "
+                f"request has at most {LARGEST_ROWS} rows; a unit or a text at most {LONGEST_TEXT} bytes of UTF-8. "
+                "When neither an arm nor control can answer, the model's default answer is given: `version` is null, "
+                "`reason` says why."
+            ),
         },
         "paths": {**paths, **_OWN_PATHS},
         "components": {
@@ -62,7 +75,8 @@ def _score_path(model: str) -> dict[str, Any]:
 
 def _features(plan: ServingPlan) -> dict[str, Any]:
     needed = plan.control.artifact.inputs if plan.control.artifact is not None else {}
-    properties: dict[str, Any] = {name: {} for name in sorted(plan.accepts or ())}
+    # What no loaded version reads must still be what a feature can be: it is kept in the log with the answer.
+    properties: dict[str, Any] = {name: dict(_VALUES["category"]) for name in sorted(plan.accepts or ())}
     properties |= {one.name: _value(one) for one in plan.inputs}
     return {
         "type": "object",

@@ -1,21 +1,30 @@
 """Follows one pointer in a thread of its own: loads and proves new versions there, so a slow one delays nobody."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from random import Random
 
 from tasuki.clock import Clock
 from tasuki.models.artifact import Artifact, prove, read_artifact
 from tasuki.models.default_answer import DefaultAnswer
 from tasuki.serving.plan import Slot
 from tasuki.store.artifacts import ArtifactStore
+from tasuki.store.places import is_url
 
 POLL_S = 0.2
 REMOTE_POLL_S = 2.0
 """An object store is looked at less often than a folder: each look is a request."""
+JITTER = 0.25
+"""By what share of it the time between two looks is longer or shorter, so that many services do not ask at once."""
+LONGEST_PAUSE_S = 15.0
+"""While a store does not answer, the time between looks doubles up to this."""
+LISTINGS = 10
+"""An object store's models are listed so many times less often than a pointer is looked at."""
 CHAMPION = "champion"
 RETRY_S = 2.0
 PATIENCE_S = 3.0
@@ -38,15 +47,19 @@ class Follower:
     Args:
         pointer: What is followed.
         clock: Where the time comes from.
+        remote_poll_s: Seconds between two looks at an object store.
     """
 
-    def __init__(self, pointer: Pointer, clock: Clock) -> None:
+    def __init__(self, pointer: Pointer, clock: Clock, remote_poll_s: float = REMOTE_POLL_S) -> None:
         self._pointer = pointer
         self._clock = clock
+        self._pauses = Pauses(pointer.location, remote_poll_s)
+        self._known: tuple[str, str, DefaultAnswer | None] = ("", "", None)
         self._slot = Slot("", pointer.channel, pointer.location, None, None, "unavailable", "is being loaded")
         self._failed: tuple[str, str, float] = ("", "", 0.0)
         self._began: float | None = None
         self._wanted = ""
+        self._failures = 0
         self._looked = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow {pointer.channel}", daemon=True)
@@ -76,7 +89,7 @@ class Follower:
             self._slot = self._look()
             self._began, self._wanted = None, ""
             self._looked.set()
-            self._stop.wait(_pause_s(self._pointer.location))
+            self._stop.wait(self._pauses.next_s(self._failures))
 
     def _look(self) -> Slot:
         good, version = self._slot, ""
@@ -89,10 +102,12 @@ class Follower:
                 artifact = self._load(store, version)
                 if self._pointed(store) != (version, default):
                     return good  # the pointer moved on meanwhile; the next look follows it
-                now = self._clock()
+                self._failures, now = 0, self._clock()
                 return replace(good, artifact=artifact, since=now, state="serving", error="", default=default)
             good = replace(good, default=default)
+            self._failures = 0
         except Exception as error:  # whatever is wrong with the new version, the old one goes on
+            self._failures += 1
             said = one_line(error)
             if version and version not in said:  # whoever reads the log must find the files
                 said = f"{self._pointer.location}/{self._pointer.model}/versions/{version}: {said}"
@@ -100,8 +115,14 @@ class Follower:
         return replace(good, state="serving", error="")
 
     def _pointed(self, store: ArtifactStore) -> tuple[str, DefaultAnswer | None]:
-        history = store.history(self._pointer.model, self._pointer.channel)
-        return (history[-1].version, history[-1].default) if history else ("", None)
+        """Version and default that the pointer names; an object that did not change is not read again."""
+        model, channel = self._pointer.model, self._pointer.channel
+        mark = store.mark(model, channel)
+        if not mark or mark != self._known[0]:
+            history = store.history(model, channel)
+            newest = (history[-1].version, history[-1].default) if history else ("", None)
+            self._known = (mark, *newest)
+        return self._known[1:]
 
     def _load(self, store: ArtifactStore, version: str) -> Artifact:
         pointer = self._pointer
@@ -126,9 +147,11 @@ class Listing:
     Args:
         folder: The workspace's folder.
         location: Its artifacts.
+        remote_poll_s: Seconds between two looks at a pointer in an object store; the list is made less often.
     """
 
-    def __init__(self, folder: Path, location: str) -> None:
+    def __init__(self, folder: Path, location: str, remote_poll_s: float = REMOTE_POLL_S) -> None:
+        self._pauses = Pauses(location, remote_poll_s * LISTINGS)
         self._folder = folder
         self._location = location
         self._listed = threading.Event()
@@ -148,14 +171,30 @@ class Listing:
     def _run(self) -> None:
         while not self._stop.is_set():
             with contextlib.suppress(Exception):  # what was listed before goes on; each pointer says its own trouble
-                store = ArtifactStore.at(self._folder, self._location)
-                self.models = tuple(model for model in store.models() if CHAMPION in store.channels(model))
+                self.models = ArtifactStore.at(self._folder, self._location).models_on(CHAMPION)
             self._listed.set()
-            self._stop.wait(_pause_s(self._location))
+            self._stop.wait(self._pauses.next_s(0))
 
 
-def _pause_s(location: str) -> float:
-    return REMOTE_POLL_S if "://" in location else POLL_S
+class Pauses:
+    """How long to wait between two looks: at a folder always as long, at an object store with jitter.
+
+    Args:
+        location: What is looked at.
+        remote_s: Seconds between two looks at an object store.
+    """
+
+    def __init__(self, location: str, remote_s: float) -> None:
+        self._is_remote = is_url(location)
+        self._remote_s = remote_s
+        self._chance = Random(f"{os.getpid()} {location} {id(self)}")  # noqa: S311  nothing is kept secret by it
+
+    def next_s(self, failures: int) -> float:
+        """Seconds until the next look, after so many that failed one after the other."""
+        if not self._is_remote:
+            return POLL_S
+        pause_s = min(self._remote_s * 2 ** min(failures, 10), max(LONGEST_PAUSE_S, self._remote_s))
+        return pause_s * self._chance.uniform(1 - JITTER, 1 + JITTER)
 
 
 Say = Callable[[str], None]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from tasuki.errors import Invalid, Missing, Refused, Unavailable
 from tasuki.serving.compacting import COMPACT_S
 from tasuki.serving.exposures import FLUSH_S
+from tasuki.serving.follower import REMOTE_POLL_S
 
 if TYPE_CHECKING:
     from tasuki.serving.app import ScoringApp
@@ -43,6 +44,7 @@ class Service:
         workers: How many processes share the port.
         replay_time: For replays of an earlier time: the feature whose moment exposures carry instead of now.
         drain_s: Seconds between the wish to stop, when the service ceases to be ready, and its end.
+        remote_poll_s: Seconds between two looks at a pointer in an object store.
         compact_s: Seconds between looks for hours that are over, whose segments become one file; 0 for never.
     """
 
@@ -59,6 +61,7 @@ class Service:
     drain_s: float = 0.0
     replay_time: str | None = None
     compact_s: float = COMPACT_S
+    remote_poll_s: float = REMOTE_POLL_S
 
 
 def artifacts_of(folder: Path) -> str:
@@ -124,7 +127,10 @@ def serve_one(service: Service, number: int, say: Callable[[str], None]) -> None
     place = LogPlace.of(service.folder, durable=service.durable, flush_s=service.flush_s)
     log = ExposureLog(replace(place, replay_time=service.replay_time), system_clock)
     prepare_arrow()
-    watcher = Watcher(service.folder, service.artifacts, service.models, system_clock, say if number == 1 else None)
+    watcher = Watcher(
+        service.folder, service.artifacts, service.models, system_clock, say if number == 1 else None,
+        remote_poll_s=service.remote_poll_s,
+    )  # fmt: skip
     try:
         log.start()
     except OSError as error:

@@ -12,7 +12,7 @@ import msgspec
 from tasuki.clock import Clock
 from tasuki.errors import TasukiError
 from tasuki.experiments.routing import Routing, plain_routing
-from tasuki.serving.follower import POLL_S, Follower, Listing, Pointer, Say, one_line
+from tasuki.serving.follower import POLL_S, REMOTE_POLL_S, Follower, Listing, Pointer, Say, one_line
 from tasuki.serving.plan import ServingPlan, Slot, SlotState, plan_of
 from tasuki.serving.request import check_row
 from tasuki.store.routing import load_routing
@@ -32,11 +32,14 @@ class Watcher:
         models: The models to serve; None for every model with a published champion, and the one that is routed.
         clock: Where the time comes from.
         say: Told when what serves changes, or cannot.
+        remote_poll_s: Seconds between two looks at a pointer in an object store.
     """
 
     def __init__(
-        self, folder: Path, artifacts: str, models: tuple[str, ...] | None, clock: Clock, say: Say | None = None
-    ) -> None:
+        self, folder: Path, artifacts: str, models: tuple[str, ...] | None, clock: Clock, say: Say | None = None, *,
+        remote_poll_s: float = REMOTE_POLL_S,
+    ) -> None:  # fmt: skip
+        self._remote_poll_s = remote_poll_s
         self._folder = folder
         self._artifacts = artifacts
         self._models = models
@@ -111,7 +114,7 @@ class Watcher:
         if self._models is not None:
             return self._models
         if self._listing is None:
-            self._listing = Listing(self._folder, self._artifacts)
+            self._listing = Listing(self._folder, self._artifacts, self._remote_poll_s)
             self._listing.start(FIRST_LOOK_S)
         routed = [self._routing.model] if self._routing else []
         return tuple(dict.fromkeys([*self._listing.models, *routed]))
@@ -148,7 +151,7 @@ class Watcher:
         pointer = Pointer(self._folder, location, model, channel)
         follower = self._followers.get(pointer)
         if follower is None:
-            follower = self._followers[pointer] = Follower(pointer, self._clock)
+            follower = self._followers[pointer] = Follower(pointer, self._clock, self._remote_poll_s)
             follower.start(FIRST_LOOK_S)
         return follower.slot
 

@@ -161,6 +161,15 @@ class ArtifactStore:
             )
         return self._history(path, content)
 
+    def mark(self, model: str, channel: str) -> str:
+        """What changes whenever the channel's pointer does, without reading it; empty where that is not known."""
+        return self._place.mark(*self._pointer_path(model, channel))
+
+    def models_on(self, channel: str) -> tuple[str, ...]:
+        """The models that point a channel somewhere; cheaper than looking at all of their versions."""
+        names = (name for name in self._place.entries() if is_plain_name(name))
+        return tuple(name for name in names if f"{channel}.json" in self._place.entries(name, "channels"))
+
     def versions(self, model: str) -> tuple[str, ...]:
         """The versions that are here, the newest last."""
         if not is_plain_name(model):
