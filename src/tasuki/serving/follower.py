@@ -193,7 +193,7 @@ class Pauses:
         """Seconds until the next look, after so many that failed one after the other."""
         if not self._is_remote:
             return POLL_S
-        pause_s = min(self._remote_s * 2 ** min(failures, 10), max(LONGEST_PAUSE_S, self._remote_s))
+        pause_s = min(self._remote_s * float(1 << min(failures, 10)), max(LONGEST_PAUSE_S, self._remote_s))
         return pause_s * self._chance.uniform(1 - JITTER, 1 + JITTER)
 
 
