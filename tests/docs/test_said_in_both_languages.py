@@ -83,7 +83,7 @@ def test_joined_sentences_are_told_one_after_the_other() -> None:
     both = joined([said("the rollback was not rehearsed"), said("an input is named twice")])
     assert both == "the rollback was not rehearsed; an input is named twice"
     assert len(parts_of(both)) == 2
-    assert Teller().japanese(both) == "切り戻しをまだ予行していません。同じ名前の入力が 2 つあります。"
+    assert Teller().japanese(both) == "ロールバックをまだ予行していません。同じ名前の入力が 2 つあります。"
 
 
 def test_what_somebody_typed_stays_text_even_when_it_looks_like_a_place() -> None:

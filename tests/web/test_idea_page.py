@@ -41,7 +41,7 @@ def test_the_story_shows_every_stage_and_who_ran_it(story: str) -> None:
         "fetch_rate",
         "検出したい最小の効果",
         "install_rate",
-        "見かけの勝ちである確率",
+        "偽の勝ちのリスク",
         "直近の行動は強い手がかりになる",
         "探索ノートブック",
     ],
@@ -57,13 +57,13 @@ def test_a_return_shows_its_reason_and_blames_nobody(story: str) -> None:
 
 
 def test_the_receivers_question_stands_with_the_answer(story: str) -> None:
-    assert "あなたなしで、この表を作り直せますか" in story
+    assert "あなたがいなくても、この表を作り直せますか" in story
     assert "クエリの再実行で同じ表になりました" in story
 
 
 def test_the_failed_check_is_there_but_marked_as_replaced(story: str) -> None:
     assert "設計どおりに動いていない" in story
-    assert story.count("新しい版あり") == 3, "the first brief, the first data report, the failed check"
+    assert story.count("新しい資料あり") == 3, "the first brief, the first data report, the failed check"
 
 
 def test_effects_are_drawn_with_a_description_for_those_who_cannot_see(story: str) -> None:

@@ -8,7 +8,7 @@ from tasuki.flow import decide
 from tasuki.flow.event import TEAM_STREAM, NewEvent
 from tasuki.flow.rights import Act
 from tasuki.samples.history import PastIdea, team_history
-from tasuki.samples.team import MEMBERS
+from tasuki.samples.team import members_in
 
 
 def seed_history(workspace: Workspace, seed: int, end: datetime) -> tuple[str, ...]:
@@ -48,7 +48,7 @@ def _add_members(workspace: Workspace, joined: datetime) -> None:
     """Adds those of the sample team who are not there yet, as of the beginning of the history."""
     known = workspace.ledger.members()
     events: list[NewEvent] = []
-    for member in MEMBERS:
+    for member in members_in(workspace.language):
         if member.name not in known:
             events.append(decide.add_member(Act(member.name, joined, workspace.playbook, {}), member))
     if events:

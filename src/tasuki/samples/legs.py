@@ -152,7 +152,7 @@ def _check(run: _Run) -> None:
 def _send_back(run: _Run) -> None:
     builder = "implementation" if "implementation" in run.story.state.stages else "offline_validation"
     reason = run.say(
-        "A/Bテスト1: 介入群のパラメータを取得できず、フォールバックしている。取得先を直してほしい",
+        "A/Bテスト1: 処置群のパラメータを取得できず、フォールバックしている。取得先を直してほしい",
         "A/B 1: the treatment's parameters cannot be fetched and it falls back. Please mend the fetch path",
     )
     why = relay.ReturnReason("data_problem", reason, builder)

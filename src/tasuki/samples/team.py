@@ -1,5 +1,7 @@
 """The seven people of the sample team: a mobile-ad buying product in Japan."""
 
+from dataclasses import replace
+
 from tasuki.flow.plan import Member
 
 MEMBERS: tuple[Member, ...] = (
@@ -11,3 +13,10 @@ MEMBERS: tuple[Member, ...] = (
     Member("yui", ("ml_engineer",), "ja", "結衣"),
     Member("kaito", ("data_engineer",), "ja", "海斗"),
 )
+
+
+def members_in(language: str) -> tuple[Member, ...]:
+    """The team as readers of a language meet it: names in kanji, or romanised."""
+    if language == "ja":
+        return MEMBERS
+    return tuple(replace(one, language="en", display_name=one.name.capitalize()) for one in MEMBERS)

@@ -39,6 +39,7 @@ OPEN_KINDS = frozenset(
 )
 """Evidence that people come to the page for: shown without a click."""
 
+_SOME = re.compile(r"\b(([\d,]+) \w+)\(s\)")
 _WORDS = re.compile(r"(?<![\w./-])[A-Za-z]{2,}(?![\w./-])(?!,)")
 
 AnyRequest = Request[Any, Any, Any]
@@ -211,7 +212,7 @@ class Words:
     def said(self, sentence: str) -> str:
         """What a room said, in the reader's language; marked as English where only English is known."""
         if self._language == "en":
-            return sentence
+            return _SOME.sub(lambda found: found[1] + ("" if found[2] == "1" else "s"), sentence)
         known = self._teller.japanese(sentence)
         if known is not None:
             return known
