@@ -12,6 +12,7 @@ from tasuki.flow.plan import CASE, REASON_CODES
 from tasuki.flow.relay import NewDebt, require_may_receive
 from tasuki.flow.rights import Act
 from tasuki.flow.state import IdeaState
+from tasuki.web.acting import acted, form_key
 from tasuki.web.board import waiting_of
 from tasuki.web.forms import Form
 from tasuki.web.needs import needs_of
@@ -70,10 +71,11 @@ def do_offer(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
     """Offers the present stage; a refusal says on the same screen what is missing."""
     form = form_of(request)
     try:
-        relay.offer_handoff(
-            workspace_of(request),
+        acted(
+            request,
+            relay.offer_handoff,
             idea,
-            actor=visitor_of(request).member,
+            form_key(request),
             to_member=form.text("to") or None,
             note=form.text("note"),
         )
@@ -85,7 +87,7 @@ def do_offer(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
 @post("/ideas/{idea:str}/hand-off/pick-up", sync_to_thread=True, opt={"verb": "handoff.pick_up"})
 def do_pick_up(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Picks up what was offered."""
-    relay.pick_up_handoff(workspace_of(request), idea, actor=visitor_of(request).member)
+    acted(request, relay.pick_up_handoff, idea, form_key(request))
     return Redirect(f"/ideas/{idea}/hand-off", status_code=303)
 
 
@@ -97,10 +99,11 @@ def do_accept(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
     try:
         if faults:
             raise Invalid("it was not accepted", faults)
-        relay.accept_handoff(
-            workspace_of(request),
+        acted(
+            request,
+            relay.accept_handoff,
             idea,
-            actor=visitor_of(request).member,
+            form_key(request),
             answer=form.text("answer"),
             estimate_days=estimate,
             debts=debts,
@@ -129,10 +132,11 @@ def do_return(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
     """Returns with a reason; with a stage, sends an accepted idea back to it."""
     form = form_of(request)
     try:
-        relay.return_handoff(
-            workspace_of(request),
+        acted(
+            request,
+            relay.return_handoff,
             idea,
-            actor=visitor_of(request).member,
+            form_key(request),
             reason_code=form.text("code"),
             reason=form.text("reason"),
             to_stage=form.text("to_stage") or None,

@@ -15,7 +15,7 @@ from litestar import Request, Response
 from litestar.datastructures import Cookie
 from markupsafe import Markup
 
-from tasuki.accounts.secret import form_mark
+from tasuki.accounts.secret import form_mark, new_secret
 from tasuki.actions.told import metric_titles
 from tasuki.actions.workspace import Workspace
 from tasuki.charts.frame import chart_style
@@ -33,6 +33,8 @@ from tasuki.web.visitors import VISIT_COOKIE, known_of
 
 LANGUAGE_COOKIE = "tasuki_language"
 _LONGEST_NUMBER = 9
+ONCE_FIELD = "_once"
+"""What each page puts into its forms, so that one that is sent twice is known as such."""
 _A_YEAR_S = 365 * 86400
 OPEN_KINDS = frozenset(
     {"hypothesis_brief", "offline_report", "check_report", "comparison_report", "decision", "learning"}
@@ -290,6 +292,7 @@ def _frame(request: AnyRequest, workspace_name: str, language: Language) -> dict
     known = known_of(request)
     return {
         "visitor": known.visitor,
+        "once": new_secret(),
         "mark": form_mark(known.csrf) if known.csrf else "",
         "here": address(_local_path(request), **dict(query)),
         "t": Texts(language),

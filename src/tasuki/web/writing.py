@@ -13,6 +13,7 @@ from tasuki.cases.search import similar_prepared
 from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.records import EVIDENCE_TYPES
+from tasuki.web.acting import acted, form_key
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
 from tasuki.web.site import AnyRequest, page, workspace_of
@@ -62,7 +63,7 @@ def do_open_idea(request: AnyRequest) -> Response[Any]:
             flow=form.text("flow") or None,
             formation=form.text("formation") or None,
             estimate_days=estimate,
-            key=form.text("_key") or None,
+            key=form_key(request),
         )
     except Invalid as error:
         return _new_idea_page(request, form, error)
@@ -92,7 +93,7 @@ def do_attach(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> 
     try:
         if faults:
             raise Invalid("the evidence cannot be read", faults)
-        attach_evidence(workspace_of(request), idea, body, actor=visitor_of(request).member)
+        acted(request, attach_evidence, idea, form_key(request), body=body)
     except Invalid as error:
         return _evidence_page(request, idea, kind, form, error)
     return to_idea(idea)
@@ -162,7 +163,7 @@ def look_at_brief(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
 def do_comment(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Says something about an idea."""
     text = form_of(request).text("text")
-    relay.comment(workspace_of(request), idea, actor=visitor_of(request).member, text=text)
+    acted(request, relay.comment, idea, form_key(request), text=text)
     return to_idea(idea)
 
 
@@ -170,7 +171,7 @@ def do_comment(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_look_up(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Records that past cases were looked up, and shows what is there."""
     query = form_of(request).text("query")
-    relay.look_up_cases(workspace_of(request), idea, actor=visitor_of(request).member, query=query)
+    acted(request, relay.look_up_cases, idea, form_key(request), query=query)
     return to_idea(idea)
 
 
@@ -178,7 +179,7 @@ def do_look_up(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_record_rule(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Writes down a go/kill rule."""
     text = form_of(request).text("text")
-    relay.record_rule(workspace_of(request), idea, actor=visitor_of(request).member, text=text)
+    acted(request, relay.record_rule, idea, form_key(request), text=text)
     return to_idea(idea)
 
 
@@ -186,7 +187,7 @@ def do_record_rule(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_kill(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Ends an idea with a reason and files its case."""
     reason = form_of(request).text("reason")
-    relay.kill_idea(workspace_of(request), idea, actor=visitor_of(request).member, reason=reason)
+    acted(request, relay.kill_idea, idea, form_key(request), reason=reason)
     return to_idea(idea)
 
 
@@ -194,8 +195,7 @@ def do_kill(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_skip(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Leaves out a stage with a reason."""
     form = form_of(request)
-    actor = visitor_of(request).member
-    relay.skip_stage(workspace_of(request), idea, actor=actor, stage=form.text("stage"), reason=form.text("reason"))
+    acted(request, relay.skip_stage, idea, form_key(request), stage=form.text("stage"), reason=form.text("reason"))
     return to_idea(idea)
 
 
@@ -203,7 +203,7 @@ def do_skip(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_reopen(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Takes a killed idea up again."""
     reason = form_of(request).text("reason")
-    relay.reopen_idea(workspace_of(request), idea, actor=visitor_of(request).member, reason=reason)
+    acted(request, relay.reopen_idea, idea, form_key(request), reason=reason)
     return to_idea(idea)
 
 
@@ -211,7 +211,7 @@ def do_reopen(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_settle(request: AnyRequest, idea: FromPath[str], number: FromPath[int]) -> Redirect:
     """Settles a debt."""
     note = form_of(request).text("note")
-    relay.settle_debt(workspace_of(request), idea, actor=visitor_of(request).member, number=number, note=note)
+    acted(request, relay.settle_debt, idea, form_key(request), number=number, note=note)
     return to_idea(idea)
 
 
@@ -219,8 +219,7 @@ def do_settle(request: AnyRequest, idea: FromPath[str], number: FromPath[int]) -
 def do_state_contribution(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """States what one did in a stage."""
     form = form_of(request)
-    actor = visitor_of(request).member
-    relay.state_contribution(workspace_of(request), idea, actor=actor, stage=form.text("stage"), text=form.text("text"))
+    acted(request, relay.state_contribution, idea, form_key(request), stage=form.text("stage"), text=form.text("text"))
     return to_idea(idea)
 
 
@@ -228,10 +227,8 @@ def do_state_contribution(request: AnyRequest, idea: FromPath[str]) -> Redirect:
 def do_confirm_contribution(request: AnyRequest, idea: FromPath[str]) -> Redirect:
     """Confirms what a peer has stated."""
     form = form_of(request)
-    actor = visitor_of(request).member
-    relay.confirm_contribution(
-        workspace_of(request), idea, actor=actor, stage=form.text("stage"), member=form.text("member")
-    )
+    said = {"stage": form.text("stage"), "member": form.text("member")}
+    acted(request, relay.confirm_contribution, idea, form_key(request), **said)
     return to_idea(idea)
 
 

@@ -15,7 +15,7 @@ from tasuki.actions.documents import member_document
 from tasuki.actions.members import add_member, change_roles
 from tasuki.errors import Fault, Invalid, Missing
 from tasuki.flow.plan import Member
-from tasuki.web.rest.answers import FARTHEST, Document, Key, Limit, document
+from tasuki.web.rest.answers import FARTHEST, Cursor, Document, Key, Limit, document, page_document, page_of
 from tasuki.web.rest.ideas import Body, Line
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
@@ -58,10 +58,14 @@ class TokenBody(Body, frozen=True):
 
 
 @get("/members", sync_to_thread=True, opt={"verb": "account.list"}, tags=_TAG, responses=described())
-def list_members(request: AnyRequest) -> Document:
+def list_members(request: AnyRequest, limit: Limit = 50, cursor: Cursor = None) -> Document:
     """The team."""
-    members = workspace_of(request).ledger.members().values()
-    return document("members/1", {"members": [member_document(one) for one in members]})
+    page = page_of(_team(request), lambda one: one.name, limit, cursor)
+    return page_document("members/1", "members", page, member_document)
+
+
+def _team(request: AnyRequest) -> tuple[Member, ...]:
+    return tuple(workspace_of(request).ledger.members().values())
 
 
 @post("/members", sync_to_thread=True, opt={"verb": "account.add"}, tags=_TAG, responses=described(404, 409))
@@ -119,12 +123,11 @@ def change_access(request: AnyRequest, member: FromPath[str], data: JSONBody[Acc
 
 
 @get("/accounts", sync_to_thread=True, opt={"verb": "account.list"}, tags=_TAG, responses=described())
-def list_accounts(request: AnyRequest) -> Document:
+def list_accounts(request: AnyRequest, limit: Limit = 50, cursor: Cursor = None) -> Document:
     """Whether and how each member comes in."""
-    workspace = workspace_of(request)
-    known = store_of(workspace).accounts()
-    entries = [said.account_document(one, known.get(one.name)) for one in workspace.ledger.members().values()]
-    return document("accounts/1", {"accounts": entries})
+    known = store_of(workspace_of(request)).accounts()
+    page = page_of(_team(request), lambda one: one.name, limit, cursor)
+    return page_document("accounts/1", "accounts", page, lambda one: said.account_document(one, known.get(one.name)))
 
 
 @get("/tokens", sync_to_thread=True, opt={"verb": "account.own"}, tags=_TAG, responses=described(404))
@@ -133,6 +136,8 @@ def list_tokens(
     member: Annotated[
         str | None, QueryParameter(name="member", max_length=200, description="Another's, for administrators.")
     ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Document:
     """One's own tokens, without their secrets."""
     workspace, visitor = workspace_of(request), visitor_of(request)
@@ -140,7 +145,8 @@ def list_tokens(
     if whose != visitor.member:
         tokens.require_others(not visitor.is_administrator, visitor.member)
     found = tokens.tokens_of(workspace, whose, actor=visitor.member)
-    return document("tokens/1", {"tokens": [said.token_document(one) for one in found]})
+    page = page_of(found, lambda one: one.id, limit, cursor)
+    return page_document("tokens/1", "tokens", page, said.token_document)
 
 
 @post("/tokens", sync_to_thread=True, opt={"verb": "account.own"}, tags=_TAG, responses=described(404, 409))

@@ -30,7 +30,7 @@ FARTHEST = 2**63 - 1
 Limit = Annotated[int, QueryParameter(name="limit", ge=1, le=200, description="How many at the most.")]
 Cursor = Annotated[
     str | None,
-    QueryParameter(name="cursor", required=False, max_length=200, description="`next_cursor` of the page before."),
+    QueryParameter(name="cursor", required=False, max_length=2_000, description="`next_cursor` of the page before."),
 ]
 
 
@@ -63,6 +63,14 @@ def page_of(items: Iterable[T], key_of: Callable[[T], str], limit: int, cursor: 
     part = tuple(islice(rest, limit))
     more = next(rest, None) is not None
     return Page(part, _write_cursor(key_of(part[-1])) if more and part else None)
+
+
+def page_document(
+    schema: str, name: str, page: Page, say: Callable[[Any], Any] = lambda item: item, **beside: Any
+) -> Document:
+    """The document of a part of a list: each item as `say` says it, and the cursor of the part after it."""
+    items = [say(item) for item in page.items]
+    return document(schema, {**beside, name: items, "next_cursor": page.next_cursor})
 
 
 def _write_cursor(key: str) -> str:

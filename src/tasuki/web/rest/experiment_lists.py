@@ -8,7 +8,7 @@ from litestar.params import FromPath, QueryParameter
 
 from tasuki.actions import run_documents as said
 from tasuki.actions.queries import Dialect
-from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
+from tasuki.web.rest.answers import Cursor, Document, Limit, Page, document, page_document, page_of
 from tasuki.web.rest.calculations import one_of_few
 from tasuki.web.rest.experiment_bodies import Kind
 from tasuki.web.rest.problems import described
@@ -18,11 +18,13 @@ _TAG = ["experiments"]
 
 
 @get("/metrics", sync_to_thread=True, opt={"verb": "metric.list"}, tags=_TAG, responses=described())
-def list_metrics(request: AnyRequest) -> Document:
+def list_metrics(request: AnyRequest, limit: Limit = 50, cursor: Cursor = None) -> Document:
     """The metrics that the team declares."""
     from tasuki.actions.metrics import declared_metrics
 
-    return document("metric_list/1", said.metrics_document(declared_metrics(workspace_of(request).folder)))
+    declared = tuple(declared_metrics(workspace_of(request).folder).values())
+    page = page_of(declared, lambda one: one.name, limit, cursor)
+    return page_document("metric_list/1", "metrics", page, said.metric_document)
 
 
 @get("/metrics/{metric:str}", sync_to_thread=True, opt={"verb": "metric.show"}, tags=_TAG, responses=described(404))
@@ -75,7 +77,7 @@ def list_experiments(
     lines = lines_in_order(workspace.ledger.shelf(), Wanted(standing or "", kind or "", q))
     page = page_of(lines, lambda line: line.key, limit, cursor)
     entries = entries_of(workspace, page.items)
-    return document("experiment_list/1", {"experiments": entries, "next_cursor": page.next_cursor})
+    return page_document("experiment_list/1", "experiments", Page(tuple(entries), page.next_cursor))
 
 
 @get(
@@ -101,11 +103,15 @@ def show_calendar(
         date | None,
         QueryParameter(name="since", description="Also what was over on this day or later; five weeks ago."),
     ] = None,
+    limit: Limit = 50,
+    cursor: Cursor = None,
 ) -> Document:
     """The slots that are booked, run or were over lately, by lane and day."""
     from tasuki.actions.booking import read_calendar
 
-    return document("calendar/1", said.calendar_document(read_calendar(workspace_of(request), since)))
+    told = said.calendar_document(read_calendar(workspace_of(request), since))
+    page = page_of(told.pop("slots"), lambda one: f"{one['lane']} {one['idea']} {one['experiment']}", limit, cursor)
+    return page_document("calendar/1", "slots", page, **told)
 
 
 EXPERIMENT_LISTS = (list_metrics, show_metric, check_metrics, list_experiments, show_status, show_calendar)

@@ -12,7 +12,8 @@ from tasuki.actions.documents import evidence_line, find_evidence, idea_document
 from tasuki.actions.evidence import attach_evidence
 from tasuki.flow.relay import NewDebt
 from tasuki.flow.state import IdeaState
-from tasuki.web.rest.answers import Cursor, Document, Key, Limit, document, page_of
+from tasuki.web.acting import acted
+from tasuki.web.rest.answers import Cursor, Document, Key, Limit, document, page_document, page_of
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
 from tasuki.web.visitors import visitor_of
@@ -148,8 +149,7 @@ def list_ideas(
         if status in (None, state.status) and (flow is None or flow == state.flow)
     )
     page = page_of(wanted, lambda state: state.idea, limit, cursor)
-    rows = [idea_row(state, now) for state in page.items]
-    return document("ideas/1", {"ideas": rows, "next_cursor": page.next_cursor})
+    return page_document("ideas/1", "ideas", page, lambda state: idea_row(state, now))
 
 
 @post("/ideas", sync_to_thread=True, opt={"verb": "idea.open"}, tags=_TAG, responses=described(404, 409))
@@ -183,44 +183,38 @@ def _post(path: str, verb: str) -> post:
 @_post("/ideas/{idea:str}/comments", "idea.comment")
 def comment(request: AnyRequest, idea: FromPath[str], data: JSONBody[TextBody], key: Key = None) -> Document:
     """Says something about an idea."""
-    actor = visitor_of(request).member
-    return _said(request, relay.comment(workspace_of(request), idea, actor=actor, text=data.text, key=key))
+    return _said(request, acted(request, relay.comment, idea, key, text=data.text))
 
 
 @_post("/ideas/{idea:str}/look-ups", "idea.look_up")
 def look_up(request: AnyRequest, idea: FromPath[str], data: JSONBody[QueryBody], key: Key = None) -> Document:
     """Searches past cases and records that it was done for this idea."""
-    actor = visitor_of(request).member
-    return _said(request, relay.look_up_cases(workspace_of(request), idea, actor=actor, query=data.query, key=key))
+    return _said(request, acted(request, relay.look_up_cases, idea, key, query=data.query))
 
 
 @_post("/ideas/{idea:str}/rules", "idea.rule")
 def record_rule(request: AnyRequest, idea: FromPath[str], data: JSONBody[TextBody], key: Key = None) -> Document:
     """Writes down a go/kill rule before its result is known."""
-    actor = visitor_of(request).member
-    return _said(request, relay.record_rule(workspace_of(request), idea, actor=actor, text=data.text, key=key))
+    return _said(request, acted(request, relay.record_rule, idea, key, text=data.text))
 
 
 @_post("/ideas/{idea:str}/skip", "idea.skip")
 def skip(request: AnyRequest, idea: FromPath[str], data: JSONBody[SkipBody], key: Key = None) -> Document:
     """Leaves out a stage that is still to come."""
-    actor = visitor_of(request).member
-    state = relay.skip_stage(workspace_of(request), idea, actor=actor, stage=data.stage, reason=data.reason, key=key)
+    state = acted(request, relay.skip_stage, idea, key, stage=data.stage, reason=data.reason)
     return _said(request, state)
 
 
 @_post("/ideas/{idea:str}/kill", "idea.kill")
 def kill(request: AnyRequest, idea: FromPath[str], data: JSONBody[ReasonBody], key: Key = None) -> Document:
     """Ends an idea and files its case. Killing well is a delivered result."""
-    actor = visitor_of(request).member
-    return _said(request, relay.kill_idea(workspace_of(request), idea, actor=actor, reason=data.reason, key=key))
+    return _said(request, acted(request, relay.kill_idea, idea, key, reason=data.reason))
 
 
 @_post("/ideas/{idea:str}/reopen", "idea.reopen")
 def reopen(request: AnyRequest, idea: FromPath[str], data: JSONBody[ReopenBody], key: Key = None) -> Document:
     """Takes a killed idea up again."""
-    actor = visitor_of(request).member
-    state = relay.reopen_idea(workspace_of(request), idea, actor=actor, reason=data.reason, stage=data.stage, key=key)
+    state = acted(request, relay.reopen_idea, idea, key, reason=data.reason, stage=data.stage)
     return _said(request, state)
 
 
@@ -229,8 +223,7 @@ def settle(
     request: AnyRequest, idea: FromPath[str], number: FromPath[int], data: JSONBody[SettleBody], key: Key = None
 ) -> Document:
     """Settles a debt that an acceptance left open."""
-    actor = visitor_of(request).member
-    state = relay.settle_debt(workspace_of(request), idea, actor=actor, number=number, note=data.note, key=key)
+    state = acted(request, relay.settle_debt, idea, key, number=number, note=data.note)
     return _said(request, state)
 
 
@@ -241,10 +234,11 @@ def settle(
     tags=_TAG,
     responses=described(404),
 )
-def list_evidence(request: AnyRequest, idea: FromPath[str]) -> Document:
+def list_evidence(request: AnyRequest, idea: FromPath[str], limit: Limit = 50, cursor: Cursor = None) -> Document:
     """The evidence of an idea, the oldest first, without its bodies."""
-    lines = [evidence_line(entry) for entry in workspace_of(request).ledger.state(idea).evidence]
-    return document("evidence-list/1", {"idea": idea, "evidence": lines})
+    entries = list(enumerate(workspace_of(request).ledger.state(idea).evidence))
+    page = page_of(entries, lambda one: f"{one[0]} {one[1].content_hash}", limit, cursor)
+    return page_document("evidence-list/1", "evidence", page, lambda one: evidence_line(one[1]), idea=idea)
 
 
 @get(
@@ -266,35 +260,33 @@ def attach(request: AnyRequest, idea: FromPath[str], data: JSONBody[EvidenceBody
     body: dict[str, Any] = {"kind": data.kind, "record": data.record}
     if data.producer is not None:
         body["producer"] = data.producer
-    actor = visitor_of(request).member
-    return _said(request, attach_evidence(workspace_of(request), idea, body, actor=actor, stage=data.stage, key=key))
+    return _said(request, acted(request, attach_evidence, idea, key, body=body, stage=data.stage))
 
 
 @_post("/ideas/{idea:str}/hand-off/offer", "handoff.offer")
 def offer(request: AnyRequest, idea: FromPath[str], data: JSONBody[OfferBody], key: Key = None) -> Document:
     """Offers the present stage to the next owner after every machine check of the contract."""
-    actor = visitor_of(request).member
-    state = relay.offer_handoff(workspace_of(request), idea, actor=actor, to_member=data.to, note=data.note, key=key)
+    state = acted(request, relay.offer_handoff, idea, key, to_member=data.to, note=data.note)
     return _said(request, state)
 
 
 @_post("/ideas/{idea:str}/hand-off/pick-up", "handoff.pick_up")
 def pick_up(request: AnyRequest, idea: FromPath[str], key: Key = None) -> Document:
     """Picks up what was offered; from now on the one who asks judges it."""
-    return _said(request, relay.pick_up_handoff(workspace_of(request), idea, actor=visitor_of(request).member, key=key))
+    return _said(request, acted(request, relay.pick_up_handoff, idea, key))
 
 
 @_post("/ideas/{idea:str}/hand-off/accept", "handoff.accept")
 def accept(request: AnyRequest, idea: FromPath[str], data: JSONBody[AcceptBody], key: Key = None) -> Document:
     """Accepts what was picked up: the answer, an estimate, perhaps dated debts."""
-    state = relay.accept_handoff(
-        workspace_of(request),
+    state = acted(
+        request,
+        relay.accept_handoff,
         idea,
-        actor=visitor_of(request).member,
+        key,
         answer=data.answer,
         estimate_days=data.estimate_days,
         debts=[NewDebt(one.what, one.owner, one.due) for one in data.debts],
-        key=key,
     )
     return _said(request, state)
 
@@ -302,14 +294,8 @@ def accept(request: AnyRequest, idea: FromPath[str], data: JSONBody[AcceptBody],
 @_post("/ideas/{idea:str}/hand-off/return", "handoff.return")
 def give_back(request: AnyRequest, idea: FromPath[str], data: JSONBody[ReturnBody], key: Key = None) -> Document:
     """Returns an offer with a reason, or sends an accepted idea back to an earlier stage. Normal and blameless."""
-    state = relay.return_handoff(
-        workspace_of(request),
-        idea,
-        actor=visitor_of(request).member,
-        reason_code=data.code,
-        reason=data.reason,
-        to_stage=data.to_stage,
-        key=key,
+    state = acted(
+        request, relay.return_handoff, idea, key, reason_code=data.code, reason=data.reason, to_stage=data.to_stage
     )
     return _said(request, state)
 
@@ -317,7 +303,7 @@ def give_back(request: AnyRequest, idea: FromPath[str], data: JSONBody[ReturnBod
 @_post("/ideas/{idea:str}/case", "idea.file_case")
 def file_case(request: AnyRequest, idea: FromPath[str], key: Key = None) -> Document:
     """Files the case of an ended idea anew."""
-    return _said(request, relay.file_case(workspace_of(request), idea, actor=visitor_of(request).member, key=key))
+    return _said(request, acted(request, relay.file_case, idea, key))
 
 
 @_post("/ideas/{idea:str}/contributions", "contribution.state")
@@ -325,10 +311,7 @@ def state_contribution(
     request: AnyRequest, idea: FromPath[str], data: JSONBody[StatementBody], key: Key = None
 ) -> Document:
     """States what one did in a stage."""
-    actor = visitor_of(request).member
-    state = relay.state_contribution(
-        workspace_of(request), idea, actor=actor, stage=data.stage, text=data.text, key=key
-    )
+    state = acted(request, relay.state_contribution, idea, key, stage=data.stage, text=data.text)
     return _said(request, state)
 
 
@@ -337,10 +320,7 @@ def confirm_contribution(
     request: AnyRequest, idea: FromPath[str], data: JSONBody[ConfirmBody], key: Key = None
 ) -> Document:
     """Confirms what a peer has stated."""
-    actor = visitor_of(request).member
-    state = relay.confirm_contribution(
-        workspace_of(request), idea, actor=actor, stage=data.stage, member=data.member, key=key
-    )
+    state = acted(request, relay.confirm_contribution, idea, key, stage=data.stage, member=data.member)
     return _said(request, state)
 
 

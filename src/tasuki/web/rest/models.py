@@ -7,7 +7,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 from msgspec import Meta
 
 from tasuki.actions import run_documents as said
-from tasuki.web.rest.answers import Document, Key, document
+from tasuki.web.rest.answers import Cursor, Document, Key, Limit, document, page_document, page_of
 from tasuki.web.rest.experiment_bodies import Name
 from tasuki.web.rest.ideas import Body
 from tasuki.web.rest.problems import described
@@ -42,11 +42,12 @@ class RollbackBody(Body, frozen=True):
 
 
 @get("/models", sync_to_thread=True, opt={"verb": "model.list"}, tags=_TAG, responses=described())
-def list_models(request: AnyRequest) -> Document:
+def list_models(request: AnyRequest, limit: Limit = 50, cursor: Cursor = None) -> Document:
     """The models, their versions and what each channel points to."""
     from tasuki.actions.artifacts import describe_models
 
-    return document("model-list/1", {"models": describe_models(workspace_of(request))})
+    page = page_of(describe_models(workspace_of(request)), lambda one: one.name, limit, cursor)
+    return page_document("model-list/1", "models", page)
 
 
 @get("/models/{model:str}", sync_to_thread=True, opt={"verb": "model.show"}, tags=_TAG, responses=described(404))

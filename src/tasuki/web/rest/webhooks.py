@@ -8,7 +8,7 @@ from litestar.params import FromPath
 from tasuki.actions.deliveries import deliveries_of
 from tasuki.actions.run_documents import webhook_document
 from tasuki.actions.webhooks import deliver_now, told_webhooks, webhook_named
-from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_of
+from tasuki.web.rest.answers import Cursor, Document, Limit, document, page_document, page_of
 from tasuki.web.rest.problems import described
 from tasuki.web.site import AnyRequest, workspace_of
 
@@ -19,8 +19,7 @@ _TAG = ["webhooks"]
 def list_webhooks(request: AnyRequest, limit: Limit = 50, cursor: Cursor = None) -> Document:
     """The webhooks of the settings, without their addresses, which are secrets."""
     page = page_of(told_webhooks(workspace_of(request)), lambda one: one.name, limit, cursor)
-    found = [webhook_document(one) for one in page.items]
-    return document("webhooks/1", {"webhooks": found, "next_cursor": page.next_cursor})
+    return page_document("webhooks/1", "webhooks", page, webhook_document)
 
 
 @get(
@@ -36,8 +35,7 @@ def list_deliveries(request: AnyRequest, webhook: FromPath[str], limit: Limit = 
     webhook_named(workspace, webhook)
     tried = deliveries_of(workspace, webhook)
     page = page_of(tried, lambda one: f"{one.position}@{one.at}", limit, cursor)
-    found = [asdict(one) for one in page.items]
-    return document("deliveries/1", {"deliveries": found, "next_cursor": page.next_cursor})
+    return page_document("deliveries/1", "deliveries", page, asdict)
 
 
 @post(
