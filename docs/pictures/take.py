@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 from playwright.sync_api import sync_playwright
 
 HERE = Path(__file__).parent
@@ -29,10 +31,23 @@ def served(workspace: Path) -> Iterator[str]:
         stuck.start()
         try:
             lines = iter(process.stdout or ())
-            yield next(word for line in lines for word in line.split() if word.startswith("http://")).rstrip("/")
+            address = next(word for line in lines for word in line.split() if word.startswith("http://")).rstrip("/")
+            _wait_until_it_answers(address)
+            yield address
         finally:
             stuck.cancel()
             process.terminate()
+
+
+def _wait_until_it_answers(address: str) -> None:
+    """The address is printed just before the server listens; on a busy machine a browser can be faster."""
+    for _ in range(200):
+        try:
+            httpx.get(f"{address}/health")
+            return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise SystemExit(f"{address} does not answer")
 
 
 def main(folder: Path) -> None:

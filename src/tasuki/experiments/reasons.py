@@ -33,7 +33,7 @@ def _size(values: Mapping[str, Any]) -> str:
     metric, relative, effect = (values.get(name) for name in ("metric", "relative", "effect"))
     # A change that a share would round away is told in the metric's own unit.
     if relative is not None and (effect is None or not effect or abs(relative) >= 0.000005):
-        decimals = 1 if abs(relative) >= 0.1 else 2 if abs(relative) >= 0.01 else 3
+        decimals = 1 if abs(relative) >= 0.1 else 2 if abs(relative) >= 0.001 else 3
         return f"{metric} {relative:+.{decimals}%}"
     return f"{metric} {effect:+.4g}" if effect is not None else f"{metric}"
 
