@@ -15,6 +15,7 @@ ROOMS = ("flow", "accounts", "web", "actions", "experiments", "metrics", "offlin
 """The rooms whose every sentence must be known; engines and estimators speak English, marked as such."""
 ON_THE_COMMAND_LINE = {
     *("flow/playbook.py", "web/run.py", "web/problems.py", "actions/doctor.py", "actions/real_logs.py"),
+    "actions/validation_job.py",
     *("actions/spark_training.py", "actions/training_job.py", "actions/model_table.py"),
     *("store/backup.py", "store/migrate.py", "store/restore.py"),
 }

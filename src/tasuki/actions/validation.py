@@ -15,7 +15,7 @@ from tasuki.models.artifact import Artifact
 from tasuki.models.definition import Model, is_readable, is_sound
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null
 from tasuki.models.features import Feature, HourOfDay, TimePart
-from tasuki.models.file import ModelFile, load_model_file, model_file_faults, placed_fault
+from tasuki.models.file import ModelFile, line_in, load_model_file, model_file_faults, placed_fault
 from tasuki.models.training import TrainingRows, select_rows, train
 from tasuki.models.trees import is_plain
 
@@ -38,9 +38,18 @@ def validate_model(workspace: Workspace, model_file: Path) -> Validated:
     """Runs the file, reads a sample of its table, computes each feature and trains once.
 
     Raises:
-        Invalid: With every fault, each with file and line.
+        Invalid: With every fault, each with file and line; also when it wants more memory than the process may hold.
         Missing: When there is no such file or table.
     """
+    try:
+        return _validated(workspace, model_file)
+    except MemoryError as error:
+        where = f"{model_file}:{line_in(model_file, error)}"
+        fault = Fault(where, "wants more memory than the validation may hold", "less, or a higher --memory")
+        raise Invalid(said("{path} cannot be tried", path=model_file), [fault]) from error
+
+
+def _validated(workspace: Workspace, model_file: Path) -> Validated:
     file = load_model_file(model_file)
     model = file.model
     faults = model_file_faults(file)
@@ -79,7 +88,8 @@ def validate_model(workspace: Workspace, model_file: Path) -> Validated:
                 )
             ],
         )
-    doubts = [*_offline_only(model), *_constants(readable, sample), *_slowness(model, training.artifact)]
+    doubts = [*_offline_only(model), *_undeclared(model, there), *_constants(readable, sample)]
+    doubts += _slowness(model, training.artifact)
     return Validated(model, len(sample[model.time]), tuple(placed_fault(file, one) for one in doubts))
 
 
@@ -190,6 +200,22 @@ def _offline_only(model: Model) -> Iterator[Fault]:
         if not feature.online:
             how = "fine for offline validation; publication will refuse the version"
             yield Fault(f"features.{feature.name}", "is marked online=False", "available online", how)
+
+
+def _undeclared(model: Model, there: tuple[str, ...]) -> Iterator[Fault]:
+    """A column with a moment of its own beside it (`installed`, `installed_at`) mostly says what came later."""
+    known = {*model.columns, *model.outcomes}
+    for name in there:
+        moment = next((f"{name}{end}" for end in _MOMENTS if f"{name}{end}" in there), None)
+        if moment is not None and not {name, moment} & known:
+            what = said("{column} with {moment} looks like an outcome", column=name, moment=moment)
+            how = said(
+                "if it is known only later, declare it: outcomes=({column!r}, {moment!r})", column=name, moment=moment
+            )
+            yield Fault("outcomes", what, "columns known at the row's time", how)
+
+
+_MOMENTS = ("_at", "_time")
 
 
 def _slowness(model: Model, artifact: Artifact) -> Iterator[Fault]:

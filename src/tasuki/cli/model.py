@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,29 +28,62 @@ IdeaOption = Annotated[str | None, typer.Option("--idea", help="Attach the evide
 
 
 @app.command()
-def validate(file: FileArgument, workspace: WorkspaceOption = None, as_json: JsonOption = False) -> None:
-    """Runs a model file on a sample of its table and reports every fault with its line."""
+def validate(
+    file: FileArgument,
+    timeout: Annotated[float, typer.Option("--timeout", help="Seconds it may take; it is then ended.")] = 300.0,
+    memory: Annotated[
+        int | None, typer.Option("--memory", help="Megabytes it may hold; three quarters of the machine's by default.")
+    ] = None,
+    in_process: Annotated[bool, typer.Option("--in-process", hidden=True)] = False,
+    workspace: WorkspaceOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Runs a model file on a sample of its table, in a process of its own, and reports every fault with its line."""
+    if in_process:
+        emit("model-validate/1", _tried(file, workspace), as_json=True, for_people=lambda: None)
+        return
+    import json
+
+    from tasuki.actions.validation_job import validate_apart
+    from tasuki.errors import Fault
+
+    words = ["model", "validate", str(file), "--in-process", *_given({"--workspace": workspace})]
+    with progress_console.status("trying the file"):
+        ended = validate_apart(words, file, timeout, memory)
+    if ended.errors:
+        print(ended.errors, end="", file=sys.stderr)
+    if ended.code:
+        raise typer.Exit(ended.code)
+    # What the file itself printed comes before the document.
+    printed, _, last = ended.output.rstrip("\n").rpartition("\n")
+    if printed:
+        print(printed, file=sys.stderr)
+    payload = json.loads(last)
+    payload.pop("schema")
+
+    def show() -> None:
+        features = f"{payload['model']} with {len(payload['features'])} features"
+        console.print(f"{file} is sound: {features}, tried on {payload['sample_rows']:,} rows", markup=False)
+        for one in payload["doubts"]:
+            console.print(f"  doubt: {Fault(**one)}", markup=False)
+
+    emit("model-validate/1", payload, as_json=as_json, for_people=show)
+
+
+def _tried(file: Path, workspace: Path | None) -> dict[str, Any]:
     from tasuki.actions.models import validate_model
 
     with opened(workspace) as here:
         validated = validate_model(here, file)
     model = validated.model
-    payload = {
+    return {
         "model": model.name,
         "table": model.table,
         "inputs": [{"name": name, "type": kind} for name, kind in model.inputs.items()],
         "features": [{"name": one.name, "online": one.online} for one in model.features],
         "sample_rows": validated.rows,
-        "doubts": [{"where": one.where, "what": one.what, "how": one.how} for one in validated.doubts],
+        "doubts": [asdict(one) for one in validated.doubts],
     }
-
-    def show() -> None:
-        features = f"{model.name} with {len(model.features)} features, tried on {validated.rows:,} rows"
-        console.print(f"{file} is sound: {features}", markup=False)
-        for one in validated.doubts:
-            console.print(f"  doubt: {one}", markup=False)
-
-    emit("model-validate/1", payload, as_json=as_json, for_people=show)
 
 
 @app.command()

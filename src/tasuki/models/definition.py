@@ -62,6 +62,8 @@ class Model:
             a version is published.
         max_champion_shift: How far (PSI) they may be from the champion's scores of the same rows. A good new feature
             spreads scores and moves them by 1 or so; scores that lost their meaning move by much more.
+        outcomes: Columns of the table that are filled only after the row happened, besides the target's: no client can
+            send them, so none is asked for or accepted, and no feature may read one.
         default: What is answered when neither an arm nor control can, and why that; 0 without one.
     """
 
@@ -85,6 +87,7 @@ class Model:
     max_size_mb: float = 100.0
     max_score_shift: float = 0.25
     max_champion_shift: float = 2.5
+    outcomes: tuple[str, ...] = ()
     default: DefaultAnswer | None = None
 
     @property
@@ -112,6 +115,7 @@ _TYPES: tuple[tuple[str, type | tuple[type, ...], str], ...] = (
     ("buckets", int, "a whole number"),
     ("training_days", (int, float), "a number of days"),
     ("segments", (tuple, list), "a tuple of column names"),
+    ("outcomes", (tuple, list), "a tuple of column names"),
     ("seed", int, "a whole number"),
     ("latency_p99_ms", (int, float), "a number of milliseconds"),
     ("max_size_mb", (int, float), "a number of megabytes"),
@@ -170,9 +174,10 @@ def _type_faults(model: Model) -> Iterator[Fault]:
     yield from default_faults(model.default)
     if isinstance(model.target, Target):
         yield from _target_type_faults(model.target)
-    for name in model.segments if isinstance(model.segments, tuple | list) else ():
-        if not _is_text(name):
-            yield Fault("segments", f"{name!r} is no column name", "a tuple of column names")
+    for where, named in (("segments", model.segments), ("outcomes", model.outcomes)):
+        for name in named if isinstance(named, tuple | list) else ():
+            if not _is_text(name):
+                yield Fault(where, f"{name!r} is no column name", "a tuple of column names")
     features: object = model.features
     if isinstance(features, tuple | list):
         for place, feature in enumerate(features):
@@ -261,6 +266,8 @@ def _clashes(model: Model) -> Iterator[Fault]:
             yield Fault(f"features.{feature.name}", "is there twice", "each feature once")
         seen.add(feature.name)
         for column, kind in feature.inputs:
+            if column in model.outcomes:
+                yield Fault(f"features.{feature.name}", f"{column!r} is an outcome: a leak", "what is known before")
             if column in target:
                 yield Fault(f"features.{feature.name}", f"{column!r} is the target: a leak", "what is known before")
             if isinstance(feature, CountOver) and column in sources:

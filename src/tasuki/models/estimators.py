@@ -74,6 +74,8 @@ def _boosted_faults(estimator: object, root: str, storage: str) -> list[Fault]:
         return [Fault("estimator", f"{type(estimator).__name__} is no classifier", f"{root}.{wanted}")]
     if storage != "auto":
         return [Fault("storage", f"{storage!r} is for scikit-learn; {root} is kept as LightGBM's text", "auto")]
+    if root == "lightgbm":
+        return _objective_faults(estimator)
     if root == "xgboost":
         booster, objective = getattr(estimator, "booster", None), getattr(estimator, "objective", None)
         if booster not in (None, "gbtree"):
@@ -81,6 +83,19 @@ def _boosted_faults(estimator: object, root: str, storage: str) -> list[Fault]:
         if objective not in (None, "binary:logistic"):
             return [Fault("estimator", f"objective={objective!r} gives no probability", "'binary:logistic'")]
     return []
+
+
+def _objective_faults(estimator: Any) -> list[Fault]:
+    """LightGBM takes any objective, under any of its names, and gives no probability with most of them."""
+    given = {name: value for name, value in estimator.get_params().items() if name in _OBJECTIVES}
+    return [
+        Fault("estimator", f"{name}={value!r} gives no probability", "objective='binary', or none")
+        for name, value in given.items()
+        if value not in (None, "binary")
+    ]
+
+
+_OBJECTIVES = ("objective", "objective_type", "app", "application", "loss")
 
 
 def _kept_faults(estimator: Any) -> list[Fault]:

@@ -69,7 +69,7 @@ def load_model_file(path: Path) -> ModelFile:
     except MemoryError:
         raise  # no fault of the file: the process may not hold as much
     except (Exception, SystemExit) as error:
-        line = _line_in(path, error)
+        line = line_in(path, error)
         raise Invalid(
             f"{path} raised {type(error).__name__}", [Fault(f"{path}:{line}", f"{type(error).__name__}: {error}")]
         ) from error
@@ -196,6 +196,7 @@ def _last_line(tree: ast.Module) -> int:
     return tree.body[-1].end_lineno or 1 if tree.body else 1
 
 
-def _line_in(path: Path, error: BaseException) -> int:
+def line_in(path: Path, error: BaseException) -> int:
+    """The line of a file that an error went through last; 1 when it never was there."""
     frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename == str(path)]
     return (frames[-1].lineno if frames else None) or 1

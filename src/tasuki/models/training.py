@@ -281,8 +281,9 @@ def _metrics(labels: npt.NDArray[np.bool_], scores: npt.NDArray[np.float64]) -> 
 
 
 def _accepted(model: Model, table_columns: Collection[str]) -> list[str]:
-    target = {model.target.column, model.target.time}
-    return sorted({*table_columns, *model.inputs} - target)
+    """What a request may carry: what the table knows of a row at its moment, never what became of it."""
+    later = {model.target.column, model.target.time, *model.outcomes}
+    return sorted({*table_columns, *model.inputs} - later)
 
 
 def _record(model: Model, rows: TrainingRows) -> dict[str, Any]:

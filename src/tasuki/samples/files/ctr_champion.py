@@ -25,5 +25,6 @@ model = Model(
     intended_use="The click probability of an ad opportunity, for bidding.",
     unsuitable_use="Installs, and apps that the training window has not seen.",
     baseline="the click rate of all impressions",
+    outcomes=("bid", "price", "installed", "installed_at"),
     default=DefaultAnswer(0.0, "no bid for an opportunity that cannot be scored"),
 )

@@ -26,5 +26,6 @@ model = Model(
     intended_use="The click probability of an ad opportunity, for bidding.",
     unsuitable_use="Installs, apps that the training window has not seen, and traffic without the time of the last ad.",
     baseline="the champion: the same features without the minutes since the last ad",
+    outcomes=("bid", "price", "installed", "installed_at"),
     default=DefaultAnswer(0.0, "no bid for an opportunity that cannot be scored"),
 )
