@@ -67,6 +67,15 @@ def test_fewer_than_five_successes_or_failures_are_said(won: int) -> None:
     assert all(one.effect_low is not None and one.p_value is not None for one in found.results)
 
 
+def test_segments_with_fewer_than_five_successes_are_named_once() -> None:
+    place = ["north"] * 400 + ["south"] * 400
+    won = ([1] * 50 + [0] * 150) * 2 + ([1] * 50 + [0] * 150) + ([1] * 4 + [0] * 196)
+    data = pl.DataFrame({"arm": (["a"] * 200 + ["b"] * 200) * 2, "place": place, "won": won})
+    found = tasuki.compare(data, variant="arm", control="a", proportions=["won"], segments=["place"])
+    said = [one for one in found.concerns if one.code == "few_events"]
+    assert [(one.values["named"], one.severity) for one in said] == [("place=south", "info")]
+
+
 def test_more_units_are_left_to_students_t() -> None:
     assert compared(skewed(4_000, 400)).results[0].method == "welch"
 

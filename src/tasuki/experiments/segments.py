@@ -11,6 +11,7 @@ from tasuki.stats.concern import Concern
 from tasuki.stats.distributions import chi_squared_tail
 from tasuki.stats.heterogeneity import heterogeneity
 from tasuki.stats.multiple import benjamini_hochberg, holm
+from tasuki.stats.score import FEW_EVENTS
 from tasuki.stats.split import SRM_THRESHOLD
 
 NAMED = 5
@@ -76,6 +77,7 @@ def doubts_about_segments(
     """Effects that differ, a total that says the opposite of its parts, and arms that hold different people."""
     overall = {(one.metric, one.treatment_arm): one for one in results if one.segment is None}
     yield from _without_data(results, overall)
+    yield from _with_few_events(results)
     groups = {(one.metric, one.column, one.arm): one for one in _groups(results)}
     for test in tests:
         group = groups[test.metric, test.column, test.treatment_arm]
@@ -119,6 +121,34 @@ def _without_data(results: Sequence[Result], overall: Mapping[tuple[str, str], R
                 "every unit is 0. That is no data, not no effect.",
                 {"metric": metric, "named": named, "count": len(empty), "segments": segments},
             )
+
+
+def _with_few_events(results: Sequence[Result]) -> Iterator[Concern]:
+    """Segments in which a share rests on so few units that one more would change its interval."""
+    shares = [
+        one for one in results if one.kind == "proportion" and one.segment is not None and "delta" not in one.method
+    ]
+    for metric in dict.fromkeys(one.metric for one in shares):
+        mine = [one for one in shares if one.metric == metric]
+        few = list(dict.fromkeys(one.segment or "" for one in mine if 0 <= _fewest(one) < FEW_EVENTS))
+        if few:
+            named = ", ".join(few[:NAMED]) + (", …" if len(few) > NAMED else "")
+            segments = len({one.segment for one in mine})
+            yield Concern(
+                "few_events",
+                "info",
+                f"{metric}: in {len(few):,} of {segments:,} segments ({named}) fewer than {FEW_EVENTS} units of an arm "
+                "have it, or lack it: intervals there may hold the truth more or less often than they say.",
+                {"metric": metric, "named": named, "count": len(few), "segments": segments, "least": FEW_EVENTS,
+                 "case": "segments"},
+            )  # fmt: skip
+
+
+def _fewest(one: Result) -> int:
+    """The fewest successes or failures of an arm; −1 where an arm has no unit."""
+    arms = ((one.control, one.n_control), (one.treatment, one.n_treatment))
+    counts = [(round(share * n), n) for share, n in arms if share is not None and n]
+    return min(min(k, n - k) for k, n in counts) if len(counts) == 2 else -1
 
 
 def _is_empty(one: Result, rate: float | None) -> bool:
