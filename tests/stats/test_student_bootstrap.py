@@ -6,9 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from tasuki.stats.bootstrap import bootstrapped, bootstrapped_non_inferiority, skewness_of_difference, studentised
+from tasuki.stats.bootstrap import (
+    bootstrapped,
+    bootstrapped_non_inferiority,
+    guessed_skewness,
+    skewness_of_difference,
+    studentised,
+)
 from tasuki.stats.contrast import Estimate, Limit, welch
-from tasuki.stats.moments import moments_of
+from tasuki.stats.moments import Moments, moments_of
 
 
 def estimate(values: np.ndarray) -> Estimate:
@@ -83,3 +89,29 @@ def test_moments_without_a_unit_are_those_of_the_others(values: list, at: int) -
     assert found.n == len(others)
     assert found.means[0] == pytest.approx(np.mean(others), rel=1e-9, abs=1e-9)
     assert found.covariances[0][0] == pytest.approx(np.var(others, ddof=1), rel=1e-6, abs=1e-6)
+
+
+DRAWN = {
+    "gamma": lambda rng, n: rng.gamma(0.5, 2.0, n),
+    "lognormal": lambda rng, n: np.exp(rng.standard_normal(n) * 1.5),
+    "mostly 0": lambda rng, n: rng.exponential(5, n) * (rng.random(n) < 0.04),
+}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_a_guess_from_moments_is_not_below_the_skewness_and_falls_away_with_units(name: str) -> None:
+    rng = np.random.default_rng(6)
+    few, many = (tuple(DRAWN[name](rng, n) for n in sizes) for sizes in ((9_000, 900), (900_000, 90_000)))
+    found = [
+        guessed_skewness(*(Moments(len(x), (float(x.mean()),), ((float(x.var(ddof=1)),),)) for x in arms),
+                         (float(arms[0].max()), float(arms[1].max())))
+        for arms in (few, many)
+    ]  # fmt: skip
+    assert found[0] > 0.9 * skewness_of_difference(*few) > 0
+    assert found[1] < found[0] / 3
+    assert guessed_skewness(*[moments_of([(0.0,), (0.0,)])] * 2, (0.0, 0.0)) == 0
+
+
+def test_arms_of_one_size_and_spread_have_no_skewness() -> None:
+    sample = Moments(500, (2.0,), ((90.0,),))
+    assert guessed_skewness(sample, sample, (300.0, 100.0)) == 0
