@@ -80,7 +80,7 @@ def guessed_skewness(control: Moments, treatment: Moments, highest: tuple[float,
         shape = max(shape, min(3 * share + share**3, (top - mean) / deviation))
         third += sign * deviation**3 / sample.n**2
         second += deviation**2 / sample.n
-    return shape * third / second**1.5
+    return shape * third / (second * sqrt(second))
 
 
 @dataclass(frozen=True)
