@@ -14,7 +14,7 @@ from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.metrics.metric import Metric
 from tasuki.web.app import create_app
 from tasuki.web.drawings import _svg, calibration_of
-from tasuki.web.experiments import probes_by_report, view_of
+from tasuki.web.experiments import days_of, probes_by_report, view_of
 from tasuki.web.metric_tree import Branch, tree_of
 from tasuki.web.readings import concern_in, reasons_in
 from tasuki.web.texts import Texts
@@ -146,3 +146,23 @@ def test_an_offline_report_of_before_is_shown_without_a_curve() -> None:
     assert calibration_of({"recommendation": "go"}, "en") is None
     assert calibration_of({"calibration_curve": None}, "en") is None
     assert calibration_of({"calibration_curve": {"champion": [], "challenger": []}}, "ja") is None
+
+
+def test_the_days_of_a_check_stand_beside_each_other_probe_by_probe() -> None:
+    probes = [{"name": name, "passed": True} for name in ("clock", "split", "latency")]
+    by_day = [
+        {"day": "2026-10-27", "exposures": 12, "asked": ["split", "latency"], "failed": ["latency"]},
+        {"day": "2026-10-28", "exposures": 9, "asked": ["split"], "failed": []},
+    ]
+    report = type("Report", (), {"record": {"probes": probes, "by_day": by_day}})()
+    table = days_of(report)
+    assert table is not None
+    assert table.days == (date(2026, 10, 27), date(2026, 10, 28))
+    assert table.exposures == (12, 9)
+    assert table.rows == (("split", ("passed", "passed")), ("latency", ("failed", "not_asked")))
+
+
+def test_a_report_that_kept_no_days_has_no_table_of_them() -> None:
+    probes = [{"name": "split", "passed": True}]
+    assert days_of(type("Report", (), {"record": {"probes": probes}})()) is None
+    assert days_of(type("Report", (), {"record": {"probes": probes, "by_day": []}})()) is None

@@ -18,6 +18,7 @@ from tasuki.language import Language
 from tasuki.reports.document import Figure
 from tasuki.web.drawings import figures_in, power_of_plan
 from tasuki.web.experiment_choice import KINDS, STANDINGS, part_of_list
+from tasuki.web.models_page import Mark, mark_of
 from tasuki.web.site import AnyRequest, language_of, page, whole_number, workspace_of
 
 WEEKS_SHOWN = 12
@@ -117,14 +118,16 @@ def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     (entry,) = entries_of(workspace, [line])
     state = workspace.ledger.state(entry.idea)
     comparisons = _of(state, "comparison_report", name)
+    checks = _of(state, "check_report", name)
     plan = _newest(_of(state, "experiment_plan", name))
     language = language_of(request, workspace.language)
     context = {
         "entry": entry,
         "state": state,
         "plan": plan,
-        "checks": _of(state, "check_report", name),
-        "probes": probes_by_report(_of(state, "check_report", name)),
+        "checks": checks,
+        "probes": probes_by_report(checks),
+        "days": days_of(checks[-1]) if checks else None,
         "comparison": _newest(comparisons),
         "charts": _charts(workspace, entry, language) if comparisons else {},
         "power": () if plan is None else power_of_plan(plan, language),
@@ -161,6 +164,35 @@ def probes_by_report(reports: list[EvidenceEntry]) -> tuple[ProbeRow, ...]:
     seen = [{one["name"]: bool(one["passed"]) for one in report.record["probes"]} for report in reports]
     names = dict.fromkeys(name for verdicts in seen for name in verdicts)
     return tuple(ProbeRow(name, tuple(verdicts.get(name) for verdicts in seen)) for name in names)
+
+
+@dataclass(frozen=True)
+class DayTable:
+    """The probes that a day can answer, over the days of a report of A/B 1.
+
+    Args:
+        days: The days, oldest first.
+        exposures: How many were seen on each.
+        rows: The probes in the report's order, each with its mark on each day.
+    """
+
+    days: tuple[date, ...]
+    exposures: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[Mark, ...]], ...]
+
+
+def days_of(report: EvidenceEntry) -> DayTable | None:
+    """What each day of a report showed; None for a report of before that was kept."""
+    days = report.record.get("by_day") or ()
+    asked = {name for day in days for name in day["asked"]}
+    names = [one["name"] for one in report.record["probes"] if one["name"] in asked]
+    if not names:
+        return None
+    return DayTable(
+        tuple(date.fromisoformat(day["day"]) for day in days),
+        tuple(day["exposures"] for day in days),
+        tuple((name, tuple(mark_of(name, day["asked"], day["failed"]) for day in days)) for name in names),
+    )
 
 
 def _charts(workspace: Workspace, entry: ExperimentEntry, language: Language) -> dict[str, tuple[Figure, ...]]:

@@ -1,5 +1,6 @@
 """The page of models: what serves, since when, who published it, and what A/B 1 found, day by day."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal
@@ -67,12 +68,13 @@ def health_table(check: CheckHealth) -> HealthTable:
     failed = dict(check.failed)
     lines = []
     for name in check.asked:
-        marks = tuple(_mark(name, one.asked, one.failed) for one in days)
+        marks = tuple(mark_of(name, one.asked, one.failed) for one in days)
         lines.append(ProbeLine(name, failed.get(name), marks))
     return HealthTable(check, tuple(one.day for one in days), tuple(lines))
 
 
-def _mark(name: str, asked: tuple[str, ...], failed: tuple[str, ...]) -> Mark:
+def mark_of(name: str, asked: Collection[str], failed: Collection[str]) -> Mark:
+    """What a day says of a probe."""
     if name in failed:
         return "failed"
     return "passed" if name in asked else "not_asked"
