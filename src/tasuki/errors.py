@@ -31,6 +31,10 @@ class Said(str):
         sentence.template, sentence.values = template, values
         return sentence
 
+    def __getnewargs__(self) -> tuple[str, Mapping[str, Any], str]:  # type: ignore[override]
+        """What a copy is made of."""
+        return self.template, self.values, str(self)
+
 
 def said(template: str, /, **values: object) -> str:
     """The sentence: `said("there is no flow {flow!r}", flow=flow)`. Every template has its Japanese in `texts.toml`."""

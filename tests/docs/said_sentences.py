@@ -21,7 +21,7 @@ def sentences_of(path: Path) -> Iterator[tuple[int, str]]:
         if not isinstance(call, ast.Call):
             continue
         name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-        if name == "said" and call.args:
+        if name in {"said", "Said"} and call.args:
             yield from ((call.lineno, text) for text in _texts(call.args[0]))
         elif name in ERRORS or ast.unparse(call.func) == "super().__init__":
             told = [*call.args[name == "Fault" :], *(one.value for one in call.keywords if one.arg in TOLD)]

@@ -1,6 +1,8 @@
 """Whatever a room says to people on a page is known in English and Japanese, with the same places."""
 
+import copy
 import json
+import pickle
 import re
 import string
 from pathlib import Path
@@ -50,7 +52,8 @@ def test_both_languages_have_the_same_places(key: str) -> None:
 def test_no_sentence_is_known_twice_or_for_nothing() -> None:
     everywhere = {text for path in ROOT.rglob("*.py") for _, text in sentences_of(path)}
     words = {texts["en"] for key, texts in catalogue(EVERY_ROOM).items() if key.startswith(("word.", "record."))}
-    hows = {text for text in sentences() if text in (ROOT / "flow" / "checks.py").read_text(encoding="utf-8")}
+    places = (ROOT / "flow" / "checks.py", ROOT / "flow" / "defaults" / "contracts.toml")
+    hows = {text for text in sentences() for place in places if text in place.read_text(encoding="utf-8")}
     asked = {text for text in sentences() if f'"{text}"' in (ROOT / "flow" / "decide.py").read_text(encoding="utf-8")}
     assert len(sentences()) == len(catalogue(EVERY_ROOM))
     default = {"fix the input and try again"}
@@ -72,6 +75,13 @@ def test_a_sentence_is_its_english_text_and_knows_its_japanese() -> None:
     assert Teller({"stage": titles.__getitem__}).japanese(sentence) == (
         "I-1 は現在「調査」で、まだ「モデリング」に達していません。"
     )
+
+
+def test_a_sentence_can_be_copied_and_sent_to_another_process() -> None:
+    sentence = said("there is no flow {flow!r}", flow="x")
+    for again in (copy.deepcopy(sentence), pickle.loads(pickle.dumps(sentence))):
+        assert again == sentence
+        assert Teller().japanese(again) == "x というフローはありません。"
 
 
 def test_several_values_are_listed_as_each_language_lists_them() -> None:

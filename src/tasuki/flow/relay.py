@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from tasuki.errors import Fault, Invalid, Refused, said
+from tasuki.errors import Fault, Invalid, Refused, Said, said
 from tasuki.flow.checks import CHECKS, RUNNING, CheckResult, Offering, run_check
 from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import CASE, REASON_CODES, Contract, Requirement
@@ -19,6 +19,7 @@ from tasuki.flow.rights import (
     who_may_work,
 )
 from tasuki.flow.state import IdeaState, Offer
+from tasuki.texts import code_of
 
 
 @dataclass(frozen=True)
@@ -163,13 +164,23 @@ def lacking_evidence(state: IdeaState, contract: Contract) -> list[Fault]:
     faults = []
     for requirement in contract.requirements:
         entry = state.latest(*requirement.kinds)
-        how = requirement.how.replace("{idea}", state.idea)
+        how = _how(requirement, state.idea)
         if entry is None:
-            faults.append(Fault(" or ".join(requirement.kinds), "missing", how=how))
+            faults.append(Fault(" or ".join(requirement.kinds), _NOT_ATTACHED, how=how))
             continue
         empty = _empty_fields(requirement, entry.body)
         faults += [Fault(f"{entry.kind}.{name}", "empty", how=how) for name in empty]
     return faults
+
+
+_NOT_ATTACHED = Said("the evidence is not attached", {}, "missing")
+"""One word on the command line; what is missing is told in Japanese by a verb of its own."""
+
+
+def _how(requirement: Requirement, idea: str) -> str:
+    # A team writes its own contracts: what is no template of ours is filled in as text.
+    known = code_of(requirement.how)
+    return said(requirement.how, idea=idea) if known else requirement.how.replace("{idea}", idea)
 
 
 _ENVELOPE_FIELDS = ("data_window", "code_commit")

@@ -1,6 +1,7 @@
 """Pages for what goes wrong: what happened, what was expected, what to do next, in the reader's language."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,10 +11,11 @@ from litestar.response import Redirect
 
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
+from tasuki.flow.plan import Member
 from tasuki.web.language import Language
 from tasuki.web.site import AnyRequest, address, language_of, page
 from tasuki.web.texts import Texts
-from tasuki.web.visitors import SignInNeeded
+from tasuki.web.visitors import SignInNeeded, known_of
 
 _STATUS: dict[type[TasukiError], int] = {
     Invalid: 400,
@@ -91,6 +93,16 @@ def _problem(t: Texts, status: int, subject: str, what: str) -> Problem:
     return Problem(status, t(f"error.{subject}"), what, t(f"error.{subject}_expected"), t(f"error.{subject}_next"))
 
 
+def _members(request: AnyRequest, workspace: Workspace, status: int) -> Mapping[str, Member]:
+    """Whose names the page may tell: of the team to one of them, of nobody where the ledger is what fails."""
+    if status >= 500 or known_of(request).visitor is None:
+        return {}
+    try:
+        return workspace.ledger.members()
+    except TasukiError:
+        return {}
+
+
 def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) -> Response[Any]:
     """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
     if isinstance(error, SignInNeeded):
@@ -99,7 +111,7 @@ def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) 
     problem = problem_of(error, request.url.path, request.method, language_of(request, workspace.language))
     if problem.status >= 500:
         _log.error("the page %s failed", request.url.path, exc_info=error)
-    context = {"problem": problem, "place": "", "members": {}}
+    context = {"problem": problem, "place": "", "members": _members(request, workspace, problem.status)}
     response = page(request, workspace, "error.html", context, problem.status)
     if problem.status == 405:
         response.headers["Allow"] = "GET"
