@@ -18,6 +18,9 @@ from tasuki.titles import Titles
 EVERY_ROOM = "tasuki"
 """The words of sentences that any room may say: refusals, faults, what checks and probes have seen."""
 
+LENDER = "tasuki.reports"
+"""Whose words for names (of probes) pages say as well."""
+
 
 @dataclass(frozen=True)
 class Texts:
@@ -37,7 +40,8 @@ class Texts:
 
     def term(self, family: str, name: str) -> str:
         """The word for a name that comes from data (a role, a metric): the name itself where the catalogue has none."""
-        entry = catalogue(self.room).get(f"{family}.{name}")
+        key = f"{family}.{name}"
+        entry = catalogue(self.room).get(key) or catalogue(LENDER).get(key)
         return entry[self.language] if entry else name
 
 

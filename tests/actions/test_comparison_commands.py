@@ -122,3 +122,46 @@ def test_faulty_options_are_said_at_once(folder: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().err
     assert "--guardrail" in told
     assert "--split" in told
+
+
+def test_an_experiment_is_shown_with_what_comes_next(
+    folder: Path, workspace: Workspace, clock: MovableClock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["experiment", "show", "ab2"]) == 5
+    assert "there is no experiment 'ab2'" in capsys.readouterr().err
+    assert main(PLAN) == 0
+    write_logs(folder, "ab2", {"control": 0.2, "treatment": 0.25})
+    started(workspace, "idea-1")
+    capsys.readouterr()
+    running = said(capsys, "experiment", "show", "ab2")
+    assert (running["idea"], running["comparison"], running["decision"]) == ("idea-1", None, None)
+    assert running["plan"]["rule"] == "ship when better"
+    assert running["next_step"]["command"] == "tasuki experiment compare ab2"
+    assert running["next_step"]["what"].startswith("let it run until")
+    clock.advance(days=7)
+    assert main(["experiment", "compare", "ab2"]) == 0
+    capsys.readouterr()
+    compared = said(capsys, "experiment", "show", "ab2", "--idea", "idea-1")
+    assert compared["comparison"]["recommendation"]["decision"] == compared["recommended"]
+    assert compared["next_step"]["command"] in ("tasuki experiment decide ab2", "tasuki experiment compare ab2")
+    own = set(compared) - {"schema", *said(capsys, "experiment", "list")["experiments"][0]}
+    assert own <= set(re.findall(r"\w+", SECTIONS["tasuki.experiment_show/1"]))
+    assert main(["experiment", "show", "ab2"]) == 0
+    told = capsys.readouterr().out
+    assert "last comparison" in told
+    assert "clicks_per_user" in told
+    assert main(["experiment", "show", "ab2", "--idea", "idea-9"]) == 5
+
+
+def test_the_list_of_experiments_fits_80_columns(
+    folder: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(PLAN) == 0
+    started(workspace, "idea-1")
+    capsys.readouterr()
+    monkeypatch.setattr("tasuki.cli.output.console._width", 80)
+    assert main(["experiment", "list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2  # no cell is folded
+    assert lines[0].split() == ["experiment", "kind", "idea", "state", "days"]
+    assert max(map(len, lines)) <= 80

@@ -316,3 +316,21 @@ def test_importing_tasuki_loads_nothing_heavy() -> None:
     heavy = ["duckdb", "sqlglot", "numpy", "scipy", "pandas", "pyarrow", "sqlalchemy", "typer"]
     code = f"import sys, tasuki; print([m for m in {heavy!r} if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_a_ratio_covariate_is_named_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "users.csv"
+    rows = [f"{'ct'[k % 2]},{k * 7 % 9 + k % 5},{k % 4 + 2},{k * 7 % 9},{k % 3 + 1}" for k in range(400)]
+    path.write_text("arm,clicks,views,clicks_before,views_before\n" + "\n".join(rows))
+    asked = ["compare", str(path), "--variant", "arm", "--control", "c", "--ratio", "clicks/views", "--json"]
+    assert main([*asked, "--ratio-covariate", "clicks/views=clicks_before/views_before"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)["results"]
+    covariates = {"clicks/views": [("clicks_before", "views_before")]}
+    right = tasuki.compare(str(path), variant="arm", control="c", ratios=[("clicks", "views")], covariates=covariates)
+    assert found["effect"] == right.results[0].effect
+    assert found["method"] == right.results[0].method == "cuped+delta"
+    assert main([*asked, "--ratio-covariate", "clicks/views=clicks_before"]) == 3
+    assert "expected NUM/DEN" in capsys.readouterr().err
+    plan = ["plan", "--kind", "ratio", "--from", str(path), "--numerator", "clicks", "--denominator", "views", "--mde"]
+    assert main([*plan, "0.1", "--relative", "--ratio-covariate", "clicks_before/views_before", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["variance_reduction"] > 0.01

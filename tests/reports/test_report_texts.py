@@ -36,6 +36,7 @@ def test_every_text_is_used() -> None:
         "severity.",
         "way.",
         "adjust.",
+        "probe.",
         "glossary.",
         "answer.",
         "reading.",

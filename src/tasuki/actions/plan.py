@@ -12,6 +12,7 @@ from tasuki.actions.measure import Asked, limited, measure, read
 from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.experiments.aa import AAResult, AASplits, simulate_aa
 from tasuki.experiments.holidays import Holiday, planned_window, read_holidays
+from tasuki.experiments.options import covariates_of
 from tasuki.experiments.sizing import (
     Baseline,
     Looking,
@@ -26,7 +27,7 @@ from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.compile import units_tree
 from tasuki.metrics.declared import treatment_faults
 from tasuki.metrics.levels import cluster_tree
-from tasuki.metrics.metric import Covariate, Metric
+from tasuki.metrics.metric import Metric
 from tasuki.metrics.reading import Reading
 from tasuki.metrics.statistics import Sample
 from tasuki.metrics.window import Window
@@ -80,7 +81,7 @@ def plan(
     numerator: str | None = None,
     denominator: str | None = None,
     unit: str | None = None,
-    covariates: Sequence[str] = (),
+    covariates: Sequence[str | tuple[str, str]] = (),
     cluster: str | None = None,
     winsor: float | str | None = None,
     aa: int = 0,
@@ -110,7 +111,7 @@ def plan(
         numerator: Its column (or SQL expression), also for a mean or proportion.
         denominator: Its column below the line of a ratio.
         unit: Its column of the unit, when rows are events.
-        covariates: Its columns that variance will be taken out with.
+        covariates: Its columns that variance will be taken out with; a pair is a ratio of two sums.
         cluster: Its column of what is randomised, where that is coarser than a unit: the units of the plan are then
             clusters, and units that depend on each other are sized as such.
         winsor: The ends that a unit's value is held within, as "99%" or "0:500".
@@ -150,7 +151,7 @@ def plan(
         raise Invalid("nothing can be learnt from the data", [Fault("numerator", "missing", "a column")])
     faults = []
     ends = None if winsor is None else read_winsor(winsor, "winsor", faults)
-    metric = Metric("metric", kind, numerator, denominator, covariates=tuple(Covariate(one) for one in covariates),
+    metric = Metric("metric", kind, numerator, denominator, covariates=covariates_of(covariates),
                     cluster=cluster, winsor=ends)  # fmt: skip
     faults += treatment_faults(metric)
     if faults:

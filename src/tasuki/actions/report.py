@@ -18,6 +18,7 @@ from tasuki.reports.origin import Origin
 if TYPE_CHECKING:
     from tasuki.experiments.comparison import Comparison
     from tasuki.experiments.sizing import Plan
+    from tasuki.flow.records import CheckReport
     from tasuki.offline.comparison import OfflineComparison
 
 ENDINGS = (".html", ".md")
@@ -99,6 +100,14 @@ def save_offline(
 
     told = replace(question, variant=" → ".join(names))
     save_document(path, offline_document(comparison, origin_of(told, clock), language))
+
+
+def save_check(path: Path, report: "CheckReport", language: Language, clock: Clock = system_clock) -> None:
+    """Writes a report of A/B 1 to the file; raises as `save_comparison` does."""
+    from tasuki.reports.check import check_report_document
+
+    origin = origin_of(Question(name=report.experiment, engine=""), clock)
+    save_document(path, check_report_document(report, origin, language))
 
 
 def origin_of(question: Question, clock: Clock = system_clock) -> Origin:

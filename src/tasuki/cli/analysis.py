@@ -35,11 +35,11 @@ def compare(
     ] = None,
     covariate: Annotated[
         list[str] | None,
-        typer.Option(
-            "--covariate",
-            metavar="METRIC=COL",
-            help="Known before the experiment; takes variance out. A ratio of sums: in Python, as a tuple.",
-        ),
+        typer.Option("--covariate", metavar="METRIC=COL", help="Known before the experiment; takes variance out."),
+    ] = None,
+    ratio_covariate: Annotated[
+        list[str] | None,
+        typer.Option("--ratio-covariate", metavar="METRIC=NUM/DEN", help="The same as a ratio of two sums."),
     ] = None,
     margin: Annotated[
         list[str] | None,
@@ -116,7 +116,7 @@ def compare(
 
     parts = Parts()
     margins = {name: values[-1] for name, values in parts.by_metric("--margin", margin or ()).items()}
-    covariates = parts.by_metric("--covariate", covariate or ())
+    covariates = parts.covariates(covariate or (), ratio_covariate or ())
     ends = {name: values[-1] for name, values in parts.by_metric("--winsor", winsor or ()).items()}
     filters = parts.conditions("--where", where or ())
     ratios, quantiles = parts.ratios(ratio or ()), parts.quantiles(quantile or ())
@@ -220,6 +220,9 @@ def plan(
     denominator: Annotated[str | None, typer.Option("--denominator", help="Its column below the line.")] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Its column of the unit, when rows are events.")] = None,
     covariate: Annotated[list[str] | None, typer.Option("--covariate", help="Its columns to adjust for.")] = None,
+    ratio_covariate: Annotated[
+        list[str] | None, typer.Option("--ratio-covariate", metavar="NUM/DEN", help="Its ratios of sums to adjust for.")
+    ] = None,
     cluster: Annotated[
         str | None, typer.Option("--cluster", help="Its column of what is randomised, if coarser than a unit.")
     ] = None,
@@ -236,6 +239,7 @@ def plan(
     parts = Parts()
     shares = tuple(parts.shares("--split", split).values()) if split is not None else ()
     looks = [parts.number("--look", one, "a share, as 50%") for one in look or ()]
+    adjusted = [*(covariate or ()), *parts.ratio_covariates(ratio_covariate or ())]
     parts.check()
     if out is not None:
         from tasuki.actions.report import require_report_path, save_plan
@@ -264,7 +268,7 @@ def plan(
         numerator=numerator,
         denominator=denominator,
         unit=unit,
-        covariates=covariate or (),
+        covariates=adjusted,
         cluster=cluster,
         winsor=winsor,
         tables=tables_for(source, workspace) if source else None,

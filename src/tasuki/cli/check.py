@@ -9,8 +9,8 @@ import typer
 from tasuki.actions.run_documents import check_document
 from tasuki.cli.numbers import counts_of
 from tasuki.cli.opened import actor_of, opened
-from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
-from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.options import AsOption, JsonOption, KeyOption, LanguageOption, OutOption, WorkspaceOption
+from tasuki.cli.output import console, emit, print_table, progress_console
 
 if TYPE_CHECKING:
     from tasuki.actions.client_counts import ClientSaid
@@ -38,6 +38,8 @@ def check(
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="End with exit code 4 unless every probe passes.")
     ] = False,
+    out: OutOption = None,
+    language: LanguageOption = "en",
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
@@ -48,6 +50,10 @@ def check(
 
     from tasuki.actions.check import ClientSaid, idea_of_experiment, read_thresholds
 
+    if out is not None:
+        from tasuki.actions.report import require_report_path, save_check
+
+        require_report_path(out)
     counts = {} if sent is None else counts_of("--sent", sent)
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
@@ -56,6 +62,9 @@ def check(
             limits = replace(limits, days_required=days_required)
         round_ = _Round(here, whose, experiment, ClientSaid(counts, failed, days), limits, actor_of(here, member))
         report = round_.repeat(every) if every is not None else round_.check(daily, key)
+        if out is not None:
+            save_check(out, report, language, here.clock)
+            progress_console.print(f"report: {out}", markup=False, soft_wrap=True)
     payload = check_document(whose, report)
     emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
     if require_pass and not report.passed:

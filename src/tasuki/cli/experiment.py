@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from tasuki.actions.run_documents import run_document
-from tasuki.cli import booking, check, comparison, deciding, status
+from tasuki.cli import booking, check, comparison, deciding, experiment_shown, status
 from tasuki.cli.numbers import numbers_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
-from tasuki.cli.output import console, emit, print_table
+from tasuki.cli.output import console, emit
 
 if TYPE_CHECKING:
     from tasuki.flow.state import IdeaState
@@ -18,6 +18,8 @@ app = typer.Typer(no_args_is_help=True)
 app.command("plan")(comparison.plan)
 app.command("compare")(comparison.compare)
 app.command("report")(comparison.report)
+app.command("list")(experiment_shown.list_)
+app.command("show")(experiment_shown.show)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("book")(booking.book)
@@ -85,43 +87,6 @@ def stop(
         whose = idea or idea_of_experiment(here, experiment)
         state = stop_experiment(here, whose, experiment, actor=actor_of(here, member), reason=reason, key=key)
     _emit_state("experiment_stop/1", state, experiment, "is stopped", as_json)
-
-
-@app.command("list")
-def list_(
-    *,
-    standing: Annotated[
-        Literal["current", "over"] | None, typer.Option(help="current (booked or running) or over.")
-    ] = None,
-    kind: Annotated[Kind | None, typer.Option(help="check (A/B 1) or comparison (A/B 2).")] = None,
-    text: Annotated[str, typer.Option("--text", help="A part of the experiment's, the idea's name or its title.")] = "",
-    limit: Annotated[int, typer.Option(min=1, help="How many at the most.")] = 200,
-    workspace: WorkspaceOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """List the experiments that are booked or run, then those that are over, the newest first."""
-    from tasuki.actions.experiment_lines import Wanted
-    from tasuki.actions.experiment_list import list_experiments
-
-    with opened(workspace) as here:
-        entries = list_experiments(here, Wanted(standing or "", kind or "", text), limit)
-
-    def show() -> None:
-        rows = []
-        for one in entries:
-            split = ", ".join(f"{name} {share:.0%}" for name, share in one.shares.items())
-            low, high = one.range
-            if one.layer:
-                split += f" of {low:.0%} to {high:.0%} in {one.layer}, {one.exposed:.0%} exposed"
-            state = "runs" if one.started_at else f"waits, number {one.position}" if one.position else ""
-            days = "" if one.first_day is None else f"{one.first_day} to {one.last_day}"
-            outcome = " → ".join(filter(None, (one.recommended, one.decided)))
-            state = "stopped" if one.stopped_at else state
-            rows.append((one.name, one.kind, one.idea, one.model or "", split, one.lane, days, state, outcome))
-        columns = ("experiment", "kind", "idea", "model", "split", "lane", "days", "state", "recommended → decided")
-        print_table(columns, rows)
-
-    emit("experiment_list/1", {"experiments": entries}, as_json=as_json, for_people=show)
 
 
 def _emit_state(schema: str, state: "IdeaState", experiment: str, said: str, as_json: bool) -> None:

@@ -80,6 +80,19 @@ class Parts:
             found.setdefault(name, []).append(value)
         return found
 
+    def covariates(self, texts: Iterable[str], ratios: Iterable[str]) -> dict[str, list[str | tuple[str, str]]]:
+        """`METRIC=COL` and `METRIC=NUM/DEN` as covariates by metric, each a column or a ratio of two sums."""
+        found: dict[str, list[str | tuple[str, str]]] = {
+            name: list(columns) for name, columns in self.by_metric("--covariate", texts).items()
+        }
+        for name, values in self.by_metric("--ratio-covariate", ratios).items():
+            found.setdefault(name, []).extend(self.ratio_covariates(values))
+        return found
+
+    def ratio_covariates(self, texts: Iterable[str]) -> list[tuple[str, str]]:
+        """`NUM/DEN` as pairs."""
+        return [self.pair("--ratio-covariate", text, "/", "NUM/DEN") for text in texts]
+
     def conditions(self, option: str, texts: Iterable[str]) -> dict[str, str]:
         """`METRIC=CONDITION` as conditions by metric: the first sign parts them, for a condition has its own."""
         found: dict[str, str] = {}

@@ -71,9 +71,7 @@ def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
 
 
 def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
-    covariates = tuple(
-        Covariate(one) if isinstance(one, str) else Covariate(*one) for one in named.covariates.get(metric.name, ())
-    )
+    covariates = covariates_of(named.covariates.get(metric.name, ()))
     given, ends = named.margins.get(metric.name), named.winsor.get(metric.name)
     return replace(
         metric,
@@ -83,3 +81,8 @@ def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:
         filter=named.filters.get(metric.name),
         direction="decrease" if metric.name in named.decrease else "increase",
     )
+
+
+def covariates_of(given: Sequence[str | tuple[str, str]]) -> tuple[Covariate, ...]:
+    """What variance is taken out with: columns, and pairs as ratios of two sums."""
+    return tuple(Covariate(one) if isinstance(one, str) else Covariate(*one) for one in given)
