@@ -254,4 +254,4 @@ def test_a_form_with_faults_leads_to_each_of_them(signed_site: str, visit: Visit
     field = page.locator("#field-surprise")
     assert field.get_attribute("aria-invalid") == "true"
     described = field.get_attribute("aria-describedby").split()
-    assert any("no number" in page.locator(f"#{one}").inner_text() for one in described)
+    assert any("数値として読めません" in page.locator(f"#{one}").inner_text() for one in described)

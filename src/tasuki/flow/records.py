@@ -170,7 +170,7 @@ class OpportunityEstimate:
 class Decision:
     """What was decided, on which effect, how surprising it was and who looks after it from now on.
 
-    `effect` is the relative change of the metric, as in the hypothesis brief: 0.03 is +3 %.
+    `effect` is relative where a person writes it (0.03 is +3 %), in the metric's unit where `experiment decide` does.
     `surprise` is 1 − the probability that the hypothesis brief had given to what happened.
     """
 

@@ -14,6 +14,7 @@ from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.flow.lint import lint_brief
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.web.acting import acted, form_key
+from tasuki.web.drafts import draft_of
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
 from tasuki.web.site import AnyRequest, page, workspace_of
@@ -72,10 +73,12 @@ def do_open_idea(request: AnyRequest) -> Response[Any]:
 
 @get("/ideas/{idea:str}/attach/{kind:str}", sync_to_thread=True, opt={"verb": "evidence.attach"})
 def show_evidence_form(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[str]:
-    """The form for a kind of evidence, filled with what was attached before."""
-    known = workspace_of(request).ledger.state(idea).latest(_writable(kind))
-    form = Form(filled(inputs_of(kind, as_json=_as_json(request)), known.record)) if known else Form({})
-    return _evidence_page(request, idea, kind, form)
+    """The form for a kind of evidence, filled with what was attached before or is known from other evidence."""
+    state = workspace_of(request).ledger.state(idea)
+    known = state.latest(_writable(kind))
+    inputs, draft = inputs_of(kind, as_json=_as_json(request)), {} if known else draft_of(kind, state)
+    form = Form(filled(inputs, known.record if known else draft)) if known or draft else Form({})
+    return _evidence_page(request, idea, kind, form, drafted=bool(draft))
 
 
 def _as_json(request: AnyRequest) -> bool:
@@ -106,7 +109,7 @@ def _writable(kind: str) -> str:
 
 
 def _evidence_page(
-    request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None
+    request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None, *, drafted: bool = False
 ) -> Response[str]:
     workspace = workspace_of(request)
     inputs = inputs_of(kind, as_json=_as_json(request))
@@ -116,6 +119,7 @@ def _evidence_page(
         "inputs": inputs,
         "as_json": inputs == (JSON_INPUT,),
         "may_choose": kind in PEOPLE_WRITE,
+        "drafted": drafted,
         "groups": {one.name: groups_shown(form, one.name) for one in inputs if one.kind == "group"},
         "typed": form,
         "faults": _named(error),
