@@ -141,7 +141,7 @@ def fallback_rate(case: Case) -> Probe:
         [said("{arm} {rate:.2%}{defaults}", arm=arm, rate=rate, defaults=defaults[arm]) for arm, rate in rates.items()],
         ", ",
     )
-    why = "; ".join(fallbacks_of(case.seen.answers))
+    why = joined(fallbacks_of(case.seen.answers))
     worst = max(rates.values())
     fault = _fallback_fault(case.seen.answers) if worst > case.limits.max_fallback_rate else ""
     return ask.judged(fault, worst, said("{told} ({why})", told=told, why=why) if why else told)
