@@ -96,6 +96,20 @@ def test_a_problem_says_what_was_expected_and_what_to_do(client: TestClient, aoi
     assert {one["where"] for one in answer.json()["faults"]} == {"title", "flow", "estimate"}
 
 
+def test_a_problem_has_stable_codes_and_speaks_japanese_when_asked(client: TestClient, aoi: dict[str, str]) -> None:
+    body = {"title": " ", "flow": "nope"}
+    english = client.post(f"{API}/ideas", json=body, headers=aoi).json()
+    answer = client.post(f"{API}/ideas", json=body, headers={**aoi, "accept-language": "ja,en;q=0.5"})
+    japanese = answer.json()
+    assert answer.headers["content-language"] == "ja"
+    assert english["detail"] == "the idea was not opened: 2 fault(s)"
+    assert japanese["detail"] == "施策を起票できませんでした。問題が 2 件あります。"
+    assert "nope というフローはありません。" in {one["what"] for one in japanese["faults"]}
+    assert english["code"] == japanese["code"] == "flow.idea_not_opened_faults"
+    assert [one["code"] for one in english["faults"]] == [one["code"] for one in japanese["faults"]]
+    assert all(one["code"] for one in english["faults"])
+
+
 @pytest.mark.parametrize(
     ("body", "where"),
     [

@@ -16,6 +16,7 @@ from tasuki.web.experiments import EXPERIMENTS
 from tasuki.web.fragments import Fragments
 from tasuki.web.guard import is_own_host, security_headers
 from tasuki.web.handing_over import HANDING_OVER
+from tasuki.web.language import accepted_language
 from tasuki.web.metric_tree import METRICS
 from tasuki.web.models_page import MODEL_PAGES
 from tasuki.web.pages import PAGES
@@ -45,7 +46,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
 
     def answer_error(request: AnyRequest, error: Exception) -> Response[Any]:
         if request.url.path.startswith(PREFIX):
-            return answer_rest_problem(error)
+            return answer_rest_problem(error, accepted_language(request.headers.get("accept-language")))
         return answer_problem(request, workspace, error)
 
     return Litestar(

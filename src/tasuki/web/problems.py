@@ -25,7 +25,7 @@ _STATUS: dict[type[TasukiError], int] = {
     Stale: 409,
     Unavailable: 503,
 }
-_SUBJECT = {
+SUBJECT = {
     404: "not_found",
     405: "method",
     400: "invalid",
@@ -72,9 +72,9 @@ def problem_of(error: Exception, path: str, method: str, language: Language) -> 
             return _problem(t, 405, "method", t("error.method_what", method=method))
         case TasukiError():
             status = status_of(error)
-            return _told(_problem(t, status, _SUBJECT[status], error.what), error)
+            return _told(_problem(t, status, SUBJECT[status], error.what), error)
         case HTTPException(status_code=status) if status < 500:
-            return _problem(t, status, _SUBJECT.get(status, "invalid"), error.detail)
+            return _problem(t, status, SUBJECT.get(status, "invalid"), error.detail)
     return _problem(t, 500, "broken", t("error.broken_what"))
 
 

@@ -1,6 +1,7 @@
 """What REST says when something goes wrong: problem+json (RFC 9457) with every fault, the rule and the way out."""
 
 import logging
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -9,9 +10,11 @@ from litestar.exceptions import HTTPException, ValidationException
 from litestar.openapi.datastructures import ResponseSpec
 
 from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
-from tasuki.texts import code_of
-from tasuki.web.problems import ForeignHost
+from tasuki.language import Language
+from tasuki.texts import Teller, code_of
+from tasuki.web.problems import SUBJECT, ForeignHost
 from tasuki.web.streams import PER_MEMBER, TooManyStreams
+from tasuki.web.texts import Texts
 from tasuki.web.visitors import SignInNeeded
 
 MEDIA_TYPE = "application/problem+json"
@@ -115,10 +118,11 @@ def problem_of(error: Exception) -> ProblemDocument:
     )
 
 
-def answer_problem(error: Exception) -> Response[Any]:
-    """The answer for an error."""
-    problem = problem_of(error)
-    headers = {}
+def answer_problem(error: Exception, language: Language | None = None) -> Response[Any]:
+    """The answer for an error; what rooms say in it in the language that the request accepts, English otherwise."""
+    problem, headers = problem_of(error), {}
+    if language == "ja" and isinstance(error, TasukiError):
+        problem, headers["Content-Language"] = _in_japanese(problem, error), "ja"
     if problem.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if problem.status in (429, 503):
@@ -144,6 +148,28 @@ def _told(error: TasukiError) -> ProblemDocument:
     # A sentence is a kind of text that the encoder does not know: each becomes plain text.
     what, expected, next_step = str(error.what), str(error.expected), str(error.next_step)
     return ProblemDocument(kind, title, status, what, expected, next_step, str(rule), faults, code_of(error.what))
+
+
+def _in_japanese(problem: ProblemDocument, error: TasukiError) -> ProblemDocument:
+    t = Texts("ja")
+    families = ("role", "kind", "field", "direction", "arm", "probe")
+    teller = Teller({family: partial(t.term, family) for family in families})
+
+    def say(sentence: str) -> str:
+        return teller.japanese(sentence) or str(sentence)
+
+    return msgspec.structs.replace(
+        problem,
+        title=t(f"error.{SUBJECT.get(problem.status, 'broken')}"),
+        detail=say(error.what),
+        expected=say(error.expected),
+        next=say(error.next_step),
+        rule=say(getattr(error, "rule", "")),
+        faults=[
+            FaultDocument(one.where, say(one.what), say(one.expected), say(one.how), code_of(one.what))
+            for one in getattr(error, "faults", ())
+        ],
+    )
 
 
 def _fault(fault: Fault) -> FaultDocument:
