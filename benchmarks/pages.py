@@ -90,7 +90,7 @@ def pages(ideas: int) -> tuple[Page, ...]:
         Page("REST ideas", ("/api/v1/ideas", "/api/v1/ideas?status=active", *(_after(f"idea-{n}") for n in some))),
         Page("REST idea", tuple(f"/api/v1/ideas/idea-{one}" for one in some)),
         Page("REST cases", ("/api/v1/cases", f"/api/v1/cases?q={quote('較正')}")),
-        Page("REST experiments", ("/api/v1/experiments", "/api/v1/experiments?standing=over&limit=200")),
+        Page("REST experiments", ("/api/v1/experiments", "/api/v1/experiments?standing=over")),
         Page("REST status, calendar", ("/api/v1/experiment-status", "/api/v1/calendar")),
     )
 

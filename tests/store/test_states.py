@@ -43,6 +43,13 @@ def test_only_what_is_new_is_read(ledger: Ledger, monkeypatch) -> None:
     assert seen == [7]
 
 
+def test_the_state_of_an_outline_is_not_older_than_the_outline(ledger: Ledger) -> None:
+    tell(ledger, "a", 2)
+    assert ledger.whole(ledger.shelf().ideas["a"]) is ledger.state("a")
+    ledger.append("a", 3, [comment("one more")])
+    assert ledger.whole(ledger.shelf().ideas["a"]) == fold(ledger.events("a"))
+
+
 def test_another_ledger_in_its_place_is_seen(ledger: Ledger) -> None:
     tell(ledger, "a", 3)
     ledger.state("a")

@@ -49,5 +49,5 @@ def run_of(workspace: Workspace, idea: str, experiment: str) -> Run:
 
 def _started(shelf: Shelf, names: tuple[str, ...]) -> list[str]:
     lines = [*current_lines(shelf), *(line for name in names for line in lines_named(shelf, name))]
-    wanted = {line.state.idea for line in lines if line.experiment.started_at is not None}
-    return [idea for idea in shelf.ideas if idea in wanted]
+    wanted = {line.state.idea: line.state for line in lines if line.experiment.started_at is not None}
+    return [state.idea for state in sorted(wanted.values(), key=lambda state: (state.opened_at, state.idea))]

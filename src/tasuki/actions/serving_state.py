@@ -201,7 +201,7 @@ def _checks(workspace: Workspace, models: Sequence[str]) -> dict[str, tuple[Chec
     for line in Wanted(kind="check").of(found_lines(shelf)):
         wanted = found.get(started.get((line.state.idea, line.experiment.name), ""))
         if wanted is not None and len(wanted) < SHOWN_CHECKS:
-            wanted += _newest_report(workspace.ledger.state(line.state.idea), line.experiment.name)
+            wanted += _newest_report(workspace.ledger.whole(line.state), line.experiment.name)
         if all(len(one) == SHOWN_CHECKS for one in found.values()):
             break
     return {model: tuple(sorted(one, key=lambda check: check.at, reverse=True)) for model, one in found.items()}

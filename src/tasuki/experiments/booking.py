@@ -136,7 +136,7 @@ class SlotCalendar:
 
     def position(self, idea: str, experiment: str) -> int | None:
         """Its place among those of its lane that wait, from 1; None when it does not wait."""
-        mine = next((one for one in self.slots if (one.idea, one.experiment) == (idea, experiment)), None)
+        mine = next((one for one in self.slots if one.experiment == experiment and one.idea == idea), None)
         if mine is None or mine.state != "booked":
             return None
         waiting = [one for one in self.slots if one.lane == mine.lane and one.state == "booked"]

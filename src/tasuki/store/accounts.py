@@ -14,7 +14,7 @@ from tasuki.accounts.account import Account, Invitation, Session, Token
 from tasuki.accounts.rights import Scope
 from tasuki.accounts.throttle import Limit, wait_s
 from tasuki.clock import from_text, to_text
-from tasuki.store.database import reading, writing
+from tasuki.store.database import asking, reading, writing
 from tasuki.store.schema import accounts, failures, invitations, sessions, tokens
 
 
@@ -60,7 +60,7 @@ class AccountStore:
 
     def session(self, secret_hash: str) -> Session | None:
         """The session with this id's hash, over or not."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             row = connection.execute(select(sessions).where(sessions.c.secret_hash == secret_hash)).mappings().first()
         if row is None:
             return None
@@ -125,7 +125,7 @@ class AccountStore:
 
     def token(self, secret_hash: str) -> Token | None:
         """The token with this secret's hash, expired or not."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             row = connection.execute(select(tokens).where(tokens.c.secret_hash == secret_hash)).mappings().first()
         return None if row is None else _token(row)
 
@@ -176,7 +176,7 @@ class AccountStore:
             connection.execute(delete(failures).where(failures.c.subject == subject))
 
     def _one_account(self, condition: Any) -> Account | None:
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             row = connection.execute(select(accounts).where(condition)).mappings().first()
         return None if row is None else _account(row)
 

@@ -23,6 +23,10 @@ WRITER_LOCK = 0x7461_7375_6B69
 
 _WRITES = "tasuki_writes"
 
+_POOL: dict[str, Any] = {"pool_size": 32, "max_overflow": 8, "pool_use_lifo": True}
+"""Connections are kept for as many threads as ever ask at once; one beyond the size would be opened and closed for each
+question. Those used last are used first, so that only as many are open as work."""
+
 # What a driver's error means: the beginning of SQLite's error name or PostgreSQL's SQLSTATE.
 _MEANINGS: dict[str, tuple[type[Invalid] | type[Unavailable], str, str]] = {
     "SQLITE_BUSY": (Unavailable, "the ledger is busy: another process kept it locked", "try again in a moment"),
@@ -76,11 +80,11 @@ def open_engine(url: str, timeout_s: float) -> Engine:
     address = _address(url)
     try:
         if address.get_backend_name() == "sqlite":
-            engine = create_engine(address, connect_args={"timeout": timeout_s})
+            engine = create_engine(address, connect_args={"timeout": timeout_s}, **_POOL)
             event.listen(engine, "connect", _prepare_sqlite(timeout_s))
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(address, pool_pre_ping=True)
+            engine = create_engine(address, pool_pre_ping=True, **_POOL)
             event.listen(engine, "connect", _prepare_postgresql(timeout_s))
     except ModuleNotFoundError as missing:
         raise Unavailable(
@@ -102,6 +106,21 @@ def reading(engine: Engine) -> Iterator[Connection]:
             connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def asking(engine: Engine) -> Iterator[Connection]:
+    """For one question: a single statement sees one consistent state by itself.
+
+    A server is spared a transaction's beginning and end, each of which it would have to answer as well.
+    """
+    if engine.dialect.name != "postgresql":
+        with reading(engine) as connection:
+            yield connection
+        return
+    with translated(), engine.connect() as connection:
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        yield connection
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
 from tasuki.flow.fold import fold, fold_members
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
-from tasuki.store.database import open_engine, reading, writing
+from tasuki.store.database import asking, open_engine, reading, writing
 from tasuki.store.migrate import bring_up_to_date
 from tasuki.store.outlines import story_of
 from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
@@ -113,7 +113,7 @@ class Ledger:
     def length(self, stream: str) -> int:
         """How many events a stream holds; 0 when it is unknown."""
         query = select(func.coalesce(func.max(events.c.sequence), 0)).where(events.c.idea == stream)
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
 
     def state(self, idea: str) -> IdeaState:
@@ -126,6 +126,10 @@ class Ledger:
         if state is None:
             raise Missing(said("there is no idea {idea!r}", idea=idea), next_step="see `tasuki idea list`")
         return state
+
+    def whole(self, outline: IdeaState) -> IdeaState:
+        """The state of an idea whose outline the shelf just gave: where that state is kept, nothing is asked again."""
+        return self._states.whole(outline) or self.state(outline.idea)
 
     def ideas(self) -> tuple[IdeaState, ...]:
         """The states of all ideas in the order they were opened, from the stored fold.

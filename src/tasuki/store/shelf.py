@@ -16,7 +16,7 @@ from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM
 from tasuki.flow.fold import fold_members
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
-from tasuki.store.database import reading
+from tasuki.store.database import asking, reading
 from tasuki.store.outlines import read_outlines, story_of
 from tasuki.store.schema import events
 
@@ -97,7 +97,7 @@ class ShelfKeeper:
 
     def shelf(self) -> Shelf:
         """The shelf as of now: everything that was committed before this call is on it."""
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             newest = _newest(connection)
         if newest == self._shelf.position:
             return self._shelf

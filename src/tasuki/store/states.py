@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from tasuki.flow.event import Event
 from tasuki.flow.fold import apply, fold
 from tasuki.flow.state import IdeaState
-from tasuki.store.database import reading
+from tasuki.store.database import asking, reading
 from tasuki.store.outlines import story_of
 from tasuki.store.schema import events
 
@@ -48,20 +48,30 @@ class StateKeeper:
             .order_by(events.c.sequence.desc())
             .limit(1)
         )
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             head = connection.execute(newest).one_or_none()
-            if head is None:
-                return None
-            known = self._known(idea)
-            if known is not None and (known.state.sequence, known.hash) == tuple(head):
-                return known.state
-            since = known.state.sequence if known is not None else 1
-            story = story_of(connection, idea, since)
+        if head is None:
+            return None
+        known = self._known(idea)
+        if known is not None and (known.state.sequence, known.hash) == tuple(head):
+            return known.state
+        kept = self._read(idea, known)
+        self._keep(idea, kept)
+        return kept.state
+
+    def _read(self, idea: str, known: _Kept | None) -> _Kept:
+        with reading(self._engine) as connection:
+            story = story_of(connection, idea, 1 if known is None else known.state.sequence)
             grown = _grown(known, story)
             if grown is None:  # another ledger was put in its place
-                grown = fold(story_of(connection, idea))
-        self._keep(idea, _Kept(head.hash, grown))
-        return grown
+                story = story_of(connection, idea)
+                grown = fold(story)
+        return _Kept(story[-1].hash, grown)
+
+    def whole(self, outline: IdeaState) -> IdeaState | None:
+        """The state whose outline this is, provided that it is kept; nothing is asked of the ledger."""
+        known = self._known(outline.idea)
+        return known.state if known is not None and known.state.sequence == outline.sequence else None
 
     def _known(self, idea: str) -> _Kept | None:
         with self._lock:

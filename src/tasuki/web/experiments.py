@@ -77,7 +77,7 @@ def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
             slot,
             max(0, (slot.first - first).days),
             (min(slot.last, last) - max(slot.first, first)).days + 1,
-            calendar.position(slot.idea, slot.experiment),
+            calendar.position(slot.idea, slot.experiment) if slot.state == "booked" else None,
         )
         for slot in shown
     )
