@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 import model_desk
@@ -90,3 +91,22 @@ def test_estimator_that_learns_on_one_machine_only_is_refused_before_java_starts
     path = model_desk.write_model(workspace, "linear", model_desk.CHAMPION)
     with pytest.raises(Invalid, match=r"xgboost\.XGBClassifier"):
         train_model(workspace, path, engine="spark", actor="ren")
+
+
+@pytest.mark.slow
+def test_training_on_spark_repeats_its_version_whatever_the_order_of_the_same_rows(
+    spark: str, tmp_path: Path, workspace: Workspace, model_file: Path
+) -> None:
+    first = train_model(workspace, model_file, engine=spark, actor="ren").version
+    # The same rows, in another order and in other files, of another workspace.
+    other = model_desk.new_workspace(tmp_path / "w")
+    path = other.folder / "logs" / "impressions" / "part-0.parquet"
+    rows = pq.read_table(path)
+    order = np.random.default_rng(5).permutation(len(rows))
+    path.unlink()
+    for part, places in enumerate(np.array_split(order, 3)):
+        pq.write_table(rows.take(places), path.with_name(f"part-{part}.parquet"))
+    same_file = other.folder / "models" / model_file.name
+    same_file.write_text(model_file.read_text())
+    assert train_model(other, same_file, engine=spark, actor="ren").version == first
+    other.close()

@@ -23,6 +23,8 @@ _LEAST_MEMORY_MB = 256
 """With less, loading the libraries was seen never to end: probably OpenBLAS asks for its buffers again and again."""
 START_S = 60.0
 """A process with a memory limit may take so long until it has loaded its libraries: one that is held up never ends."""
+_TOLD_ITSELF = 4
+"""The exit code of a process that said itself that its libraries do not fit."""
 _GRACE_S = 5.0
 _LONGEST_WAIT_S = 300.0
 _BOOT = """
@@ -99,9 +101,9 @@ def run_limited(arguments: Sequence[str], limits: Limits, say: Callable[[str], N
     _check(limits)
     for number in range(limits.retries + 1):
         attempt = run_once(arguments, limits)
-        if not attempt.started:
+        if not attempt.started and attempt.code != _TOLD_ITSELF:
             raise Refused(
-                f"the training had not loaded its libraries after {attempt.took_s:.0f} s, probably for want of memory",
+                f"the training {_unloaded(attempt)}, probably for want of memory",
                 rule=f"it may hold {limits.memory_mb} MB (--memory)",
                 next_step="allow more memory; on a machine that is only slow, run it again when it is less busy",
             )
@@ -135,7 +137,7 @@ def run_once(arguments: Sequence[str], limits: Limits) -> Attempt:
     limit = (limits.memory_mb or 0) * 1024 * 1024
     told, tells = os.pipe()
     command = [sys.executable, "-c", _BOOT, str(limit), str(tells), *arguments]
-    began, started = time.monotonic(), True
+    began, started, said_so = time.monotonic(), True, True
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors, os.fdopen(told, "rb") as start:
         try:
             process = subprocess.Popen(
@@ -147,8 +149,10 @@ def run_once(arguments: Sequence[str], limits: Limits) -> Attempt:
             if limit and (limits.timeout_s is None or limits.timeout_s > limits.start_s):
                 # It is readable when the process says so, and when the process has ended.
                 started = bool(select.select([start], [], [], limits.start_s)[0])
+                said_so = started and os.read(start.fileno(), 1) == b"1"
             left_s = None if limits.timeout_s is None else max(0.0, limits.timeout_s - (time.monotonic() - began))
             code: int | None = process.wait(left_s) if started else None
+            started = started and said_so
         except subprocess.TimeoutExpired:
             code = None
         finally:
@@ -173,6 +177,14 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
         except subprocess.TimeoutExpired:
             continue
         break
+
+
+def _unloaded(attempt: Attempt) -> str:
+    """How a process ended that never had its libraries; what these wrote in their trouble helps nobody."""
+    if attempt.code is None:
+        return f"had not loaded its libraries after {attempt.took_s:.0f} s"
+    how = f"by signal {attempt.code - 128}" if attempt.code > 128 else f"with exit code {attempt.code}"
+    return f"was ended {how} after {attempt.took_s:.1f} s, before its libraries were loaded"
 
 
 def _told(attempt: Attempt, limits: Limits) -> str:
