@@ -56,8 +56,9 @@ def book_experiment(
         booking = decide.Booking(request.experiment, request.kind, lane, first, days)
         return [decide.book_experiment(state, act, booking)]
 
-    # Bookings of two ideas are two streams: whoever books holds the calendar until it is written.
-    with changing_routing(workspace.folder):
+    # Bookings of two ideas are two streams: whoever books holds the calendar until it is written, in this folder and
+    # in the ledger, which several machines may share.
+    with changing_routing(workspace.folder), workspace.ledger.holding_calendar():
         if not done_before(workspace, idea, asked):
             change_idea(workspace, idea, asked, decided)
         calendar = read_calendar(workspace)

@@ -48,7 +48,7 @@ def start_experiment(
         Refused: By rights, stage, plan or another experiment. Nothing was changed.
     """
     asked = Request("start_experiment", actor, asdict(request), key)
-    with changing_routing(workspace.folder):
+    with changing_routing(workspace.folder), workspace.ledger.holding_calendar():
         state = workspace.ledger.state(idea)
         is_repeated = bool(done_before(workspace, idea, asked))
         if not is_repeated:

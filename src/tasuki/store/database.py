@@ -17,9 +17,13 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from tasuki.errors import Invalid, Missing, Stale, TasukiError, Unavailable, said
+from tasuki.store.files import held
 
 WRITER_LOCK = 0x7461_7375_6B69
 """The advisory lock that PostgreSQL writers take ("tasuki" in ASCII)."""
+
+CALENDAR_LOCK = WRITER_LOCK + 1
+"""The one of whoever decides on slots and writes what was decided."""
 
 _WRITES = "tasuki_writes"
 
@@ -132,6 +136,27 @@ def writing(engine: Engine) -> Iterator[Connection]:
             if engine.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITER_LOCK})")
             yield connection
+
+
+@contextmanager
+def holding_calendar(engine: Engine) -> Iterator[None]:
+    """Holds all slots of this ledger over several transactions; whoever else wants to, on any machine, waits.
+
+    Raises:
+        Unavailable: Somebody else held them for too long.
+    """
+    if engine.dialect.name != "postgresql":
+        with held(Path(f"{engine.url.database}.calendar.lock")):
+            yield
+        return
+    with translated(), engine.connect() as connection:
+        # By the connection, not by a transaction: it is let go of when the connection ends, however that happens.
+        connection.execution_options(isolation_level="AUTOCOMMIT")
+        connection.exec_driver_sql(f"SELECT pg_advisory_lock({CALENDAR_LOCK})")
+        try:
+            yield
+        finally:
+            connection.exec_driver_sql(f"SELECT pg_advisory_unlock({CALENDAR_LOCK})")
 
 
 @contextmanager

@@ -7,6 +7,7 @@ is. When it returns they are on disk. Writers go one after the other (see `tasuk
 
 import re
 from collections.abc import Collection, Sequence
+from contextlib import AbstractContextManager
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
@@ -16,7 +17,7 @@ from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
 from tasuki.flow.fold import fold, fold_members
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
-from tasuki.store.database import asking, open_engine, reading, writing
+from tasuki.store.database import asking, holding_calendar, open_engine, reading, writing
 from tasuki.store.migrate import bring_up_to_date
 from tasuki.store.outlines import story_of
 from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
@@ -65,6 +66,10 @@ class Ledger:
     def engine(self) -> Engine:
         """The database below, for the store's own tools (backup, restore)."""
         return self._engine
+
+    def holding_calendar(self) -> AbstractContextManager[None]:
+        """Holds the slots of all ideas for one who reads, decides and writes; others, on any machine, wait."""
+        return holding_calendar(self._engine)
 
     def append(
         self, idea: str, expected_sequence: int, new: Sequence[NewEvent], *, key: str | None = None
