@@ -17,6 +17,7 @@ from tasuki.experiments.aa import AASplits, simulate_aa
 from tasuki.experiments.assignment import assign
 from tasuki.metrics.bound import bind_all
 from tasuki.metrics.metric import Covariate, Metric
+from tasuki.texts import Teller, as_record, from_record
 
 UNITS = [f"u{n}" for n in range(3_000)]
 MEAN = bind_all((Metric("m", "mean", "x"),), {"x": "DOUBLE"}, [])[0]
@@ -133,3 +134,15 @@ def test_a_plan_simulates_on_its_own_data_by_unit(tmp_path: Path, capsys: pytest
     assert "A/A false alarms" in capsys.readouterr().out
     assert main(["plan", "--kind", "mean", "--baseline", "1", "--variance", "1", "--mde", "1", "--aa", "40"]) == 3
     assert "nothing to split" in capsys.readouterr().err
+
+
+def test_findings_are_said_in_both_languages_also_where_a_record_kept_them() -> None:
+    findings = aa._findings(40, 2.0, AASplits(100), 100)
+    assert [one for one in findings if Teller().japanese(one) is None] == []
+    assert Teller().japanese(findings[0]) == "誤検出の割合（40.0%）が有意水準 5.0% を上回っています。"
+    assert "（比 2.00）" in (Teller().japanese(findings[1]) or "")
+    again = [from_record(as_record(one), str(one)) for one in findings]
+    assert [Teller().japanese(one) for one in again] == [Teller().japanese(one) for one in findings]
+    less = aa._findings(0, 0.4, AASplits(1_000), 1_000)
+    assert ["less frequent" in less[0], "larger than" in less[1]] == [True, True]
+    assert None not in [Teller().japanese(one) for one in less]

@@ -285,16 +285,26 @@ def _findings(alarms: int, ratio: float, asked: AASplits, count: int) -> tuple[s
     findings = []
     low, high = wilson(alarms, count, _CERTAIN)
     if not low <= asked.alpha <= high:
-        often = "more" if low > asked.alpha else "less"
+        seen = {"seen": alarms / count, "alpha": asked.alpha}
         findings.append(
-            f"False alarms are {often} frequent ({alarms / count:.1%}) than the level of {asked.alpha:.1%}."
+            said("False alarms are more frequent ({seen:.1%}) than the level of {alpha:.1%}.", **seen)
+            if low > asked.alpha
+            else said("False alarms are less frequent ({seen:.1%}) than the level of {alpha:.1%}.", **seen)
         )
     away = _spread(count, _CERTAIN)
     if not ratio * (1 - away) <= 1 <= ratio * (1 + away):
-        sure = "smaller" if ratio > 1 else "larger"
         findings.append(
-            f"The analytic standard error is {sure} than the scatter of the effects (ratio {ratio:.2f}): look for "
-            "outliers, or for rows that are no independent units."
+            said(
+                "The analytic standard error is smaller than the scatter of the effects (ratio {ratio:.2f}): look for "
+                "outliers, or for rows that are no independent units.",
+                ratio=ratio,
+            )
+            if ratio > 1
+            else said(
+                "The analytic standard error is larger than the scatter of the effects (ratio {ratio:.2f}): look for "
+                "outliers, or for rows that are no independent units.",
+                ratio=ratio,
+            )
         )
     return tuple(findings)
 

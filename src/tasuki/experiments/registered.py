@@ -34,6 +34,7 @@ from tasuki.flow.records import (
 from tasuki.metrics.metric import Metric
 from tasuki.stats.concern import Concern
 from tasuki.stats.false_win import TYPICAL_PRIOR
+from tasuki.texts import as_record
 
 SEQUENTIAL = ("sequential", "always-valid", "always valid", "逐次")
 """Words in a stop rule that say that people will look before the end, with intervals made for it."""
@@ -238,7 +239,13 @@ def _planned_metrics(request: PlanRequest, metrics: Mapping[str, Metric]) -> tup
 
 def _aa_check(shown: AAResult) -> AACheck:
     return AACheck(
-        shown.splits, shown.units, shown.false_positives, shown.error_ratio, shown.trusted, tuple(shown.findings)
+        shown.splits,
+        shown.units,
+        shown.false_positives,
+        shown.error_ratio,
+        shown.trusted,
+        tuple(map(str, shown.findings)),
+        tuple(as_record(one) for one in shown.findings),
     )
 
 

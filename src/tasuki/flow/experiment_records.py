@@ -75,7 +75,10 @@ class PlannedMetric:
 
 @dataclass(frozen=True, config=STRICT)
 class AACheck:
-    """What splitting the past units by the assignment's hash showed: can the analysis be trusted on this data?"""
+    """What splitting the past units by the assignment's hash showed: can the analysis be trusted on this data?
+
+    `said` keeps each finding as its code with values, so that pages can say it in Japanese.
+    """
 
     splits: Annotated[int, Field(ge=1)]
     units: Annotated[int, Field(ge=1)]
@@ -83,6 +86,7 @@ class AACheck:
     error_ratio: float | None
     trusted: bool
     findings: tuple[str, ...] = ()
+    said: tuple[JsonValue, ...] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

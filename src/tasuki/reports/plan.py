@@ -7,6 +7,7 @@ from tasuki.experiments.sizing import Plan
 from tasuki.language import NOTHING, Formats, Language
 from tasuki.reports.document import (
     Block,
+    Bullets,
     Caption,
     Column,
     Document,
@@ -19,7 +20,7 @@ from tasuki.reports.document import (
     figure,
 )
 from tasuki.reports.origin import Origin
-from tasuki.texts import Texts
+from tasuki.texts import Teller, Texts
 
 
 class _Speaker:
@@ -141,7 +142,10 @@ def _simulated(speaker: _Speaker) -> Section | None:
     if found.power is not None and found.power_low is not None and found.power_high is not None:
         pairs.append(("aa_power", spanned(found.power, found.power_low, found.power_high)))
     verdict = Paragraph(t("plan.aa_trusted" if found.trusted else "plan.aa_not_trusted"))
-    return Section("simulated", t("section.simulated"), (verdict, Facts(tuple((t(f"plan.{k}"), v) for k, v in pairs))))
+    teller = Teller()
+    findings = tuple(one if speaker.language == "en" else teller.japanese(one) or one for one in found.findings)
+    told: list[Block] = [verdict, *([Bullets(findings)] if findings else [])]
+    return Section("simulated", t("section.simulated"), (*told, Facts(tuple((t(f"plan.{k}"), v) for k, v in pairs))))
 
 
 def _power(speaker: _Speaker, effect: str) -> Section:
