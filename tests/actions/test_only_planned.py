@@ -7,12 +7,13 @@ import pytest
 
 from tasuki.actions.start import idea_of_experiment
 from tasuki.errors import Missing
+from tasuki.store.shelf import shelf_of
 
 
 def workspace_with(*kinds: str) -> Any:
     evidence = [SimpleNamespace(kind=kind, record={"experiment": "ab2"}) for kind in kinds]
-    state = SimpleNamespace(idea="idea-7", experiments=(), evidence=tuple(evidence))
-    return SimpleNamespace(ledger=SimpleNamespace(ideas=lambda: [state]))
+    state: Any = SimpleNamespace(idea="idea-7", status="active", experiments=(), evidence=tuple(evidence))
+    return SimpleNamespace(ledger=SimpleNamespace(shelf=lambda: shelf_of([state])))
 
 
 def test_a_plan_alone_leads_to_the_start() -> None:
