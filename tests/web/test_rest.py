@@ -194,6 +194,26 @@ def ask(client: TestClient, method: str, path: str, headers: dict[str, str]) -> 
     return client.request(method, path, headers=headers, params=query, **body).status_code
 
 
+def test_every_answer_to_everybody_is_described(client: TestClient, team: Workspace) -> None:
+    """Each operation × stranger, each scope of a member and of the administrator: status and media type."""
+    paths = client.get(f"{API}/openapi.json").json()["paths"]
+    asking = {(member, scope): bearer(team, member, scope) for member in ("aoi", "ren") for scope in SCOPES}
+    wrong = []
+    for path, methods in paths.items():
+        place = re.sub(r"\{number\}", "1", path)
+        place = re.sub(r"\{\w+\}", "nothing-of-that-name", place)
+        for method, operation in methods.items():
+            for who, headers in {("nobody", ""): {}, **asking}.items():
+                query = {"once": "true"} if path.endswith("/events") else None
+                body = {"json": {}} if method == "post" else {}
+                answer = client.request(method, place, headers=headers, params=query, **body)
+                described = operation["responses"].get(str(answer.status_code), {}).get("content", {})
+                kind = answer.headers["content-type"].partition(";")[0]
+                if kind not in described:
+                    wrong.append(f"{who}: {method} {path} is {answer.status_code} as {kind}")
+    assert not wrong, "\n".join(wrong)
+
+
 def test_every_right_of_every_route(client: TestClient, team: Workspace) -> None:
     """The matrix: route × (stranger, each scope alone, member, administrator)."""
     alone = {(member, scope): bearer(team, member, scope) for member in ("aoi", "ren") for scope in SCOPES}
