@@ -41,9 +41,11 @@ def said(template: str, /, **values: object) -> str:
     return Said(template, values)
 
 
-def joined(parts: Sequence[str], comma: str = "; ") -> str:
-    """Several sentences as one."""
-    return Said("{parts:" + comma.strip() + "}", {"parts": tuple(parts)}) if len(parts) != 1 else parts[0]
+def joined(parts: Sequence[str], comma: str = "; ", text: str = "") -> str:
+    """Several sentences as one; `text` is how they read in English, where that is more than the parts."""
+    if len(parts) == 1 and not text:
+        return parts[0]
+    return Said("{parts:" + comma.strip() + "}", {"parts": tuple(parts)}, text)
 
 
 class _English(string.Formatter):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import from_text
-from tasuki.errors import TasukiError
+from tasuki.errors import TasukiError, joined, said
 from tasuki.flow.checks import CHECKS, RUNNING, CheckResult
 from tasuki.flow.plan import Contract
 from tasuki.flow.state import EvidenceEntry, IdeaState
@@ -39,8 +39,14 @@ def _run(workspace: Workspace, state: IdeaState, name: str, runner: Runner) -> C
     try:
         faults = runner(workspace, state)
     except TasukiError as error:
-        faults = [" ".join(str(error).split())]
-    return CheckResult(name, not faults, "; ".join(faults) or "passed")
+        faults = [_in_one_line(error)]
+    return CheckResult(name, not faults, joined(faults) if faults else "passed")
+
+
+def _in_one_line(error: TasukiError) -> str:
+    """What went wrong with every fault, as one line; in English also what was expected and what to do."""
+    faults = [said("{where}: {what}", where=one.where, what=one.what) for one in getattr(error, "faults", ())]
+    return joined([error.what, *faults], text=" ".join(str(error).split()))
 
 
 def newest(state: IdeaState, kind: str) -> EvidenceEntry:
@@ -62,7 +68,7 @@ def queries_rerun(workspace: Workspace, state: IdeaState) -> list[str]:
             try:
                 faults += _rerun(warehouse, query)
             except TasukiError as error:
-                faults.append(f"{query['name']} does not run: {' '.join(str(error).split())}")
+                faults.append(said("{name} does not run: {why}", name=query["name"], why=_in_one_line(error)))
         return faults
     finally:
         warehouse.close()
@@ -75,18 +81,32 @@ def _rerun(warehouse: "Warehouse", query: Mapping[str, Any]) -> list[str]:
     try:
         trees = sqlglot.parse(query["sql"], read="duckdb")
     except sqlglot.errors.SqlglotError as error:
-        return [f"{query['name']} is no SQL: {str(error).splitlines()[0]}"]
+        return [said("{name} is no SQL: {why}", name=query["name"], why=str(error).splitlines()[0])]
     tree = trees[0] if len(trees) == 1 else None
     if not isinstance(tree, exp.Query):
-        return [f"{query['name']} is not one query that only reads"]
+        return [said("{name} is not one query that only reads", name=query["name"])]
     again = tree.subquery("again")
     columns = warehouse.fetch(exp.select("*").from_(again).limit(0)).column_names
     counted = warehouse.rows(exp.select(exp.alias_(exp.Count(this=exp.Star()), "n")).from_(again.copy()))
     faults = []
     if list(columns) != list(query["columns"]):
-        faults.append(f"{query['name']} gives the columns {', '.join(columns)}, not {', '.join(query['columns'])}")
+        faults.append(
+            said(
+                "{name} gives the columns {columns}, not {wanted}",
+                name=query["name"],
+                columns=tuple(columns),
+                wanted=tuple(query["columns"]),
+            )
+        )
     if counted[0]["n"] != query["rows"]:
-        faults.append(f"{query['name']} gives {counted[0]['n']:,} rows, not {query['rows']:,}")
+        faults.append(
+            said(
+                "{name} gives {rows:,} rows, not {wanted:,}",
+                name=query["name"],
+                rows=counted[0]["n"],
+                wanted=query["rows"],
+            )
+        )
     return faults
 
 
@@ -103,11 +123,18 @@ def training_reproduces(workspace: Workspace, state: IdeaState) -> list[str]:
         return []
     fresh = to_body(again.card)["record"]
     changed = [
-        f"{name} was {card[name]} and is {fresh[name]}"
+        said("{name} was {before} and is {now}", name=name, before=card[name], now=fresh[name])
         for name in ("model_file_hash", "data_hash", "seed", "libraries")
         if card[name] != fresh[name]
     ]
-    return [f"a fresh run gives version {again.version}, not {card['version']} ({'; '.join(changed) or 'same inputs'})"]
+    return [
+        said(
+            "a fresh run gives version {version}, not {wanted} ({changed})",
+            version=again.version,
+            wanted=card["version"],
+            changed=joined(changed) if changed else said("same inputs"),
+        )
+    ]
 
 
 def _model_file(workspace: Workspace, card: Mapping[str, Any]) -> Path:
@@ -119,7 +146,7 @@ def job_dry_run(workspace: Workspace, state: IdeaState) -> list[str]:
     from tasuki.actions.models import train_model
 
     if not newest(state, "readiness_note").record["dry_run_succeeded"]:
-        return ["the readiness note says that the dry run did not succeed"]
+        return [said("the readiness note says that the dry run did not succeed")]
     card = newest(state, "model_card").record
     train_model(workspace, _model_file(workspace, card), actor=state.holder)
     return []
@@ -138,9 +165,22 @@ def golden_parity(workspace: Workspace, state: IdeaState) -> list[str]:
     current = store.current(publication["model"], publication["channel"])
     faults = []
     if current != publication["version"]:
-        faults.append(f"the channel {publication['channel']} points to {current}, not to {publication['version']}")
+        faults.append(
+            said(
+                "the channel {channel} points to {current}, not to {version}",
+                channel=publication["channel"],
+                current=current,
+                version=publication["version"],
+            )
+        )
     if publication["version"] != golden["version"]:
-        faults.append(f"published is {publication['version']}, the examples are of {golden['version']}")
+        faults.append(
+            said(
+                "published is {version}, the examples are of {other}",
+                version=publication["version"],
+                other=golden["version"],
+            )
+        )
     return faults or _golden_faults(_artifact(store, publication["model"], publication["version"]), golden)
 
 
@@ -163,7 +203,7 @@ def _golden_faults(artifact: "Artifact", golden: Mapping[str, Any]) -> list[str]
 
     examples = golden["examples"]
     lacking = [
-        f"example {number} lacks {name}"
+        said("example {number} lacks {name}", number=number, name=name)
         for number, one in enumerate(examples)
         for name in artifact.inputs
         if name not in one["features"]
@@ -175,9 +215,17 @@ def _golden_faults(artifact: "Artifact", golden: Mapping[str, Any]) -> list[str]
     faults = []
     for number, (one, batch) in enumerate(zip(examples, together, strict=True)):
         row = artifact.scorer.score_row({name: one["features"][name] for name in artifact.inputs})
-        for way, score in (("alone", row), ("in a batch", float(batch))):
+        for way, score in ((said("alone"), row), (said("in a batch"), float(batch))):
             if not abs(score - one["score"]) <= golden["tolerance"]:
-                faults.append(f"example {number} scores {score:.9g} {way}, not {one['score']:.9g}")
+                faults.append(
+                    said(
+                        "example {number} scores {score:.9g} {way}, not {wanted:.9g}",
+                        number=number,
+                        score=score,
+                        way=way,
+                        wanted=one["score"],
+                    )
+                )
     return faults
 
 
