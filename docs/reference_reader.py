@@ -3,9 +3,10 @@
 Usage: python reference_reader.py FOLDER     (…/<model>/versions/<version>)
 
 It is the format written down as a program (docs/artifact-format.md): port it to the JVM, to Go or to whatever serves,
-and prove the port with the golden examples of every version before it answers. It covers weight arrays and LightGBM's
-text and every kind of feature. First it refuses what is not whole: hashes, names, files that are not listed, trees
-whose indices leave their arrays or lead back. Exit code 0: all scores agree; 1: something does not.
+and prove the port with the golden examples of every version before it answers. It covers weight arrays, LightGBM's
+text, skops files of logistic regression, decision trees and forests, ONNX where onnxruntime is installed, and every
+kind of feature; of another estimator it says so. First it refuses what is not whole: hashes, names, files that are not
+listed, trees whose indices leave their arrays or lead back. Exit code 0: all scores agree; 1: something does not.
 """
 
 import hashlib
@@ -267,15 +268,111 @@ def trees_scorer(spec, files):
     return score
 
 
+def matrix_row(spec, row):
+    """The row of an estimator's matrix: codes, or one column for each code that a key may have."""
+    values = []
+    for feature in spec["features"]:
+        if is_plain(feature):
+            value = row[feature["column"]]
+            values.append(math.nan if value is None else float(value))
+            continue
+        codes = spec["vocabularies"][name_of(feature)]
+        code = codes.get(key_of(feature, row), len(codes))
+        if spec["layout"] == "codes":
+            values.append(float(code))
+        else:
+            values += [1.0 if place == code else 0.0 for place in range(len(codes))]
+    return values
+
+
+class Uncovered(Exception):
+    """An estimator that this reader does not compute."""
+
+
+def skops_value(node, archive):
+    """What a node of a skops file describes: numbers, arrays, lists, and objects as class name and attributes."""
+    kind = node["__loader__"]
+    if kind == "JsonNode":
+        return json.loads(node["content"])
+    if kind == "NdArrayNode" and node.get("type") == "numpy":
+        import io
+
+        return np.load(io.BytesIO(archive.read(node["file"])), allow_pickle=False)
+    if kind == "DictNode":
+        return {name: skops_value(one, archive) for name, one in node["content"].items()}
+    if kind in ("ListNode", "TupleNode"):
+        return [skops_value(one, archive) for one in node["content"]]
+    if kind in ("ObjectNode", "TreeNode") and isinstance(node.get("content"), dict):
+        return node["__class__"], skops_value(node["content"], archive)
+    return None  # what scoring does not need: generators, types, losses
+
+
+def tree_scorer(tree, positive):
+    """The share of positives in the leaf of a scikit-learn tree, which reads its inputs as 32-bit numbers."""
+    nodes, shares = tree["nodes"], tree["values"][:, 0, :]
+    left, right, feature = nodes["left_child"], nodes["right_child"], nodes["feature"]
+    inner = left >= 0
+    places = np.arange(len(nodes))
+    if not all((side[inner] > places[inner]).all() and (side[inner] < len(nodes)).all() for side in (left, right)):
+        raise SystemExit("estimator.skops: a tree's children lead outside, or back")
+
+    def score(values):
+        node = 0
+        while inner[node]:
+            value = np.float32(values[feature[node]])
+            missing = bool(nodes["missing_go_to_left"][node])
+            node = (left if (missing if np.isnan(value) else value <= nodes["threshold"][node]) else right)[node]
+        return float(shares[node][positive] / shares[node].sum())
+
+    return score
+
+
+def skops_scorer(content):
+    """The probability of a row's matrix by a logistic regression, a decision tree or a forest."""
+    import io
+    import zipfile
+
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        kind, one = skops_value(json.loads(archive.read("schema.json")), archive)
+    positive = list(one.get("classes_", ())).index(True) if "classes_" in one else 1
+    if kind == "LogisticRegression" and len(one["coef_"]) == 1:
+        return lambda values: sigmoid(float(np.dot(one["coef_"][0], values) + one["intercept_"][0]))
+    if kind in ("DecisionTreeClassifier", "ExtraTreeClassifier"):
+        return tree_scorer(one["tree_"][1], positive)
+    if kind in ("RandomForestClassifier", "ExtraTreesClassifier"):
+        trees = [tree_scorer(tree["tree_"][1], positive) for _, tree in one["estimators_"]]
+        return lambda values: sum(tree(values) for tree in trees) / len(trees)
+    raise Uncovered(f"{kind} kept as skops needs scikit-learn and skops")
+
+
+def onnx_scorer(content):
+    """The probability of a row's matrix by onnxruntime, in 32 bits."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise Uncovered("ONNX needs onnxruntime, which is not installed") from None
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    output = session.get_outputs()[-1].name
+    return lambda values: float(session.run([output], {"x": np.asarray([values], dtype=np.float32)})[0][0, 1])
+
+
+def estimator_scorer(spec, files):
+    """The estimator's probability for the row's matrix."""
+    storage = spec["storage"]
+    score = {"skops": skops_scorer, "onnx": onnx_scorer}[storage](files[f"estimator.{storage}"])
+    return lambda row: score(matrix_row(spec, row))
+
+
 def main(folder):
     """Scores every golden example and returns the exit code."""
     files = read_files(folder)
     spec, golden = (json.loads(files[name]) for name in ("features.json", "golden.json"))
-    makers = {"linear": linear_scorer, "trees": trees_scorer}
-    if spec["kind"] not in makers:
-        print(f"{spec['kind']} models need {spec.get('storage')}; this reader covers {', '.join(makers)}")
+    makers = {"linear": linear_scorer, "trees": trees_scorer, "estimator": estimator_scorer}
+    try:
+        score = makers[spec["kind"]](spec, files)
+    except Uncovered as error:
+        print(f"not covered by this reader: {error}")
         return 1
-    score = makers[spec["kind"]](spec, files)
     wrong = 0
     for place, example in enumerate(golden["examples"]):
         given = score(example["row"])

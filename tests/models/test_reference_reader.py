@@ -10,11 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
 from test_parity import ESTIMATORS, FEATURES, MODEL, table
 
 from tasuki.models.counting import with_counts
 from tasuki.models.training import select_rows, train
+from tasuki.models.trees import is_plain
 from tasuki.store.artifacts import ArtifactStore
 
 READER = Path(__file__).resolve().parents[2] / "docs" / "reference_reader.py"
@@ -26,8 +32,10 @@ def read(folder: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
-def stored(folder: Path, estimator: Any) -> Path:
-    model = replace(MODEL, estimator=estimator)
+def stored(folder: Path, estimator: Any, storage: str = "auto") -> Path:
+    model = replace(MODEL, estimator=estimator, storage=storage)
+    if isinstance(estimator, LogisticRegression) and storage == "skops":  # by itself it takes no null
+        model = replace(model, features=tuple(one for one in FEATURES if not (one.nullable and is_plain(one))))
     training = train(model, select_rows(model, with_counts(FEATURES, "at", table())), "hash")
     version = ArtifactStore(folder).put("ctr", training.files)
     return folder / "ctr" / "versions" / version
@@ -58,8 +66,29 @@ def test_reader_notices_a_wrong_score_a_damaged_file_and_what_it_does_not_cover(
     wrong = read(tmp_path / "ctr" / "versions" / version)
     assert wrong.returncode == 1
     assert "example 3" in wrong.stdout
-    forest = read(stored(tmp_path, RandomForestClassifier(3, max_depth=3)))
-    assert (forest.returncode, "skops" in forest.stdout) == (1, True)
+    other = read(stored(tmp_path, make_pipeline(SimpleImputer(), GaussianNB())))
+    assert (other.returncode, "Pipeline kept as skops needs" in other.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("storage", ["skops", "onnx"])
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        LogisticRegression(max_iter=200),
+        DecisionTreeClassifier(max_depth=4),
+        ExtraTreesClassifier(5, max_depth=4),
+        RandomForestClassifier(5, max_depth=4),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_reader_gives_the_golden_scores_of_estimators_in_skops_and_onnx(
+    tmp_path: Path, estimator: Any, storage: str
+) -> None:
+    if storage == "onnx":
+        pytest.importorskip("skl2onnx", reason="the extra onnx is not installed")
+        estimator = make_pipeline(SimpleImputer(), estimator)  # ONNX knows no null by itself
+    ended = read(stored(tmp_path, estimator, storage))
+    assert (ended.stderr, ended.stdout) == ("", "24 of 24 golden examples agree\n")
 
 
 def changed(folder: Path, tmp_path: Path, change: Any) -> "subprocess.CompletedProcess[str]":
