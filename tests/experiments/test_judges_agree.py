@@ -198,3 +198,32 @@ def test_quantiles_are_scipys_and_numpys(shape: Shape, q: float) -> None:
             values = table.filter(pl.col("arm") == int(arm))["y"].to_numpy()
             assert value == pytest.approx(np.quantile(values, q), rel=SAME, abs=0)
             assert value == pytest.approx(stats.mstats.mquantiles(values, [q], 1, 1)[0], rel=SAME, abs=0)
+
+
+@RUNS
+@given(st.integers(0, 2**31), st.integers(40, 3_000), st.floats(0.05, 0.95))
+def test_tea_tastings_proportion_is_the_same_test_where_arms_are_alike_in_size(
+    seed: int, half: int, rate: float
+) -> None:
+    """With equal arms the score test has no skewness to correct: it is the pooled z, but for a factor (n − 1)/n."""
+    random = np.random.default_rng(seed)
+    won = (random.random(2 * half) < np.repeat([rate, min(0.97, rate + 0.05)], half)).astype(int)
+    table = pl.DataFrame({"arm": np.repeat([0, 1], half), "won": won})
+    (result,) = compared(table, proportions=["won"]).results
+    pooled = {"method": "norm", "equal_var": True, "correction": False}
+    judge = tt.Experiment({"won": tt.Proportion("won", **pooled), "mean": tt.Mean("won")}, variant="arm")
+    judged = judge.analyze(table, control=0)
+    seen, mean = judged["won"], judged["mean"]
+    assert (result.control, result.treatment) == pytest.approx((seen.control, seen.treatment), rel=SAME, abs=0)
+    assert result.effect == pytest.approx(seen.effect_size, rel=SAME, abs=1e-12)
+    if result.control:
+        assert result.relative == pytest.approx(seen.rel_effect_size, rel=SAME, abs=1e-12)
+    if result.method == "welch":
+        assert result.p_value == pytest.approx(mean.pvalue, rel=SAME, abs=0)
+        bounds = (mean.effect_size_ci_lower, mean.effect_size_ci_upper)
+        assert (result.effect_low, result.effect_high) == pytest.approx(
+            bounds, rel=SAME, abs=SAME * result.standard_error
+        )
+    elif 1e-10 < seen.pvalue < 1 - 1e-6:
+        z = stats.norm.isf(seen.pvalue / 2) * np.sqrt((2 * half - 1) / (2 * half))
+        assert result.p_value == pytest.approx(2 * stats.norm.sf(z), rel=1e-6, abs=0)
