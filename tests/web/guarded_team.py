@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 
-from conftest import workspace_of
 from tasuki.accounts.account import Account, Session
 from tasuki.accounts.door import Door
 from tasuki.accounts.secret import form_mark, new_secret, secret_hash

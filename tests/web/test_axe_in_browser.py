@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from browsing import Visits, needs_chromium, serving
+from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 from walking import PASSWORD
 
-from conftest import workspace_of
 from tasuki.actions import accounts
 from tasuki.actions.sign_in import NewMember, accept_invitation
 from tasuki.actions.workspace import Workspace

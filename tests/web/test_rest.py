@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 
-from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door
 from tasuki.accounts.rights import SCOPES, VERBS

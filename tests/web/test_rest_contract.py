@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
+from plain_workspace import workspace_of
 from schemathesis.schemas import APIOperation, BaseSchema
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from told_ideas import tell_board
 
-from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door
 from tasuki.accounts.rights import SCOPES, Scope

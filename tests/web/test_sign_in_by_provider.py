@@ -14,8 +14,8 @@ import pytest
 from identity_provider import CLIENT, IdentityProvider, identity_provider, key_of
 from joserfc import jwt
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 
-from conftest import workspace_of
 from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door, Provider
 from tasuki.accounts.throttle import ADDRESS_LIMIT

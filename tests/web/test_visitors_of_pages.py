@@ -13,9 +13,9 @@ from tempfile import TemporaryDirectory
 
 import pytest
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 
-from conftest import workspace_of
 from tasuki.accounts.rights import VERBS
 from tasuki.actions import accounts, sign_in
 from tasuki.actions.workspace import Workspace

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
+from plain_workspace import workspace_of
 from told_ideas import HOSTILE, NOW, tell_board
 
-from conftest import workspace_of
 from tasuki.actions.workspace import Workspace
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.store.ledger import open_ledger
