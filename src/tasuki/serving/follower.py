@@ -1,7 +1,6 @@
 """Follows one pointer in a thread of its own: loads and proves new versions there, so a slow one delays nobody."""
 
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -187,7 +186,7 @@ class Pauses:
     def __init__(self, location: str, remote_s: float) -> None:
         self._is_remote = is_url(location)
         self._remote_s = remote_s
-        self._chance = Random(f"{os.getpid()} {location} {id(self)}")  # noqa: S311  nothing is kept secret by it
+        self._chance = Random()  # noqa: S311  nothing is kept secret by it; each object draws its own from the system
 
     def next_s(self, failures: int) -> float:
         """Seconds until the next look, after so many that failed one after the other."""
