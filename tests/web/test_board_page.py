@@ -5,10 +5,12 @@ from pathlib import Path
 
 import pytest
 from litestar.testing import TestClient
-from told_ideas import HOSTILE, NOW, foreign_scripts
+from plain_workspace import workspace_of
+from told_ideas import HOSTILE, NOW, foreign_scripts, tell_team
 
 from tasuki.actions.workspace import Workspace
 from tasuki.flow.plan import ROLES
+from tasuki.store.ledger import Ledger
 from tasuki.store.shelf import Shelf
 from tasuki.web.app import create_app
 from tasuki.web.board import BoardChoice, build_board
@@ -63,6 +65,14 @@ def test_board_of_a_person_without_ideas_says_what_to_do(browse: TestClient) -> 
 
 def test_an_empty_workspace_says_how_to_begin(empty: Workspace) -> None:
     with TestClient(create_app(empty), base_url="http://127.0.0.1") as client:
+        page = client.get("/?lang=ja").text
+    assert "tasuki account add" in page
+    assert 'href="/accounts"' in page
+
+
+def test_a_team_without_ideas_is_asked_to_open_the_first(ledger: Ledger, tmp_path: Path) -> None:
+    tell_team(ledger)
+    with TestClient(create_app(workspace_of(ledger, tmp_path)), base_url="http://127.0.0.1") as client:
         page = client.get("/?lang=ja").text
     assert "起票しましょう" in page
     assert "tasuki idea open" in page
