@@ -21,7 +21,7 @@ def coverage() -> ModuleType:
 
 @pytest.mark.slow
 def test_intervals_hold_the_truth_and_looks_raise_no_more_alarms_than_planned(coverage: ModuleType) -> None:
-    rows = list(coverage.measured(600, seed=7))
+    rows = list(coverage.measured(400, seed=7))
     assert len(rows) > 30
     # Four binomial errors: one of forty rows falls outside by chance once in four hundred runs, and the seed is fixed.
     outside = [f"{row.method}, {row.setting}: {row.what} {row.share:.3f}" for row in rows if not row.passes(4)]
