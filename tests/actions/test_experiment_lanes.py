@@ -219,7 +219,7 @@ def test_the_commands_book_list_and_speak_json(
     entry = json.loads(capsys.readouterr().out)["experiments"][0]
     assert (entry["lane"], entry["first_day"], entry["position"]) == ("ab2", "2099-04-01", 1)
     assert main(["experiment", "list"]) == 0
-    assert "waits, number 1" in capsys.readouterr().out
+    assert "waits #1" in capsys.readouterr().out
     assert main([*asked, "--from", "2020-04-01"]) == 3
     assert main(["experiment", "ramp", "ab2", "--expose", "50%", "--as", "aoi"]) == 5
     with closing(open_workspace(Path(workspace.folder))) as reopened:
