@@ -178,14 +178,16 @@ def assert_farthest(found: Cell, right: Cell, metrics: Sequence[BoundMetric]) ->
             continue
         over, under = ([row[j] for row in judge.values or ()] for j in pair)
         ratio = judge.moments.means[pair[0]] / judge.moments.means[pair[1]]
+        size = max(map(abs, over)) + abs(ratio) * max(map(abs, under))
         if one.farthest is not None:
             pulled = abs(one.farthest[0] - ratio * one.farthest[1])
-            size = max(map(abs, over)) + abs(ratio) * max(map(abs, under))
             assert pulled == pytest.approx(farthest_pull(judge, *pair), rel=SAME, abs=SAME * size)
             continue
         error = sqrt(judge.moments.ratios([pair]).covariances[0][0] / judge.moments.n)
         for x, y in zip(over, under, strict=True):
-            assert abs((sum(over) - x) / (sum(under) - y) - ratio) <= CARRIES * error * (1 + 1e-6)
+            # Multiplied out: a unit that has the whole denominator leaves no ratio behind, and must not pull then.
+            most = CARRIES * error * abs(sum(under) - y)
+            assert abs(x - ratio * y) <= most * (1 + 1e-6) + SAME * size
 
 
 def assert_close(found: float | None, right: float | None, apart: float = 0.0) -> None:
