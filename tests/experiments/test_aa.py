@@ -91,8 +91,10 @@ def test_an_analysis_that_is_too_sure_of_itself_is_found(monkeypatch: pytest.Mon
     assert "smaller than the scatter" in found.findings[1]
 
 
-def test_one_unit_that_carries_everything_is_found() -> None:
+@pytest.mark.parametrize("all_others", [0.0, 0.1, 1 / 3, 7e5])
+def test_one_unit_that_carries_everything_is_found(all_others: float) -> None:
     data = np.zeros((len(UNITS), 1))
+    data += all_others  # an arm without the one unit has no variance, and rounding must not leave one
     data[0] = 1e6
     assert not simulate_aa(UNITS, data, MEAN, AASplits(200)).trusted
 

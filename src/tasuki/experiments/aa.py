@@ -34,6 +34,9 @@ FEWEST_UNITS = 40
 MOST_UNITS = 200_000
 """Of more units a sample is split: the time goes into hashing, and a false alarm shows as well in fewer."""
 
+ROUNDING = 1e-12
+"""A sum of squares around an arm's own mean below this share of that around the common one is rounding."""
+
 _AT_ONCE = 64
 _CERTAIN = 0.01
 """The level at which the simulation contradicts the analysis: two intervals of 99 % are looked at."""
@@ -200,7 +203,10 @@ def _cell(arm: str, sums: "NDArray[Any]", centre: "NDArray[Any]", pairs: Sequenc
     means = sums[1 : size + 1] / n
     spread = [[0.0] * size for _ in range(size)]
     for at, (i, j) in enumerate(pairs, size + 1):
-        spread[i][j] = spread[j][i] = float((sums[at] - n * means[i] * means[j]) / (n - 1))
+        left = float(sums[at] - n * means[i] * means[j])
+        if i == j and left < ROUNDING * float(sums[at]):
+            left = 0.0  # what is left is rounding, of either sign: no unit of the arm differs from another
+        spread[i][j] = spread[j][i] = left / (n - 1)
     moments = Moments(n, tuple(map(float, centre + means)), tuple(map(tuple, spread)))
     return Cell(arm, None, n, (Sample(moments),))
 
