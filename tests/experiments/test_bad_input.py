@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -77,9 +78,16 @@ def parquet(columns: Mapping[str, Any]) -> bytes:
     return sink.getvalue()
 
 
+def polars_parquet(columns: Mapping[str, Any]) -> bytes:
+    sink = io.BytesIO()
+    pl.DataFrame(dict(columns)).write_parquet(sink)
+    return sink.getvalue()
+
+
 WHOLE = parquet({"arm": ARMS, "x": X})
 ARCHIVE = gzip.compress(csv([hash((k, "x")) % 10**9 for k in range(N)] * 50, arms=ARMS * 50))
 HOLES = [nan if k % 20 == 0 else inf if k % 20 == 1 else -inf if k % 20 == 2 else X[k] for k in range(N)]
+ONLY_NAN = [nan if k % 20 == 0 else X[k] for k in range(N)]
 FILLED = [None if k % 20 < 3 else X[k] for k in range(N)]
 THREE = ["2026-01-02", "02/01/2026", "2 Jan 2026"] * (N // 3)
 NEXT = ["a", "b", None, ""] * (N // 4)
@@ -97,6 +105,13 @@ CASES: dict[str, Case] = {
     "NaN and infinity": Case(table(x=HOLES), (), frozenset({"not_finite", "values_missing"}), by_arm(ARMS, FILLED)),
     "NaN and infinity in text": Case({"a.csv": csv(HOLES)}, (), frozenset({"not_finite", "values_missing"}),
                                      by_arm(ARMS, FILLED)),
+    # Without an infinity beside it NaN is in no least or largest value that a Parquet file tells of itself.
+    "NaN alone in Parquet": Case({"a.parquet": parquet({"arm": ARMS, "x": ONLY_NAN})}, (),
+                                 frozenset({"not_finite", "values_missing"}),
+                                 by_arm(ARMS, [None if k % 20 == 0 else X[k] for k in range(N)])),
+    "NaN alone in Parquet by Polars": Case({"a.parquet": polars_parquet({"arm": ARMS, "x": ONLY_NAN})}, (),
+                                           frozenset({"not_finite", "values_missing"}),
+                                           by_arm(ARMS, [None if k % 20 == 0 else X[k] for k in range(N)])),
     "nothing but NaN": Case(table(x=[nan] * N), (), frozenset({"not_finite"})),
     "one arm only": Case(table(arm=["a"] * N), ("only the arm 'a'", "at least two arms")),
     "no such control": Case(table(), ("no arm 'z'", "'a', 'b'"), more={"control": "z"}),

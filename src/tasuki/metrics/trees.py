@@ -2,8 +2,6 @@
 
 from sqlglot import exp
 
-LARGEST = "1.7976931348623157E308"
-
 
 def column(name: str) -> exp.Column:
     """A column by its exact name, whatever characters it holds."""
@@ -36,8 +34,13 @@ def is_known(value: exp.Expr) -> exp.Expr:
 
 
 def is_finite(value: exp.Expr) -> exp.Expr:
-    """Whether a number is neither NaN nor infinite; null where there is none."""
-    return exp.LTE(this=exp.Abs(this=value.copy()), expression=exp.Literal.number(LARGEST))
+    """Whether a number is neither NaN nor infinite; null where there is none.
+
+    Taken from itself a finite number leaves 0, anything else NaN. A comparison with the largest number would say the
+    same, were it not for engines that answer it from a Parquet file's least and largest value, which leave NaN out.
+    """
+    itself = [exp.Paren(this=value.copy()) for _ in range(2)]
+    return exp.EQ(this=exp.Sub(this=itself[0], expression=itself[1]), expression=exp.Literal.number(0))
 
 
 def finite(value: exp.Expr) -> exp.Expr:
