@@ -39,3 +39,33 @@ def test_without_a_comparison_or_for_another_kind_nothing_is_known(told: Workspa
 def test_a_form_without_a_draft_says_nothing_of_one(browse: TestClient) -> None:
     page = browse.get("/ideas/idea-8/attach/decision?lang=en").text
     assert "come from the newest comparison" not in page
+
+
+def test_a_form_does_not_choose_what_a_person_must_decide(browse: TestClient) -> None:
+    page = browse.get("/ideas/idea-8/attach/decision?lang=ja").text
+    assert (
+        '<select id="field-decision" name="decision" required><option value="" selected>選んでください</option>' in page
+    )
+    assert '<option value="ship" selected>' not in page
+    brief = browse.get("/ideas/idea-7/attach/hypothesis_brief?lang=en").text
+    assert 'name="direction" required><option value="" selected>Choose</option>' in brief
+
+
+def test_a_recommendation_that_decides_nothing_leaves_the_decision_open(told: Workspace) -> None:
+    state = undecided(told)
+    compared = state.latest("comparison_report")
+    said = {**compared.record["recommendation"], "decision": "cannot_tell"}
+    body = {**compared.body, "record": {**compared.record, "recommendation": said}}
+    others = tuple(one for one in state.evidence if one.kind != "comparison_report")
+    draft = draft_of("decision", replace(state, evidence=(*others, replace(compared, body=body))))
+    assert (draft["decision"], draft["recommended"]) == (None, "cannot_tell")
+
+
+def test_a_decision_chooses_among_members_and_compared_metrics(browse: TestClient) -> None:
+    page = browse.get("/ideas/idea-1/attach/decision?lang=en").text
+    watcher = page.partition('name="monitoring_owner"')[2].partition("</select>")[0]
+    assert watcher.startswith(" required")
+    assert '<option value="aoi">' in watcher
+    assert 'list="offered-metric"' in page
+    assert '<option value="install_rate">' in page.partition("<datalist")[2]
+    assert 'value="ship" selected>Ship<' in page.partition('name="recommended"')[2].partition("</select>")[0]

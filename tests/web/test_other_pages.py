@@ -48,6 +48,27 @@ def test_my_work_shows_what_a_role_may_pick_up(browse: TestClient) -> None:
     assert "idea-2" not in browse.get("/my-work?member=sota").text
 
 
+def test_only_ones_own_work_has_buttons(browse: TestClient) -> None:
+    assert 'href="/ideas/idea-2/hand-off"' in browse.get("/my-work?member=aoi").text
+    page = browse.get("/my-work?member=mio").text
+    assert "idea-5" in page
+    assert 'href="/ideas/idea-5/hand-off"' not in page
+
+
+def test_only_who_may_pick_it_up_is_asked_to(browse: TestClient) -> None:
+    def asked(member: str, idea: str) -> bool:
+        browse.cookies.set("tasuki_acting", member)
+        page = browse.get(f"/ideas/{idea}?lang=en").text
+        assert "See the hand-off" in page or "Pick it up" in page or "Accept or return" in page
+        return f'class="button" href="/ideas/{idea}/hand-off"' in page
+
+    assert asked("aoi", "idea-2")
+    assert not asked("haru", "idea-2"), "who offered it"
+    assert not asked("sota", "idea-2"), "whose turn it is not"
+    assert asked("mio", "idea-5"), "who has picked it up"
+    assert not asked("ren", "idea-5"), "who has offered it"
+
+
 def test_my_work_shows_debts_to_settle(browse: TestClient) -> None:
     assert "欠損の原因を調べる" in browse.get("/my-work?member=haru").text
 

@@ -9,13 +9,11 @@ from litestar.response import Redirect
 from tasuki.actions import relay
 from tasuki.errors import Fault, Invalid, Refused
 from tasuki.flow.plan import CASE, REASON_CODES
-from tasuki.flow.relay import NewDebt, require_may_receive
-from tasuki.flow.rights import Act
-from tasuki.flow.state import IdeaState
+from tasuki.flow.relay import NewDebt
 from tasuki.web.acting import acted, form_key
 from tasuki.web.board import waiting_of
 from tasuki.web.forms import Form
-from tasuki.web.needs import needs_of
+from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.problems import status_of
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
@@ -42,7 +40,7 @@ def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None
         "evidence": [entry for entry in state.evidence if entry.stage == state.stage],
         "is_mine": state.offer is not None and state.offer.picked_up_by == visitor.member,
         "has_sash": state.holder == visitor.member,
-        "may_pick_up": _may_pick_up(state, workspace.act(visitor.member)),
+        "may_pick_up": may_pick_up(state, workspace.act(visitor.member)),
         "concludes": state.offer is not None and state.offer.to_stage == CASE,
         "codes": REASON_CODES,
         "debts": range(DEBTS_SHOWN),
@@ -54,16 +52,6 @@ def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None
         "place": "board",
     }
     return page(request, workspace, "hand_off.html", context, 200 if error is None else status_of(error))
-
-
-def _may_pick_up(state: IdeaState, act: Act) -> bool:
-    if state.offer is None or state.offer.picked_up_by is not None:
-        return False
-    try:
-        require_may_receive(state, act)
-    except Refused:
-        return False
-    return True
 
 
 @post("/ideas/{idea:str}/hand-off/offer", sync_to_thread=True, opt={"verb": "handoff.offer"})

@@ -3,9 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from tasuki.errors import Refused
 from tasuki.flow.checks import CHECKS, RUNNING
 from tasuki.flow.plan import CASE, Contract, Requirement
-from tasuki.flow.relay import check_results, contract_of, lacking_evidence
+from tasuki.flow.relay import check_results, contract_of, lacking_evidence, require_may_receive
 from tasuki.flow.rights import Act, receivers
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.titles import Titles
@@ -71,6 +72,17 @@ def needs_of(state: IdeaState, act: Act) -> Needs | None:
         question=contract.question,
         offer_command=f"tasuki handoff offer {state.idea} --as {state.holder}",
     )
+
+
+def may_pick_up(state: IdeaState, act: Act) -> bool:
+    """Whether what is offered waits to be picked up, and this actor may do so."""
+    if state.offer is None or state.offer.picked_up_by is not None:
+        return False
+    try:
+        require_may_receive(state, act)
+    except Refused:
+        return False
+    return True
 
 
 def _others(state: IdeaState, act: Act) -> tuple[str, ...]:

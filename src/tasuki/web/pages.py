@@ -18,7 +18,7 @@ from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
 from tasuki.web.fragments import Drawn, Fragments, team_mark
 from tasuki.web.my_work import work_of
-from tasuki.web.needs import needs_of
+from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.site import AnyRequest, assets, language_of, page, whole_number, workspace_of
 from tasuki.web.story import Story, build_story
 from tasuki.web.story_parts import part_of, part_with
@@ -72,6 +72,8 @@ def show_idea(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
         "kept": Drawn(fragments, idea, language_of(request, workspace.language), team_mark(act.members)),
         "needs": needs_of(state, act),
         "waiting": waiting_of(state, workspace.playbook, now),
+        "may_pick_up": may_pick_up(state, workspace.act(visitor_of(request).member)),
+        "is_mine": state.offer is not None and state.offer.picked_up_by == visitor_of(request).member,
         "ended": ended_of(state) if state.status != "active" else None,
         "returns": sum(one.outcome == "returned" for one in state.handoffs),
         "today": now.date(),

@@ -17,6 +17,7 @@ from tasuki.web.acting import acted, form_key
 from tasuki.web.drafts import draft_of
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
+from tasuki.web.offered import offered_of
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
 
@@ -112,9 +113,10 @@ def _evidence_page(
     request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None, *, drafted: bool = False
 ) -> Response[str]:
     workspace = workspace_of(request)
-    inputs = inputs_of(kind, as_json=_as_json(request))
+    inputs, state = inputs_of(kind, as_json=_as_json(request)), workspace.ledger.state(idea)
     context = {
-        "state": workspace.ledger.state(idea),
+        "state": state,
+        "offered": offered_of(workspace, kind, state),
         "kind": kind,
         "inputs": inputs,
         "as_json": inputs == (JSON_INPUT,),
