@@ -159,6 +159,10 @@ CASES: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"clock": ClockSeen(20_000, hours=(HoursSeen("at", (100, *(0,) * 23), FLAT),))},
         {"time_zone"},
     ),
+    "an input without any value": (
+        {"values": (*(GOOD.values or ()), ValuesSeen("age", 0, 0.0))},
+        {"features_as_trained"},
+    ),
     "no values to compare": ({"values": None, "values_fault": "there is no table"}, {"features_as_trained"}),
     "no outcomes": ({"labels": None, "calibrated": ()}, {"labels_arrived", "calibration"}),
     "outcomes lost": ({"labels": replace(GOOD.labels, with_outcome=15_000)}, {"labels_arrived"}),

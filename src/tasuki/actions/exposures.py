@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from tasuki.actions.filled import filled
+from tasuki.actions.logged_names import path_of
 from tasuki.errors import Missing, said
 from tasuki.experiments.check import AnswersSeen, ArmSeen, Counted, InputSeen, Moved
 
@@ -220,9 +221,7 @@ class Exposures:
             return ()
         counts: list[exp.Expr] = [exp.alias_(exp.Count(this=exp.Star()), "exposures")]
         for place, name in enumerate(nullable):
-            kind = exp.Anonymous(
-                this="json_type", expressions=[exp.column("features"), exp.Literal.string(f"$.{json.dumps(name)}")]
-            )
+            kind = exp.Anonymous(this="json_type", expressions=[exp.column("features"), path_of(name)])
             absent = exp.Is(this=kind, expression=exp.Null())
             null = exp.func("coalesce", exp.EQ(this=kind.copy(), expression=exp.Literal.string("NULL")), exp.false())
             counts += [exp.alias_(exp.CountIf(this=absent), f"absent_{place}")]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from tasuki.actions.logged_names import path_of
 from tasuki.actions.training_table import TrainingTable
 from tasuki.errors import TasukiError
 from tasuki.experiments.check import ClockSeen, HoursSeen, OffsetSeen
@@ -37,12 +38,9 @@ _HOURS = "select hour(:moment) as hour, count(*) as n from checked_exposures whe
 
 def logged_value(name: str) -> "exp.Expr":
     """A named value of the logged features as text; null when it is null or not there."""
-    import json
-
     from sqlglot import exp
 
-    path = exp.Literal.string(f"$.{json.dumps(name)}")
-    return exp.Anonymous(this="json_extract_string", expressions=[exp.column("features"), path])
+    return exp.Anonymous(this="json_extract_string", expressions=[exp.column("features"), path_of(name)])
 
 
 def clock_seen(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from tasuki.actions.logged_names import path_of
 from tasuki.actions.logged_times import logged_value
 from tasuki.actions.training_table import TrainingTable
 from tasuki.errors import TasukiError, said
@@ -69,8 +70,9 @@ def values_seen(
     try:
         categories = {one.name: _trained_categories(table, one.name) for one in mine if one.type == "category"}
         numbers = {one.name: _trained_numbers(table, one.name) for one in mine if one.type == "number"}
-        found = [_category(exposures, name, categories) for name in categories]
-        found += [_number(exposures, table, name, numbers) for name in numbers]
+        # Of a column that held nothing in training, nothing is known that its values could be held against.
+        found = [_category(exposures, name, categories) for name, one in categories.items() if one.shares]
+        found += [_number(exposures, table, name, numbers) for name, one in numbers.items() if one.edges]
     except TasukiError as error:
         return None, error.what
     return tuple(found), "" if found else f"any input that table {table.training['table']} has"
@@ -113,9 +115,8 @@ def _is_relabelled(counts: Mapping[str, int], mine: _Categories, unknown: float)
 def _logged_categories(exposures: "Exposures", name: str) -> dict[str, int]:
     from sqlglot import exp
 
-    path = exp.Literal.string(f"$.{json.dumps(name)}")
-    raw = exp.Anonymous(this="json_extract", expressions=[exp.column("features"), path])
-    kind = exp.Anonymous(this="json_type", expressions=[exp.column("features"), path.copy()])
+    raw = exp.Anonymous(this="json_extract", expressions=[exp.column("features"), path_of(name)])
+    kind = exp.Anonymous(this="json_type", expressions=[exp.column("features"), path_of(name)])
     text = exp.cast(raw, exp.DType.TEXT)
     most = exp.Literal.number(_MOST_VALUES)
     rows = exposures.rows(_LOGGED_RAW + " order by n desc, value limit :most", value=text, kind=kind, most=most)

@@ -72,10 +72,13 @@ def features_as_trained(case: Case) -> Probe:
             case.seen.values_fault or said("the inputs' values") if case.seen.exposures else said("any arm")
         )
     worst = max(seen, key=lambda one: one.index)
-    faults = [(fault, told) for one in seen for fault, told in [_values_fault(one, limits)] if fault]
+    silent = tuple(one.name for one in seen if not one.rows)
+    faults = [(fault, told) for one in seen if one.rows for fault, told in [_values_fault(one, limits)] if fault]
     if faults:
         kind = next(kind for kind in _NAMED_FIRST if any(kind == fault for fault, _ in faults))
         return ask.failed(kind, worst.index, listed(told for fault, told in sorted(faults, key=lambda f: f[0] != kind)))
+    if silent:
+        return ask.no_data(said("the values of {silent}", silent=silent))
     return ask.passed(
         worst.index,
         said(
