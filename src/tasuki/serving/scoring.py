@@ -160,8 +160,10 @@ class Scoring:
 
     def _keep(self, exposures: list[Exposure]) -> None:
         self._log.add_all(exposures)
+        # A default answer proves nothing: without a version any request at all gets it.
         for one in exposures[:REMEMBERED_OF_MANY]:
-            self._watcher.remember(one.model, one.features)
+            if one.version is not None:
+                self._watcher.remember(one.model, one.features)
 
     def _exposure(self, plan: ServingPlan, asked: Asked, answer: Answer, took_us: int) -> Exposure:
         if answer.reason is not None:

@@ -73,7 +73,7 @@ class Watcher:
             self._listing.stop()
 
     def remember(self, model: str, features: str) -> None:
-        """Keeps the features of a request that was answered: a new version must answer the like of it."""
+        """Keeps the features of a request that a version answered: a new version must answer the like of it."""
         rows = self.recent.get(model)
         if rows is None:
             rows = self.recent.setdefault(model, deque(maxlen=REMEMBERED))
@@ -158,10 +158,15 @@ class Watcher:
     def _breaks(self, trial: ServingPlan, before: Slot | None) -> str:
         """What a plan would refuse of what the present one answers; for a control without callers, by its schema."""
         now, rows = self.plans.get(trial.routing.model), list(self.recent.get(trial.routing.model, ()))
+        if now is None or all(slot.artifact is None for slot in now.slots.values()):
+            return ""  # nothing answers: whatever the new version refuses, nobody gets less than now
         for text in rows:
             features: dict[str, Any] = msgspec.json.decode(text)
+            if now.accepts is None and trial.accepts is not None:
+                # Names that nobody knows were let pass only because an arm was not loaded.
+                features = {name: value for name, value in features.items() if name in trial.accepts}
             faults = check_row(trial, features)
-            if faults and now is not None and not check_row(now, features):
+            if faults and not check_row(now, features):
                 return str(faults[0])
         new = trial.control.artifact
         if rows or new is None or before is None or before.artifact is None:
