@@ -19,6 +19,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis.strategies import floats, integers, lists
 
 from tasuki.actions.compare import compare
 from tasuki.cli.main import main
@@ -28,6 +30,7 @@ from tasuki.experiments.design import Design
 from tasuki.metrics.bound import bind_all
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
+from tasuki.stats.bootstrap import skewness_of_difference
 from tasuki.stats.moments import Moments
 
 N = 120
@@ -177,6 +180,13 @@ CASES: dict[str, Case] = {
                      by_arm(ARMS, [v / 4 for v in X])),
     "whole numbers beyond 2^63": Case(table(x=pa.array(HUGE, pa.uint64())), (), frozenset(), by_arm(ARMS, HUGE)),
     "whole numbers beyond 2^63 in CSV": Case({"a.csv": csv(HUGE)}, (), frozenset(), by_arm(ARMS, HUGE)),
+    "deviations whose squares overflow": Case(table(x=[v * 1e200 for v in X]), ("too large", "NULLIF", "1e60")),
+    "deviations whose cubes overflow": Case(table(x=[v * 1e120 for v in X]), ("too large", "NULLIF")),
+    "deviations whose squares vanish": Case(table(x=[v * 1e-200 for v in X]), ("too small", "larger unit")),
+    "one sentinel of 1e120": Case(table(x=[1e120, *X[1:]]), ("too large", "NULLIF", "'a'")),
+    "one sentinel, the largest number": Case(table(x=[1.7976931348623157e308, *X[1:]]), ("too large", "NULLIF")),
+    "large, and small enough": Case(table(x=[v * 1e58 for v in X]), (), frozenset(),
+                                    by_arm(ARMS, [v * 1e58 for v in X])),
     "minus zero": Case(table(x=[-0.0 if v == 0 else v for v in X]), (), frozenset(), by_arm(ARMS, X)),
     "nothing but zero": Case(table(x=[-0.0, 0.0] * (N // 2)), (), frozenset({"no_events"})),
     "moments of two time zones": Case(
@@ -296,3 +306,24 @@ def test_a_variance_below_zero_is_refused() -> None:
     bound = bind_all((Metric("x", "mean", "x"),), {"x": "DOUBLE"}, [])
     with pytest.raises(Invalid, match=r"variance in 'a' is -0\.001"):
         compare_arms(Statistics(cells), bound, Design(control="a"))
+
+
+@pytest.mark.parametrize("scale", [1e160, 1e-200])
+def test_a_quantile_that_cannot_be_squared_is_refused(scale: float) -> None:
+    with pytest.raises(Invalid, match="too large or too small"):
+        compare(table(x=[(v + 1) * scale for v in X]), variant="arm", quantiles=[("x", 0.5)])
+
+
+def test_a_sentinel_may_be_capped() -> None:
+    found = compare(table(x=[1e120, *X[1:]]), variant="arm", means=["x"], winsor={"x": "0:6"})
+    assert found.results[0].control == pytest.approx((sum(X[2::2]) + 6) / (N // 2))
+
+
+@given(
+    lists(floats(-10, 10), min_size=3, max_size=20), lists(floats(-10, 10), min_size=3, max_size=20),
+    integers(-250, 250),
+)  # fmt: skip
+def test_skewness_has_no_unit(control: list[float], treatment: list[float], power: int) -> None:
+    plain = skewness_of_difference(control, treatment)
+    scaled = skewness_of_difference([v * 2.0**power for v in control], [v * 2.0**power for v in treatment])
+    assert scaled == pytest.approx(plain, rel=1e-9, abs=1e-12)

@@ -79,6 +79,17 @@ def test_a_ratio_is_planned_from_the_past() -> None:
         ({"kind": "proportion", "baseline": 0.1}, "give the effect or the units"),
         ({"kind": "proportion", "baseline": 0.1, "mde": 0.01, "arms": 1}, "1 arm"),
         ({"kind": "proportion", "baseline": 0.1, "mde": 0.01, "power": 2}, "2 is no probability"),
+        (
+            {"kind": "mean", "baseline": 0, "variance": 4, "mde": 0.05, "relative": True},
+            "a share of a baseline of 0 is 0 .*without --relative",
+        ),
+        ({"kind": "mean", "baseline": 0, "variance": 4, "mde": 1e-9}, "more than 1,000,000,000,000 units"),
+        ({"kind": "proportion", "baseline": 0.05, "mde": 1e-9}, "more than 10 years"),
+        ({"kind": "mean", "baseline": 1, "variance": 4, "mde": 1e-200}, "1e-200 is no effect"),
+        ({"kind": "mean", "baseline": 1, "variance": 4, "mde": 1e200}, "1e\\+200 is no effect"),
+        ({"kind": "mean", "baseline": 1, "variance": 1e-300, "mde": 1}, "1e-300 is no variance"),
+        ({"kind": "mean", "baseline": 1e300, "variance": 4, "mde": 0.1, "relative": True}, "1e\\+300 is no number"),
+        ({"kind": "mean", "baseline": 1, "variance": 4, "units": 10**400}, "more than any experiment has"),
         ({"kind": "mean", "baseline": 1, "variance": -4, "mde": 1}, "-4 is no variance"),
         ({"kind": "proportion", "baseline": 0.1, "mde": 0.01, "units_per_day": 0}, "0 is no number of units"),
         ({"kind": "mean", "mde": 1, "data": pl.DataFrame({"x": [1.0]}), "numerator": "x"}, "fewer than two units"),
@@ -88,6 +99,16 @@ def test_a_ratio_is_planned_from_the_past() -> None:
 def test_nonsense_is_invalid_and_says_why(options: dict, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         tasuki.plan(**options)
+
+
+def test_what_takes_longer_than_ten_years_is_said_and_has_no_place_in_the_calendar(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    line = ["plan", "--kind", "proportion", "--baseline", "0.05", "--mde", "0.0001"]
+    assert main([*line, "--units-per-day", "100", "--start", "2026-12-01"]) == 0
+    assert "more than 10 years" in " ".join(capsys.readouterr().out.split())
+    assert main([*line, "--units-per-day", "1e-300", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["window"] is None
 
 
 def test_the_commands_print_their_documents(capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,6 +10,7 @@ from tasuki.errors import Fault, Invalid, said
 from tasuki.metrics.bound import BoundMetric, bind_all
 from tasuki.metrics.compile import Reading, statistics_tree, types_tree, values_tree
 from tasuki.metrics.fills import fills_of
+from tasuki.metrics.magnitude import require_magnitudes
 from tasuki.metrics.metric import Metric
 from tasuki.metrics.origins import origins_of
 from tasuki.metrics.statistics import Cell, Sample, Statistics, added, read_statistics
@@ -223,6 +224,7 @@ def require_sound(statistics: Statistics, metrics: Sequence[BoundMetric]) -> Non
             faults.append(Fault(bound.metric.name, what, "one value per unit, known before the experiment"))
     if faults:
         raise Invalid("the values are not what the metrics say", faults)
+    require_magnitudes(statistics, metrics)
     if not statistics.cells:
         raise Invalid(_nothing_left(statistics), expected="at least one unit in each arm")
 

@@ -14,6 +14,7 @@ from tasuki.experiments.aa import AAResult, AASplits, simulate_aa
 from tasuki.experiments.holidays import Holiday, planned_window, read_holidays
 from tasuki.experiments.options import covariates_of
 from tasuki.experiments.sizing import (
+    LONGEST_DAYS,
     Baseline,
     Looking,
     Plan,
@@ -186,7 +187,7 @@ def _plan_from(past: Past, given: Baseline, wish: Wish, splits: int) -> Plan:
 
 def placed(sized: Plan, start: date | None, holidays: Sequence[Holiday]) -> Plan:
     """The plan in the calendar, where a first day was named and the days are known."""
-    if start is None or sized.whole_weeks_days is None:
+    if start is None or sized.whole_weeks_days is None or sized.whole_weeks_days > LONGEST_DAYS:
         return sized
     window = planned_window(start, sized.whole_weeks_days, sized.label_delay_days, holidays)
     return replace(sized, window=window)

@@ -22,6 +22,7 @@ from tasuki.experiments.recommend import recommend
 from tasuki.experiments.segments import doubts_about_segments, doubts_about_varying, heterogeneities
 from tasuki.experiments.skewness import doubts_about_skewness
 from tasuki.metrics.bound import BoundMetric
+from tasuki.metrics.magnitude import require_magnitudes
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
 from tasuki.stats.moments import no_moments
@@ -44,6 +45,7 @@ def compare_arms(
         Invalid: The arms cannot be compared (see `tasuki.experiments.design.arrange`).
     """
     _require_variances(statistics, metrics)
+    require_magnitudes(statistics, metrics)
     totals = {cell.arm: cell for cell in statistics.cells if cell.segment is None}
     if len(totals) < 2 and statistics.units_in_several_arms:
         units, clusters = statistics.units_in_several_arms, statistics.clusters

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Literal
 
-from tasuki.errors import Fault, said
+from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.aa import AAResult
 from tasuki.experiments.assignment import split_of
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
@@ -16,7 +16,7 @@ from tasuki.experiments.design import TYPICAL_SOURCE, Adjustment, Design
 from tasuki.experiments.holidays import Holiday, planned_window
 from tasuki.experiments.prior import Prior
 from tasuki.experiments.reasons import Reason
-from tasuki.experiments.sizing import Baseline, Looking, Wish, achieved_power, size_experiment
+from tasuki.experiments.sizing import LONGEST_DAYS, Baseline, Looking, Wish, achieved_power, size_experiment
 from tasuki.flow.records import (
     AACheck,
     ArmCount,
@@ -185,6 +185,12 @@ def experiment_plan(request: PlanRequest, learnt: Learnt) -> ExperimentPlan:
     days, power, units = request.days, request.power, sized.units
     if days is None:
         days = sized.whole_weeks_days or 7
+        if days > LONGEST_DAYS:
+            raise Invalid(
+                "the plan takes more than 10 years",
+                expected="an effect that a plan can reach",
+                next_step="look for a larger effect, or for more units per day",
+            )
     elif days < (sized.days or days):
         # Shorter than the effect needs: what is registered is the power that is really there.
         units = max(4, int(daily * days))

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from html import escape
 from itertools import pairwise
-from math import ceil, isfinite
+from math import ceil, isfinite, sqrt
 from typing import Any, Literal, get_args
 
 from tasuki.errors import Fault, Invalid, said
@@ -23,6 +23,13 @@ PlanKind = Literal["mean", "proportion", "ratio"]
 Looking = Literal["none", "always_valid", "group_sequential"]
 LOOKING: tuple[Looking, ...] = get_args(Looking)
 LONGEST_DELAY_DAYS = 366
+LONGEST_DAYS = 3_650
+"""Ten years; no plan is longer."""
+MOST_UNITS = 10**12
+"""A hundred times all people; no experiment has more."""
+MAGNITUDES = (1e-60, 1e60)
+"""Effects and values beyond cannot be squared."""
+_FOREVER_DAYS = 1e15
 
 
 @dataclass(frozen=True)
@@ -188,7 +195,9 @@ def plan_lines(plan: Plan) -> tuple[tuple[str, str], ...]:
         ("units per arm", f"{plan.units_per_arm:,}"),
         ("units in all", f"{plan.units:,} in {plan.arms} arms"),
     ]
-    if plan.days is not None:
+    if plan.days is not None and plan.days > LONGEST_DAYS:
+        lines.append(("days", "more than 10 years: look for a larger effect, or for more units per day"))
+    elif plan.days is not None:
         lines.append(("days", f"{plan.days} ({plan.whole_weeks_days} in whole weeks)"))
         if plan.label_delay_days:
             lines.append(("days until a decision", f"{plan.decision_days}: labels take {plan.label_delay_days} day(s)"))
@@ -253,7 +262,7 @@ def size_experiment(baseline: Baseline, wish: Wish) -> Plan:
     pair = _pair(baseline, effect, wish)
     units = ceil(units_needed(pair, effect) * inflation / wish.pair) if wish.units is None else wish.units
     daily = None if wish.units_per_day is None else wish.units_per_day * wish.allocation
-    days = None if daily is None else max(1, ceil(units / daily))
+    days = None if daily is None else max(1, ceil(min(units / daily, _FOREVER_DAYS)))
     weeks_days = None if days is None else 7 * ceil(days / 7)
     return Plan(
         kind=baseline.kind,
@@ -311,8 +320,14 @@ def _detectable(baseline: Baseline, wish: Wish, daily: float) -> tuple[Detectabl
 
 def _baseline_faults(baseline: Baseline) -> list[Fault]:
     faults = []
-    if not isfinite(baseline.value):
-        faults.append(Fault("baseline", said("{baseline} is no number", baseline=baseline.value), "the metric today"))
+    if not (baseline.value == 0 or _is_sound(baseline.value)):
+        faults.append(
+            Fault(
+                "baseline",
+                said("{baseline} is no number", baseline=baseline.value),
+                "magnitudes of 1e-60 to 1e60" if isfinite(baseline.value) else "the metric today",
+            )
+        )
     elif baseline.kind == "proportion" and not 0 < baseline.value < 1:
         faults.append(
             Fault(
@@ -329,8 +344,14 @@ def _baseline_faults(baseline: Baseline) -> list[Fault]:
                 "the variance of a unit, or data to learn from",
             )
         )
-    if baseline.variance is not None and not 0 < baseline.variance < float("inf"):
-        faults.append(Fault("variance", said("{variance:g} is no variance", variance=baseline.variance), "above 0"))
+    if baseline.variance is not None and not (baseline.variance > 0 and _is_sound(baseline.variance)):
+        faults.append(
+            Fault(
+                "variance",
+                said("{variance:g} is no variance", variance=baseline.variance),
+                "magnitudes of 1e-60 to 1e60" if baseline.variance > 0 else "above 0",
+            )
+        )
     if not 0 <= baseline.variance_reduction < 1:
         faults.append(
             Fault(
@@ -342,12 +363,22 @@ def _baseline_faults(baseline: Baseline) -> list[Fault]:
     return faults
 
 
+def _is_sound(number: float) -> bool:
+    return MAGNITUDES[0] <= abs(number) <= MAGNITUDES[1]
+
+
 def _wish_faults(wish: Wish) -> list[Fault]:
     faults = []
     if (wish.mde is None) == (wish.units is None):
         faults.append(Fault("mde", "give the effect or the units", "one of the two"))
-    if wish.mde is not None and not (isfinite(wish.mde) and wish.mde != 0):
-        faults.append(Fault("mde", said("{mde:g} is no effect", mde=wish.mde), "not 0"))
+    if wish.mde is not None and not _is_sound(wish.mde):
+        faults.append(
+            Fault(
+                "mde",
+                said("{mde:g} is no effect", mde=wish.mde),
+                "magnitudes of 1e-60 to 1e60" if wish.mde else "not 0",
+            )
+        )
     for name, value in (("power", wish.power), ("alpha", wish.alpha)):
         if not 0 < value < 1:
             faults.append(Fault(name, said("{value:g} is no probability", value=value), "between 0 and 1"))
@@ -357,16 +388,7 @@ def _wish_faults(wish: Wish) -> list[Fault]:
         faults.append(
             Fault("arms", said("the shares {shares} are no split", shares=wish.shares), "above 0, adding up to 1")
         )
-    if wish.units is not None and wish.units < 2 * max(wish.arms, 2):
-        faults.append(Fault("units", said("{units} unit(s) are too few", units=wish.units), "at least two in each arm"))
-    if wish.units_per_day is not None and not 0 < wish.units_per_day < float("inf"):
-        faults.append(
-            Fault(
-                "units_per_day",
-                said("{units_per_day:g} is no number of units", units_per_day=wish.units_per_day),
-                "above 0",
-            )
-        )
+    faults += _units_faults(wish)
     rising = all(a < b for a, b in pairwise(wish.looks))
     if wish.looking not in LOOKING:
         faults.append(Fault("looking", said("{looking!r} is no way to look", looking=wish.looking), ", ".join(LOOKING)))
@@ -391,12 +413,43 @@ def _wish_faults(wish: Wish) -> list[Fault]:
     return faults
 
 
+def _units_faults(wish: Wish) -> list[Fault]:
+    faults = []
+    if wish.units is not None and wish.units < 2 * max(wish.arms, 2):
+        faults.append(Fault("units", said("{units} unit(s) are too few", units=wish.units), "at least two in each arm"))
+    if wish.units is not None and wish.units > MOST_UNITS:
+        faults.append(Fault("units", "more than any experiment has", said("at most {most:,}", most=MOST_UNITS)))
+    if wish.units_per_day is not None and not 0 < wish.units_per_day <= MOST_UNITS:
+        faults.append(
+            Fault(
+                "units_per_day",
+                said("{units_per_day:g} is no number of units", units_per_day=wish.units_per_day),
+                "above 0",
+            )
+        )
+    return faults
+
+
 def _reach_faults(baseline: Baseline, wish: Wish) -> list[Fault]:
     effect = _effect(baseline, wish)
-    if effect is None or baseline.kind != "proportion" or 0 < baseline.value + effect < 1:
+    if effect == 0 and wish.mde and baseline.value == 0:
+        return [Fault("mde", "a share of a baseline of 0 is 0", "an effect in the metric's unit, without --relative")]
+    if wish.mde is not None and not _is_sound(wish.mde):
         return []
+    if effect is None or baseline.kind != "proportion" or 0 < baseline.value + effect < 1:
+        return [] if effect is None else _amount_faults(baseline, effect)
     reached = f"{baseline.value:g} {effect:+g} is {baseline.value + effect:g}"
     return [Fault("mde", reached, "a proportion between 0 and 1; --relative for a share of the baseline")]
+
+
+def _amount_faults(baseline: Baseline, effect: float) -> list[Fault]:
+    """An effect so small beside the deviation that no experiment has the units for it."""
+    variance = baseline.value * (1 - baseline.value) if baseline.variance is None else baseline.variance
+    # Of both arms together at the very least: the deviation over the effect, squared.
+    if not effect or not isfinite(effect) or sqrt(max(variance, 0.0)) / abs(effect) <= sqrt(MOST_UNITS):
+        return []
+    what = said("{mde:g} takes more than {most:,} units, and more than 10 years", mde=effect, most=MOST_UNITS)
+    return [Fault("mde", what, "an effect that a plan can reach")]
 
 
 def achieved_power(baseline: Baseline, wish: Wish, units: int) -> float:

@@ -49,10 +49,14 @@ def skewness_of_difference(control: Sequence[float], treatment: Sequence[float])
     Checked against: scipy.stats.skew of one sample, divided by √n.
     """
     third, second = 0.0, 0.0
-    for values, sign in ((treatment, 1), (control, -1)):
-        n, mean = len(values), fsum(values) / len(values)
-        third += sign * fsum((one - mean) ** 3 for one in values) / n**3
-        second += fsum((one - mean) ** 2 for one in values) / n**2
+    means = [fsum(values) / len(values) for values in (treatment, control)]
+    away = [[one - mean for one in values] for values, mean in zip((treatment, control), means, strict=True)]
+    # A skewness has no unit: in that of the farthest value, cubes can neither overflow nor vanish.
+    farthest = max((abs(one) for values in away for one in values), default=0.0)
+    for values, sign in zip(away, (1, -1), strict=True):
+        n, scaled = len(values), [one / farthest for one in values] if farthest else []
+        third += sign * fsum(one**3 for one in scaled) / n**3
+        second += fsum(one**2 for one in scaled) / n**2
     return third / second**1.5 if second > 0 else 0.0
 
 
