@@ -12,8 +12,8 @@ What is claimed, and of which rows:
   alarms; as one that uses them up lies above in half of all simulations, two errors of the simulation are allowed
   there, and only there.
 - The claim is for data of which the comparison does not say that they are too few: `too_few_units`, `few_events`,
-  `few_beyond_quantile`, `too_skewed`. A row is judged when fewer than half of its experiments raise one of these, and
-  then all of its experiments count. The other rows are printed with the same figures, and not judged.
+  `few_denominators`, `few_beyond_quantile`, `too_skewed`. A row is judged when fewer than half of its experiments raise
+  one of these, and then all of its experiments count. The other rows are printed with the same figures, and not judged.
 - Where counts are small the coverage at one truth depends on where counts happen to lie. `truth drawn anew` is what a
   team sees over many experiments: rates, lifts and sizes are drawn for each. `exact` leaves nothing to chance: all
   counts that can come, weighed by their probabilities.
@@ -54,7 +54,7 @@ from tasuki.stats.quantile import levels
 from tasuki.stats.sequential import Boundary, always_valid
 
 HELD, ONE_SIDE, FALSE_ALARM, LOOKS = (0.94, 0.96), (0.02, 0.03), (0.04, 0.06), (0.0, 0.05)
-TOO_FEW = {"too_few_units", "few_events", "few_beyond_quantile", "too_skewed"}
+TOO_FEW = {"too_few_units", "few_events", "few_denominators", "few_beyond_quantile", "too_skewed"}
 MOSTLY = 0.5
 DRAWS = 1_000
 
@@ -373,6 +373,16 @@ def clicks(rate: float, n: int, past: float | None = None) -> Draw:
     return draw
 
 
+def baskets(share: float, shape: float, n: int) -> Draw:
+    """Revenue and orders of units of which few order, one to three times: gamma amounts of mean 1 per order."""
+
+    def draw(rng: np.random.Generator, size: int) -> Array:
+        orders = (rng.random((size, n)) < share) * rng.integers(1, 4, (size, n)).astype(float)
+        return np.stack([rng.gamma(np.maximum(orders * shape, 1e-12), 1 / shape) * (orders > 0), orders], axis=2)
+
+    return draw
+
+
 def adjusted_amounts(shift: float, n: int) -> Draw:
     """An amount that two earlier ones foretell."""
 
@@ -429,6 +439,12 @@ def cases() -> list[Case]:
         Case("welch (proportion)", "30 % and 33 %, 1,000 + 600", PROPORTION, coins(0.3, 1000), coins(0.33, 600),
              (0.3, 0.33)),
         Case("delta (ratio)", "clicks per view, 400 + 600", RATIO, clicks(0.1, 400), clicks(0.12, 600), (0.1, 0.12)),
+        *(
+            Case("delta (ratio), few order", f"revenue per order, {n:,} + {n:,} of which {share:.2g} order", RATIO,
+                 baskets(share, shape, n), baskets(share, shape, n), (1.0, 1.0))
+            for n, share, shape in ((600, 0.1, 1.0), (600, 0.07, 4.0), (6_000, 0.01, 2.0), (6_000, 0.005, 1.0),
+                                    (600, 0.03, 1.0), (600, 1 / 120, 1.0), (6_000, 1 / 1_500, 1.0))
+        ),
         Case("cuped", "two covariates, 150 + 250", CUPED, adjusted_amounts(0, 150), adjusted_amounts(1, 250),
              (AMOUNT, AMOUNT + 1)),
         Case("cuped", "two covariates, 150 + 250, an effect of 5 deviations", CUPED, adjusted_amounts(0, 150),

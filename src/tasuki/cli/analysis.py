@@ -341,7 +341,7 @@ def tables_for(file: str, workspace: Path | None) -> dict[str, str] | None:
 
 def show_comparison(comparison: "Comparison") -> None:
     """The comparison for people: arms, results, concerns and what the rule says."""
-    from tasuki.cli.effects_table import show_effects
+    from tasuki.cli.effects_table import is_absolute, show_effects
 
     arms = ", ".join(f"{arm.name} {arm.units:,}" for arm in comparison.arms)
     p = comparison.srm.p_value
@@ -351,7 +351,9 @@ def show_comparison(comparison: "Comparison") -> None:
     )
     show_effects(comparison.results, comparison.alpha)
     methods = dict.fromkeys(one.method for one in comparison.results)
-    note = f"relative = treatment / control − 1 with its interval; adj. p over metrics and arms; {', '.join(methods)}"
+    absolute = " (values without %: treatment − control)" if any(map(is_absolute, comparison.results)) else ""
+    note = f"relative = treatment / control − 1{absolute} with its interval; adj. p over metrics and arms; "
+    note += ", ".join(methods)
     console.print(note, style="dim", soft_wrap=True)
     for line in _rule_lines(comparison):
         console.print(line, style="dim", markup=False, soft_wrap=True)

@@ -94,14 +94,18 @@ def _row(name: str, width: int, cells: Sequence[str], widths: Sequence[int]) -> 
 def _numbers(one: "Result") -> list[str]:
     shown = _percent if one.kind == "proportion" else _number
     p = one.p_value if one.p_value_adjusted is None else one.p_value_adjusted
-    if one.relative_low is None and one.relative_high is None and one.effect_low is not None:
-        # Without a relative interval the effect in its own unit stands there.
+    if is_absolute(one):
         effect = [_signed(one.effect), f"[{_signed(one.effect_low)}, {_signed(one.effect_high)}]"]
     else:
         low, high = (_change(bound) for bound in (one.relative_low, one.relative_high))
         known = not (one.relative_low is None and one.relative_high is None)
         effect = [_change(one.relative), f"[{low}, {high}]" if known else "–"]
     return [shown(one.control), shown(one.treatment), *effect, "–" if p is None else f"{p:.2g}"]
+
+
+def is_absolute(one: "Result") -> bool:
+    """Whether the effect stands in its own unit in the columns of shares, as its share has no interval."""
+    return one.relative_low is None and one.relative_high is None and one.effect_low is not None
 
 
 def _number(value: float | None) -> str:

@@ -9,6 +9,7 @@ from tasuki.metrics.bound import BoundMetric
 from tasuki.metrics.statistics import Cell, Sample, Statistics
 from tasuki.stats.concern import Concern
 from tasuki.stats.contrast import Estimate, welch
+from tasuki.stats.effective import FEW_CARRY, TOO_FEW_CARRY, are_rare, effective_units
 from tasuki.stats.quantile import FEW_BEYOND
 from tasuki.stats.score import FEW_EVENTS
 from tasuki.stats.split import SRM_THRESHOLD, split_p_value
@@ -22,6 +23,11 @@ TOO_GOOD = 0.95
 """Covariates known before the start rarely explain more of a metric's variance than this."""
 MIXED_SHARE = 0.01
 """With more units than this in several arms the assignment itself is broken."""
+
+EXACT_TO = 2.0**53
+"""From here on neighbouring integers are one and the same 64-bit float."""
+UNDERFLOWS = 1e-154
+"""Squares of smaller numbers are rounded to 0, or nearly so."""
 
 
 def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: SplitTest) -> Iterator[Concern]:
@@ -72,13 +78,28 @@ def doubts_about_metrics(metrics: Sequence[BoundMetric], totals: Sequence[Cell])
     for i, bound in enumerate(metrics):
         samples = [cell.samples[i] for cell in totals]
         yield from _missing_values(bound, totals, i)
-        lost = sum(one.lost for one in samples)
-        if lost:
-            name = bound.metric.name
-            message = f"{name}: {lost:,} value(s) are NaN or infinite and are left out."
-            yield Concern("not_finite", "warning", message, {"metric": name, "values": lost})
+        yield from _not_finite(bound, totals, samples)
         yield from _winsorised(bound, samples)
         yield from _emptiness(bound, totals, samples)
+
+
+def _not_finite(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
+    """Numbers left out. A unit's other events still count, so that an arm that loses more of them seems lower."""
+    name, lost, units = bound.metric.name, [one.lost for one in samples], sum(cell.units for cell in totals)
+    if not sum(lost):
+        return
+    message = f"{name}: {sum(lost):,} value(s) are NaN or infinite and are left out."
+    p = split_p_value(lost, [cell.units / units for cell in totals]) if all(cell.units for cell in totals) else 1.0
+    if p >= SRM_THRESHOLD:
+        yield Concern("not_finite", "warning", message, {"metric": name, "values": sum(lost)})
+        return
+    yield Concern(
+        "not_finite",
+        "error",
+        f"{message} They are more frequent in one arm than in another (p = {p:.2g}), so that what is left can no "
+        "longer be compared.",
+        {"metric": name, "values": sum(lost), "p": p, "case": "differs"},
+    )
 
 
 def _winsorised(bound: BoundMetric, samples: Sequence[Sample]) -> Iterator[Concern]:
@@ -145,11 +166,35 @@ def _emptiness(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sam
     elif kind == "proportion":
         yield from _few_events(bound, totals, samples)
     elif all(one.moments.covariances[0][0] == 0 for one in samples) and kind != "ratio":
-        message = f"{name} is the same for every unit of an arm: there is no interval."
-        yield Concern("no_variance", "warning", message, {"metric": name})
+        yield _no_variance(bound, samples)
     if kind == "ratio" and any(one.moments.means[1] == 0 for one in samples):
         message = f"{name}: the denominator is 0 in an arm, so that there is no ratio."
         yield Concern("no_denominator", "error", message, {"metric": name})
+    else:
+        yield from _few_denominators(bound, totals, samples)
+
+
+def _no_variance(bound: BoundMetric, samples: Sequence[Sample]) -> Concern:
+    """Why no arm's values have a variance: they may differ, and only floating-point numbers not tell them apart."""
+    name = bound.metric.name
+    if any(one.moments.n == 1 for one in samples):
+        case, why = "single", "an arm has only one unit with a value (with clusters: one cluster)"
+    elif any(abs(one.moments.means[0]) >= EXACT_TO for one in samples):
+        case, why = "large", "its values are too large for 64-bit floats to tell neighbours apart; subtract a constant"
+    elif any(_differs(one) for one in samples):
+        case, why = "tiny", "its values differ by so little that their variance underflows to 0; scale the column"
+    else:
+        message = f"{name} is the same for every unit of an arm: there is no interval."
+        return Concern("no_variance", "warning", message, {"metric": name})
+    return Concern("no_variance", "warning", f"{name}: {why}. There is no interval.", {"metric": name, "case": case})
+
+
+def _differs(sample: Sample) -> bool:
+    if sample.values is not None:
+        return len({row[0] for row in sample.values}) > 1
+    if sample.extremes is not None:
+        return sample.extremes[0] < sample.extremes[1]
+    return 0 < abs(sample.moments.means[0]) < UNDERFLOWS
 
 
 def _few_events(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
@@ -169,6 +214,27 @@ def _few_events(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sa
                 "interval may hold the truth more or less often than it says. Wait for more.",
                 {"metric": name, "arm": cell.arm, "count": count, "units": units, "least": FEW_EVENTS, "case": case},
             )
+
+
+def _few_denominators(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
+    """Arms whose ratio rests on few of their units, because the others have no denominator, or hardly any."""
+    under = bound.ratios[0][1]
+    if under is None:
+        return
+    for cell, one in zip(totals, samples, strict=True):
+        n, effective = one.moments.n, round(effective_units(one.moments, under), 6)
+        if effective >= FEW_CARRY or not are_rare(effective, n):
+            continue
+        name, count, too_few = bound.metric.name, round(effective, 1), effective < TOO_FEW_CARRY
+        said = "too few for any decision" if too_few else f"fewer than {FEW_CARRY:g}"
+        yield Concern(
+            "few_denominators",
+            "error" if too_few else "warning",
+            f"{name}: the ratio of {cell.arm} rests on about {count:g} of {n:,} units (the others have a denominator "
+            f"of 0, or hardly any), {said}: its interval may hold the truth less often than it says. Wait for more.",
+            {"metric": name, "arm": cell.arm, "count": count, "units": n, "least": FEW_CARRY,
+             "case": "error" if too_few else "warning"},
+        )  # fmt: skip
 
 
 def _is_tied(sample: Sample) -> bool:

@@ -1,7 +1,7 @@
 """From the sufficient statistics of two arms to the effect on one metric."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 
 from tasuki.experiments.comparison import Result
@@ -20,6 +20,7 @@ from tasuki.stats.bootstrap import (
     studentised,
 )
 from tasuki.stats.contrast import Contrast, Estimate, Limit, non_inferiority, spanned, standard_error
+from tasuki.stats.effective import FEW_CARRY, are_rare, carried_by, effective_units
 from tasuki.stats.moments import Vector
 from tasuki.stats.quantile import quantile_estimate
 from tasuki.stats.score import SMALL_COUNT, score_non_inferiority, scored
@@ -57,7 +58,7 @@ def effect_of(pair: Pair, i: int, bound: BoundMetric, design: Design) -> Result:
     """The effect on metric `i`. Without a unit in either arm, or with nothing but zeros, its numbers are None."""
     metric = bound.metric
     samples = (pair.control.samples[i], pair.treatment.samples[i])
-    measured = _measured(pair, i, bound, design.alpha)
+    measured = _carried(_measured(pair, i, bound, design.alpha), samples, bound)
     contrast, method, p_margin = _contrast(metric, measured, design, _seen(pair))
     segment, error = pair.control.segment, standard_error(measured.control, measured.treatment, measured.covariance)
     if _is_nothing(metric, measured, error):
@@ -129,6 +130,20 @@ def _measured(pair: Pair, i: int, bound: BoundMetric, alpha: float) -> _Measured
     reduction = _reduction(values, sum(one.variance for one in better))
     units = _contributions(samples, bound, theta, pooled.means[1:])
     return _Measured(better[0], better[1], f"cuped+{plain}", reduction, units=units)
+
+
+def _carried(measured: _Measured, samples: tuple[Sample, Sample], bound: BoundMetric) -> _Measured:
+    """With a ratio's variance and degrees of freedom as those units give them that have a denominator."""
+    under = bound.ratios[0][1]
+    if under is None or bound.metric.kind == "quantile" or min(one.moments.n for one in samples) < 2:
+        return measured
+    effective = [effective_units(one.moments, under) for one in samples]
+    both = zip((measured.control, measured.treatment), effective, strict=True)
+    control, treatment = (carried_by(*one) for one in both)
+    measured = replace(measured, control=control, treatment=treatment)
+    # Resampled units, most of them without a denominator, say less of so few than Student's t does.
+    few = any(k < FEW_CARRY and are_rare(k, one.moments.n) for k, one in zip(effective, samples, strict=True))
+    return replace(measured, units=None) if few else measured
 
 
 def _contributions(

@@ -167,5 +167,7 @@ def _whole_weeks(days: float) -> int:
 
 def _reason(verdict: _Verdict, arm: str) -> Reason:
     one = verdict.result
-    values = {"metric": one.metric, "relative": one.relative, "effect": one.effect, "margin": one.margin}
+    # A share without an interval is withheld in tables, as control is too near 0 for it: the difference is told.
+    share = None if one.relative_low is None and one.relative_high is None else one.relative
+    values = {"metric": one.metric, "relative": share, "effect": one.effect, "margin": one.margin}
     return Reason(verdict.state, {"arm": arm, **values, "p_value_adjusted": one.p_value_adjusted})
