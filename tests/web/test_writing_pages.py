@@ -30,6 +30,16 @@ BRIEF = {
     "value_if_true": "月 100 万円",
 }
 
+METRICS = """
+[metric.ctr]
+title = { en = "Click rate", ja = "クリック率" }
+kind = "mean"
+table = "log"
+unit = "user"
+numerator = "clicked::integer"
+time = "at"
+"""
+
 
 @pytest.fixture(scope="module")
 def told_ledger(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -211,3 +221,20 @@ def test_what_a_check_has_seen_is_told_in_japanese_where_its_cause_is_known(clie
     assert "過去の事例を検索した人がまだいません" in told
     assert "disagree" not in told
     assert 'id="needs-look-up"' in told
+
+
+def test_the_metric_of_a_hypothesis_is_held_against_the_declared_ones(client: TestClient, team: Workspace) -> None:
+    (team.folder / "metrics.toml").write_text(METRICS, encoding="utf-8")
+    idea = opened(client)
+    page = f"/ideas/{idea}"
+    form = client.get(f"{page}/attach/hypothesis_brief").text
+    assert '<option value="ctr">Click rate</option>' in form.partition('<datalist id="offered-metric">')[2]
+
+    def beside(metric: str) -> str:
+        return send(client, page, f"{page}/look", **BRIEF | {"metric": metric}).text
+
+    assert "is the metric ctr" in beside("クリック率")
+    assert "did you mean ctr?" in beside("クリック率の改善")
+    assert "Nothing is missing so far" not in beside("クリック率の改善")
+    client.cookies.set("tasuki_language", "ja")
+    assert "ctr のことですか？" in beside("クリック率の改善")

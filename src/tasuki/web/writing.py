@@ -11,13 +11,13 @@ from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.search import similar_prepared
 from tasuki.errors import Fault, Invalid, Missing, said
-from tasuki.flow.lint import lint_brief
+from tasuki.flow.lint import lint_brief, read_metric
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.web.acting import acted, form_key
 from tasuki.web.drafts import draft_of
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
-from tasuki.web.offered import offered_of
+from tasuki.web.offered import known_metrics, offered_of
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
 
@@ -135,7 +135,7 @@ def _evidence_page(
 def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
     """What stands beside a hypothesis while it is written."""
     if kind != "hypothesis_brief":
-        return {"lint": (), "similar": (), "written": False}
+        return {"lint": (), "similar": (), "written": False, "metric_read": None}
     record = record_of(form, inputs_of(kind), [])
     text = "\n".join(form.text(name) for name in ("change", "because", "metric", "population"))
     lint = lint_brief(record) if text.strip() else ()
@@ -143,6 +143,7 @@ def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
         "lint": lint,
         "similar": similar_prepared(relay.searched_cases(workspace), text),
         "written": bool(text.strip()),
+        "metric_read": read_metric(form.text("metric"), known_metrics(workspace)),
     }
 
 
