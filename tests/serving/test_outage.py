@@ -64,3 +64,42 @@ def test_an_arm_comes_in_though_names_that_nobody_knows_were_let_pass_before(wor
         assert (status, "typo" in json.dumps(said)) == (400, True)
     finally:
         assert service.stop() == 0
+
+
+def test_wrong_requests_are_refused_by_the_schema_though_the_model_cannot_be_loaded(workspace: Workspace) -> None:
+    (version,) = (workspace.folder / "artifacts" / "ctr" / "versions").iterdir()
+    weights = (version / "weights.npy").read_bytes()
+    (version / "weights.npy").unlink()
+    service = model_desk.start_service(workspace.folder, "--model", "ctr")
+    try:
+        assert arm(service.health())["version"] is None
+        status, said = service.score({"unit": "u1", "features": SENT})
+        assert (status, said["version"], said["fallback"]) == (200, None, True)
+        status, said = service.score({"unit": "u1", "features": {"app": 1.5, "slot": {}, "oops": 1}})
+        assert status == 400
+        named = {one["where"] for one in said["error"]["faults"]}
+        assert named == {"features.slot", "features.at", "features.oops"}
+        bad = {"units": ["a", "b"], "columns": {**{name: [one] * 2 for name, one in SENT.items()}, "at": ["x", "y"]}}
+        assert service.score(bad)[0] == 400
+        assert service.score({"rows": [{"unit": "u", "features": SENT}, {"unit": "u", "features": JUNK}]})[0] == 400
+        described = service.ask("GET", "/openapi.json")[1]["components"]["schemas"]["Features.ctr"]
+        assert set(described["required"]) == set(SENT)
+        (version / "weights.npy").write_bytes(weights)
+        service.wait(lambda health: arm(health)["state"] == "serving")
+        assert service.score({"unit": "u1", "features": SENT})[1]["fallback"] is False
+    finally:
+        assert service.stop() == 0
+    logged = model_desk.exposures(workspace.folder)
+    assert [one["version"] is None for one in logged] == [True, False]
+
+
+def test_schema_that_is_not_the_versions_own_refuses_nobody(workspace: Workspace) -> None:
+    (version,) = (workspace.folder / "artifacts" / "ctr" / "versions").iterdir()
+    schema = json.loads((version / "schema.json").read_text())
+    schema["inputs"] = [{"name": "else", "type": "number", "nullable": False}]
+    (version / "schema.json").write_text(json.dumps(schema))
+    service = model_desk.start_service(workspace.folder, "--model", "ctr")
+    try:
+        assert service.score({"unit": "u1", "features": SENT})[0] == 200
+    finally:
+        assert service.stop() == 0

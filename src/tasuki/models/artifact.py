@@ -39,6 +39,7 @@ from tasuki.models.onnx_file import ONNX_TOLERANCE
 from tasuki.models.trees import Trees, TreesScorer
 
 FORMAT = "tasuki.model/1"
+SCHEMA = "schema.json"
 TOLERANCE = 1e-9
 """How far a score may be from its golden example: the last digits of another machine's exp, nothing more."""
 
@@ -63,6 +64,14 @@ class Input:
     name: str
     type: InputType
     nullable: bool
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a request must give, and the names it may give: enough to tell a wrong one, without any parameters."""
+
+    inputs: Mapping[str, Input]
+    accepts: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -210,13 +219,30 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
         ) from error
 
 
+def read_schema(content: bytes) -> Schema:
+    """The schema of a version out of its file alone.
+
+    Raises:
+        Invalid: When it is none.
+    """
+    try:
+        return _schema(_json({SCHEMA: content}, SCHEMA))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Invalid("the schema cannot be read", [Fault(SCHEMA, repr(error)[:300])]) from error
+
+
+def _schema(document: Mapping[str, Any]) -> Schema:
+    inputs = {one["name"]: Input(**one) for one in document["inputs"]}
+    return Schema(inputs, frozenset(map(str, document["accepts"])) | set(inputs))
+
+
 def _read(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
     spec = _json(files, "features.json")
     features = tuple(_feature(one) for one in spec["features"])
     parameters = _READERS[spec["kind"]](spec, features, files)
-    schema = _json(files, "schema.json")
-    inputs = {one["name"]: Input(**one) for one in schema["inputs"]}
-    accepts = frozenset(map(str, schema["accepts"])) | set(inputs)
+    schema = _json(files, SCHEMA)
+    asks = _schema(schema)
+    inputs, accepts = asks.inputs, asks.accepts
     golden = tuple(Golden(one["row"], float(one["score"])) for one in _json(files, "golden.json")["examples"])
     if inputs != inputs_of(features) or not golden:
         raise Invalid(

@@ -74,7 +74,7 @@ def _score_path(model: str) -> dict[str, Any]:
 
 
 def _features(plan: ServingPlan) -> dict[str, Any]:
-    needed = plan.control.artifact.inputs if plan.control.artifact is not None else {}
+    needed = plan.control.asks.inputs if plan.control.asks is not None else {}
     # What no loaded version reads must still be what a feature can be: it is kept in the log with the answer.
     properties: dict[str, Any] = {name: dict(_VALUES["category"]) for name in sorted(plan.accepts or ())}
     properties |= {one.name: _value(one) for one in plan.inputs}

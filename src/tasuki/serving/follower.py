@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 
 from tasuki.clock import Clock
-from tasuki.models.artifact import Artifact, prove, read_artifact
+from tasuki.models.artifact import SCHEMA, Artifact, Schema, prove, read_artifact, read_schema
 from tasuki.models.default_answer import DefaultAnswer
 from tasuki.serving.plan import Slot
 from tasuki.store.artifacts import ArtifactStore
@@ -59,6 +59,7 @@ class Follower:
         self._began: float | None = None
         self._wanted = ""
         self._failures = 0
+        self._schema: Schema | None = None
         self._looked = threading.Event()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"follow {pointer.channel}", daemon=True)
@@ -102,7 +103,9 @@ class Follower:
                 if self._pointed(store) != (version, default):
                     return good  # the pointer moved on meanwhile; the next look follows it
                 self._failures, now = 0, self._clock()
-                return replace(good, artifact=artifact, since=now, state="serving", error="", default=default)
+                return replace(
+                    good, artifact=artifact, since=now, state="serving", error="", default=default, schema=None
+                )
             good = replace(good, default=default)
             self._failures = 0
         except Exception as error:  # whatever is wrong with the new version, the old one goes on
@@ -110,7 +113,8 @@ class Follower:
             said = one_line(error)
             if version and version not in said:  # whoever reads the log must find the files
                 said = f"{self._pointer.location}/{self._pointer.model}/versions/{version}: {said}"
-            return replace(good, state="last_good" if good.artifact else "unavailable", error=said)
+            schema = None if good.artifact else self._schema
+            return replace(good, state="last_good" if good.artifact else "unavailable", error=said, schema=schema)
         return replace(good, state="serving", error="")
 
     def _pointed(self, store: ArtifactStore) -> tuple[str, DefaultAnswer | None]:
@@ -136,8 +140,19 @@ class Follower:
             prove(artifact)
         except Exception as error:
             self._failed = (version, one_line(error), time.monotonic() + RETRY_S)
+            if self._slot.artifact is None:
+                self._schema = _schema_of(store, pointer.model, version)
             raise
         return artifact
+
+
+def _schema_of(store: ArtifactStore, model: str, version: str) -> Schema | None:
+    """What requests of a version look like, though the version cannot be loaded; None when that is not known either."""
+    try:
+        content = store.intact(model, version, SCHEMA)
+        return None if content is None else read_schema(content)
+    except Exception:  # why the version cannot be loaded is said already
+        return None
 
 
 class Listing:

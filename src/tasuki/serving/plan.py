@@ -8,7 +8,7 @@ from typing import Literal
 
 from tasuki.experiments.assignment import Split
 from tasuki.experiments.routing import Routing
-from tasuki.models.artifact import Artifact, Input
+from tasuki.models.artifact import Artifact, Input, Schema
 from tasuki.models.default_answer import DefaultAnswer
 from tasuki.serving.typed import ArmScorer, TypedRows
 
@@ -29,6 +29,7 @@ class Slot:
         state: `serving`, `last_good` (a newer version or the pointer cannot be used) or `unavailable`.
         error: Why, when it is not simply serving.
         default: What its publication says to answer when nothing can be computed.
+        schema: Without an artifact, what requests of its version look like, when that much of it can be read.
     """
 
     arm: str
@@ -39,6 +40,12 @@ class Slot:
     state: SlotState
     error: str = ""
     default: DefaultAnswer | None = None
+    schema: Schema | None = None
+
+    @property
+    def asks(self) -> Artifact | Schema | None:
+        """Where it stands what a request must give."""
+        return self.artifact or self.schema
 
 
 @dataclass(frozen=True)
@@ -50,8 +57,8 @@ class ServingPlan:
         split: The bounds of the arms' shares.
         slots: One per arm of each experiment, by the keys of `Routing.slots`.
         control: The slot that answers for another that cannot.
-        inputs: What any loaded arm reads; each name and type once.
-        accepts: The names a request may give; None when an arm is not loaded, whose names are then not known.
+        inputs: What any arm reads that is loaded, or whose schema stands in for it; each name and type once.
+        accepts: The names a request may give; None when there is an arm whose names are not known.
         error: Why the routing's newest state cannot be used, if it cannot.
         typed: The short way of single rows, and the scorer of each arm in it; None when there is none.
     """
@@ -79,18 +86,28 @@ class ServingPlan:
 
 def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> ServingPlan:
     """The plan that belongs to a routing and the state of its arms."""
-    loaded = [slot.artifact for slot in slots.values() if slot.artifact is not None]
-    inputs: dict[tuple[str, str], Input] = {}
-    for one in (one for artifact in loaded for one in artifact.inputs.values()):
-        known = inputs.get((one.name, one.type))
-        # Null is refused only where no arm takes it; an arm that does not falls back and says so.
-        inputs[one.name, one.type] = one if known is None or one.nullable else known
-    complete = len(loaded) == len(slots)
-    names = frozenset[str]().union(*(one.accepts for one in loaded))
-    accepts = names if complete else None
     control = slots[routing.control.name]
+    known = _known(slots, control)
+    inputs: dict[tuple[str, str], Input] = {}
+    for one in (one for asks in known for one in asks.inputs.values()):
+        before = inputs.get((one.name, one.type))
+        # Null is refused only where no arm takes it; an arm that does not falls back and says so.
+        inputs[one.name, one.type] = one if before is None or one.nullable else before
+    complete = len(known) == len(slots)
+    names = frozenset[str]().union(*(one.accepts for one in known))
+    accepts = names if complete else None
     typed = _typed(slots, control, tuple(inputs.values()), names)
     return ServingPlan(routing, routing.split, slots, control, tuple(inputs.values()), accepts, error, typed)
+
+
+def _known(slots: Mapping[str, Slot], control: Slot) -> list[Artifact | Schema]:
+    """What the arms ask for. A schema without its version stands in for control, or for each arm when none is loaded.
+
+    It never does for another arm beside one that answers: nobody is refused for a version that did not come in.
+    """
+    is_dark = all(slot.artifact is None for slot in slots.values())
+    every = [slot.asks if is_dark or slot is control else slot.artifact for slot in slots.values()]
+    return [one for one in every if one is not None]
 
 
 def _typed(

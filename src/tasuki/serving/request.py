@@ -176,7 +176,8 @@ def _first_fault(name: str, values: list[Any], check: Callable[[Any], None]) -> 
 
 
 def _missing(plan: ServingPlan, names: Mapping[str, Any], where: str) -> list[Fault]:
-    needed = plan.control.artifact.inputs if plan.control.artifact is not None else {}
+    asks = plan.control.asks
+    needed = asks.inputs if asks is not None else {}
     return [Fault(f"{where}.{name}", "is missing", one.type) for name, one in needed.items() if name not in names]
 
 

@@ -114,6 +114,17 @@ class ArtifactStore:
             )
         return self._checked_files(folder, there, manifest)
 
+    def intact(self, model: str, version: str, name: str) -> bytes | None:
+        """One file of a version, whatever became of the others; None unless manifest and file are the version's."""
+        folder = self._version_folder(model, version)
+        manifest = self._place.read(*folder, MANIFEST)
+        if manifest is None or _version_of(manifest) != version:
+            return None
+        listed = _listed(self._place.label(*folder, MANIFEST), manifest, model)
+        content = self._place.read(*folder, name) if name in listed else None
+        is_whole = content is not None and hashlib.sha256(content).hexdigest() == listed[name][0]
+        return content if is_whole else None
+
     def publish(
         self, model: str, channel: str, version: str, at: datetime, by: str, *, default: DefaultAnswer | None = None
     ) -> str | None:
