@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browsing import Visits, needs_chromium, serving
 from plain_workspace import workspace_of
-from told_ideas import NOW, tell_board
+from told_ideas import NOW, tell_board, tell_experiments
 from walking import PASSWORD
 
 from tasuki.actions import accounts
@@ -50,7 +50,18 @@ PAGES = (
 """Every page there is; `test_every_page_is_looked_at` finds the one that is forgotten."""
 NO_PAGES = {"/health", "/assets/{name:str}", "/ideas/{idea:str}/evidence/{file:str}"}
 LEAD_ELSEWHERE = {"/sign-in/provider", "/sign-in/provider/return"}
-SIGNED_IN_PAGES = ("/", "/account", "/accounts", "/audit", "/ideas/idea-5/hand-off", "/ideas/idea-8/hand-off")
+SIGNED_IN_PAGES = (
+    "/",
+    "/account",
+    "/accounts",
+    "/audit",
+    "/ideas/idea-5/hand-off",
+    "/ideas/idea-8/hand-off",
+    "/calendar",
+    "/experiments/night",
+    "/experiments/dawn",
+    "/experiments/noon",
+)
 LOOKS = [("ja", "light", 1280), ("en", "dark", 360)]
 """Both languages, colours and widths, each with one of the others."""
 OTHER_LOOKS = [("ja", "dark", 360), ("en", "light", 1280)]
@@ -65,6 +76,7 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     folder = tmp_path_factory.mktemp("signed-in")
     ledger = open_ledger(f"sqlite:///{folder / 'ledger.db'}", lambda: NOW)
     tell_board(ledger)
+    tell_experiments(ledger, "idea-4", "ren")
     workspace = workspace_of(ledger, folder)
     first = accounts.first_link(workspace)
     accept_invitation(workspace, first or "", PASSWORD, NewMember("mio", ("data_scientist",)))

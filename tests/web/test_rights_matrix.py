@@ -147,8 +147,16 @@ FORMS = {
     "/ideas/{idea:str}/hand-off/accept": {"answer": "yes", "estimate": "2"},
     "/ideas/{idea:str}/hand-off/return": {"code": "other", "reason": "which app?"},
     "/ideas/{idea:str}/contributions/confirm": {"stage": "hypothesis", "member": "owner"},
+    "/calendar/book": {"idea": "{}", "experiment": "e-{}", "kind": "check", "days": "1", "queue": "yes"},
+    "/ideas/{idea:str}/experiments/{experiment:str}/start": {"kind": "check", "model": "ctr", "shares": "10"},
+    "/ideas/{idea:str}/experiments/{experiment:str}/stop": {},
+    "/ideas/{idea:str}/experiments/{experiment:str}/check": {},
+    "/ideas/{idea:str}/experiments/{experiment:str}/compare": {},
 }
-"""What each form sends where a rule decides; others are sent empty, since their right is asked before their fields."""
+"""What each form sends where a rule decides, {} being the idea.
+
+Others are sent empty, since their right is asked before their fields.
+"""
 PERSONAL = ("a contribution is confirmed by a peer", "who picks up an offer accepts or returns it")
 """Rules that keep one person out without a word of what they may."""
 
@@ -291,9 +299,10 @@ def pages_of(team: Workspace) -> list[Page]:
 
 def by_page(client: TestClient, one: Page, idea: str, mark: str) -> bool:
     """Whether a page is shown, or a form is taken up; a fault in its fields is no question of rights."""
-    known = {"idea": idea, "number": "1", "kind": "external_link"}
+    known = {"idea": idea, "number": "1", "kind": "external_link", "experiment": f"e-{idea}"}
     path = re.sub(r"{(\w+):\w+}", lambda found: known.get(found[1], "nothing-of-that-name"), one.path)
-    fields = {"_mark": mark, **FORMS.get(one.path, {})}
+    said = {name: value.replace("{}", idea) for name, value in FORMS.get(one.path, {}).items()}
+    fields = {"_mark": mark, **said}
     answer = client.get(path) if one.method == "GET" else client.post(path, data=fields)
     assert answer.status_code in (200, 303, 400, 403, 404, 409, 429), f"{one}: {answer.status_code}"
     if answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?"):

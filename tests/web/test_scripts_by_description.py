@@ -13,6 +13,7 @@ import pytest
 from guarded_team import API, guarded, routes_of, signed_in, visiting
 from litestar.testing import TestClient
 from test_scripts_in_texts import NASTY, PAGES, Form, Read, filled
+from told_ideas import tell_experiments
 
 from tasuki.accounts.account import Account
 from tasuki.accounts.rights import SCOPES
@@ -241,6 +242,7 @@ def test_no_text_that_a_form_may_send_runs_anywhere(client: TestClient, team: Wo
         *(f"{idea}/hand-off" for idea in ideas),
         *(f"/ideas/idea-5/attach/{kind}{end}" for kind in EVIDENCE_TYPES for end in ("", "?as=json")),
     ]
+    tell_experiments(team.ledger, "idea-4", "ren")
     said = {"stage": "modeling", "text": NASTY[1]}
     relay.state_contribution(team, "idea-5", actor="ren", **said)
     tokens.make_token(team, "aoi", tokens.TokenWish(NASTY[0], ["read"]), actor="aoi")

@@ -323,6 +323,17 @@ class Telling:
         return self.then("handoff_returned", actor, 0.4, reason_code=code, reason=reason, late=False)
 
 
+def tell_experiments(ledger: Ledger, idea: str, actor: str) -> None:
+    """Experiments of every standing, for the forms of their pages: night is booked, dawn and noon run."""
+    t = Telling(ledger, idea, NOW - timedelta(days=2))
+    t.sequence = len(ledger.events(idea))
+    t.then("experiment_booked", actor, name="night", kind="check", lane="ab1", days=7, **{"from": "2026-12-01"})
+    arms = [{"name": "control", "share": 0.9}, {"name": "treatment", "share": 0.1}]
+    for name, kind in (("dawn", "check"), ("noon", "comparison")):
+        said = {"model": name, "salt": name, "arms": arms, "treatment_location": "artifacts", "layer": name}
+        t.then("experiment_started", actor, name=name, kind=kind, **said)
+
+
 def tell_team(ledger: Ledger) -> None:
     for sequence, (name, role, display) in enumerate(PEOPLE):
         body = {"name": name, "roles": [role], "language": "ja", "display_name": display}

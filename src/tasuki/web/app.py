@@ -12,6 +12,7 @@ from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.coming_in import COMING_IN
+from tasuki.web.experiment_forms import EXPERIMENT_FORMS
 from tasuki.web.experiments import EXPERIMENTS
 from tasuki.web.fragments import Fragments
 from tasuki.web.guard import is_own_host, security_headers
@@ -57,6 +58,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
                 route_handlers=[
                     *PAGES,
                     *EXPERIMENTS,
+                    *EXPERIMENT_FORMS,
                     *METRICS,
                     *MODEL_PAGES,
                     *WRITING,

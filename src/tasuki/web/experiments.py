@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
@@ -11,15 +12,19 @@ from tasuki.actions.experiment_lines import Wanted, lines_named
 from tasuki.actions.experiment_list import ExperimentEntry, entries_of, outlined_entries
 from tasuki.actions.told import report_of
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, said
+from tasuki.errors import Missing, TasukiError, said
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
 from tasuki.reports.document import Figure
 from tasuki.web.drawings import figures_in, power_of_plan
 from tasuki.web.experiment_choice import KINDS, STANDINGS, part_of_list
+from tasuki.web.experiment_drafts import booking_choices, doing_of, start_draft
+from tasuki.web.forms import Form
 from tasuki.web.models_page import Mark, mark_of
+from tasuki.web.problems import status_of
 from tasuki.web.site import AnyRequest, language_of, page, whole_number, workspace_of
+from tasuki.web.visitors import form_of, visitor_of
 
 WEEKS_SHOWN = 12
 _QUERY_LENGTH = 200
@@ -103,18 +108,54 @@ def show_experiments(request: AnyRequest) -> Response[str]:
 @get("/calendar", sync_to_thread=True, opt={"verb": "calendar.show"})
 def show_calendar(request: AnyRequest) -> Response[str]:
     """Lanes and slots, who waits, and from when a week is free."""
-    workspace = workspace_of(request)
-    view = view_of(read_calendar(workspace))
-    return page(request, workspace, "calendar.html", {"view": view, "place": "calendar"})
+    return calendar_page(request)
+
+
+def calendar_page(request: AnyRequest, error: TasukiError | None = None) -> Response[str]:
+    """The calendar with the form that books; after an error with what was typed and what is wrong with it."""
+    workspace, form = workspace_of(request), form_of(request)
+    calendar = read_calendar(workspace)
+    if error is None:
+        form = Form({name: [request.query_params.get(name) or ""] for name in ("idea", "experiment", "kind")})
+    act, asked = workspace.act(visitor_of(request).member), form.text("idea")
+    context = {
+        "view": view_of(calendar),
+        "choices": booking_choices(workspace.ledger.shelf().active.states, act, calendar, asked),
+        "kinds": KINDS,
+        "today": calendar.today,
+        "typed": form,
+        **_told(error),
+        "place": "calendar",
+    }
+    return page(request, workspace, "calendar.html", context, 200 if error is None else status_of(error))
+
+
+def _told(error: TasukiError | None) -> dict[str, Any]:
+    return {"problem": error, "faults": getattr(error, "faults", ())}
 
 
 @get("/experiments/{name:str}", sync_to_thread=True, opt={"verb": "experiment.list"})
 def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
-    """One experiment: plan, A/B 1 by report, A/B 2 with effects, decision."""
+    """One experiment: plan, A/B 1 by report, A/B 2 with effects, decision, and what can be done with it."""
+    return experiment_page(request, name)
+
+
+def experiment_page(
+    request: AnyRequest, name: str, idea: str | None = None, error: TasukiError | None = None
+) -> Response[str]:
+    """The page of an experiment; after an error with what was typed and what is wrong with it.
+
+    Args:
+        request: Who asks.
+        name: The experiment's name.
+        idea: Its idea, where that is known: two ideas may have booked an experiment of one name.
+        error: What went wrong. Raised again where there is no experiment to show it beside.
+    """
     workspace = workspace_of(request)
-    line = next((one for one in lines_named(workspace.ledger.shelf(), name)), None)
+    lines = lines_named(workspace.ledger.shelf(), name)
+    line = next((one for one in lines if idea in (None, one.state.idea)), None)
     if line is None:
-        raise Missing(said("there is no experiment {name!r}", name=name))
+        raise error or Missing(said("there is no experiment {name!r}", name=name))
     (entry,) = entries_of(workspace, [line])
     state = workspace.ledger.state(entry.idea)
     comparisons = _of(state, "comparison_report", name)
@@ -134,9 +175,12 @@ def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
         "looks": tuple(comparisons),
         "decision": _decision(state, entry),
         "today": workspace.clock().date(),
+        "doing": doing_of(state, entry, workspace.act(visitor_of(request).member)),
+        "typed": form_of(request) if error else Form(start_draft(state, name)),
+        **_told(error),
         "place": "experiments",
     }
-    return page(request, workspace, "experiment.html", context)
+    return page(request, workspace, "experiment.html", context, 200 if error is None else status_of(error))
 
 
 def _of(state: IdeaState, kind: str, experiment: str) -> list[EvidenceEntry]:

@@ -1,0 +1,129 @@
+"""Doing something with experiments from the pages: booking days, starting, stopping, checking, comparing."""
+
+from typing import Any, Literal
+from urllib.parse import quote
+
+from litestar import Response, post
+from litestar.params import FromPath
+from litestar.response import Redirect
+
+from tasuki.errors import Fault, Invalid, TasukiError, said
+from tasuki.experiments.start import TREATMENT
+from tasuki.web.acting import form_key
+from tasuki.web.experiments import calendar_page, experiment_page
+from tasuki.web.forms import Form
+from tasuki.web.rest.calculations import one_of_few
+from tasuki.web.site import AnyRequest, workspace_of
+from tasuki.web.visitors import form_of, visitor_of
+
+_RUN = "/ideas/{idea:str}/experiments/{experiment:str}"
+_KINDS: dict[str, Literal["check", "comparison"]] = {"check": "check", "comparison": "comparison"}
+
+
+@post("/calendar/book", sync_to_thread=True, opt={"verb": "experiment.book"})
+def do_book(request: AnyRequest) -> Response[Any]:
+    """Books days in a lane, or moves a booking; where it fails the form comes back as it was typed."""
+    from tasuki.actions.booking import BookingRequest, book_experiment
+
+    form, faults = form_of(request), list[Fault]()
+    days, first, kind = _whole(form, "days", faults), form.day("from", faults), _kind(form, faults)
+    faults += _lacking(form, "idea", "experiment")
+    try:
+        if faults:
+            raise Invalid("the slot was not booked", faults)
+        wish = BookingRequest(form.text("experiment"), kind, days, first, form.text("lane"), form.is_on("queue"))
+        who = visitor_of(request).member
+        book_experiment(workspace_of(request), form.text("idea"), wish, actor=who, key=form_key(request))
+    except TasukiError as error:
+        return calendar_page(request, error)
+    return Redirect("/calendar", status_code=303)
+
+
+@post(f"{_RUN}/start", sync_to_thread=True, opt={"verb": "experiment.start"})
+def do_start(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """Splits the model's traffic."""
+    from tasuki.actions.start import StartRequest, start_experiment
+
+    form, faults, workspace = form_of(request), list[Fault](), workspace_of(request)
+    percent, kind = form.number("shares", faults), _kind(form, faults)
+    if percent is None:
+        faults += _lacking(form, "shares")
+    share = (percent or 0.0) / 100
+    # Rounded, so that a plan's 0.95 is what stands beside its 0.05.
+    shares = {"control": round(1 - share, 12), TREATMENT: share}
+    try:
+        if faults:
+            raise Invalid(said("the experiment was not started: {count} fault(s)", count=len(faults)), faults)
+        wish = StartRequest(experiment, kind, form.text("model"), shares, workspace.artifacts_location)
+        start_experiment(workspace, idea, wish, actor=visitor_of(request).member, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
+    return _to_experiment(experiment)
+
+
+@post(f"{_RUN}/stop", sync_to_thread=True, opt={"verb": "experiment.stop"})
+def do_stop(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """Sends all traffic back to the champion."""
+    from tasuki.actions.start import stop_experiment
+
+    reason, who = form_of(request).text("reason"), visitor_of(request).member
+    try:
+        stop_experiment(workspace_of(request), idea, experiment, actor=who, reason=reason, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
+    return _to_experiment(experiment)
+
+
+@post(f"{_RUN}/check", sync_to_thread=True, opt={"verb": "experiment.check"})
+def do_check(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """A/B 1: asks every probe now and attaches the report."""
+    from tasuki.actions.check import check_experiment
+
+    who = visitor_of(request).member
+    try:
+        with one_of_few():
+            check_experiment(workspace_of(request), idea, experiment, actor=who, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
+    return _to_experiment(experiment)
+
+
+@post(f"{_RUN}/compare", sync_to_thread=True, opt={"verb": "experiment.compare"})
+def do_compare(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """A/B 2: compares on the registered metrics now, records the look and attaches the report."""
+    from tasuki.actions.comparison import compare_experiment
+
+    who = visitor_of(request).member
+    try:
+        with one_of_few():
+            compare_experiment(workspace_of(request), idea, experiment, actor=who, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
+    return _to_experiment(experiment)
+
+
+def _to_experiment(experiment: str) -> Redirect:
+    """On to the experiment's page: loading it again repeats nothing."""
+    return Redirect(f"/experiments/{quote(experiment)}", status_code=303)
+
+
+def _kind(form: Form, faults: list[Fault]) -> Literal["check", "comparison"]:
+    kind = _KINDS.get(form.text("kind"))
+    if kind is None:
+        faults.append(Fault("kind", said("there is no kind {kind!r}", kind=form.text("kind")), "check or comparison"))
+    return kind or "check"
+
+
+def _whole(form: Form, name: str, faults: list[Fault]) -> int | None:
+    number = form.number(name, faults)
+    if number is not None and not number.is_integer():
+        faults.append(Fault(name, said("{days} is no number of days", days=number), "1 or more"))
+        return None
+    return None if number is None else int(number)
+
+
+def _lacking(form: Form, *names: str) -> list[Fault]:
+    return [Fault(name, "missing") for name in names if not form.text(name)]
+
+
+EXPERIMENT_FORMS = (do_book, do_start, do_stop, do_check, do_compare)

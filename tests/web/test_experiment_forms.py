@@ -1,0 +1,140 @@
+"""Booking, starting, stopping, checking and comparing from the pages, for those who never open a terminal."""
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from guarded_team import guarded, signed_in, visiting
+from litestar.testing import TestClient
+from told_ideas import tell_experiments
+
+from tasuki.actions.workspace import Workspace
+from tasuki.flow.state import Experiment
+
+BOOKING = {"idea": "idea-4", "experiment": "夜の確認", "kind": "check", "days": "3", "from": "2026-12-24"}
+
+
+@pytest.fixture
+def team(tmp_path: Path) -> Iterator[Workspace]:
+    with guarded(tmp_path) as workspace:
+        tell_experiments(workspace.ledger, "idea-4", "ren")
+        yield workspace
+
+
+@pytest.fixture
+def client(team: Workspace) -> Iterator[TestClient]:
+    with visiting(team) as one:
+        yield one
+
+
+def sent(team: Workspace, client: TestClient, member: str, path: str, fields: dict[str, str], **more: Any) -> Any:
+    return client.post(path, data={"_mark": signed_in(team, client, member), **fields}, **more)
+
+
+def experiment(team: Workspace, name: str) -> Experiment:
+    return next(one for one in team.ledger.state("idea-4").experiments if one.name == name)
+
+
+def test_days_are_booked_and_moved_from_the_calendar(team: Workspace, client: TestClient) -> None:
+    assert sent(team, client, "ren", "/calendar/book", BOOKING).headers["location"] == "/calendar"
+    booked = experiment(team, "夜の確認")
+    assert (booked.lane, str(booked.booked_from), booked.booked_days) == ("ab1", "2026-12-24", 3)
+    assert "夜の確認" in client.get("/calendar").text
+    assert sent(team, client, "ren", "/calendar/book", {**BOOKING, "from": "2027-01-04"}).status_code == 303
+    assert str(experiment(team, "夜の確認").booked_from) == "2027-01-04"
+
+
+def test_a_form_that_is_sent_twice_books_once(team: Workspace, client: TestClient) -> None:
+    signed_in(team, client, "ren")
+    text = client.get("/calendar").text
+    hidden = {name: re.search(f'name="{name}" value="([^"]+)"', text)[1] for name in ("_mark", "_once")}  # type: ignore[index]
+    before = len(team.ledger.events("idea-4"))
+    for _ in range(2):
+        assert client.post("/calendar/book", data={**hidden, **BOOKING}).status_code == 303
+    assert len(team.ledger.events("idea-4")) == before + 1
+
+
+def test_what_cannot_be_booked_is_said_beside_its_field_and_what_was_typed_stays(
+    team: Workspace, client: TestClient
+) -> None:
+    wrong = {**BOOKING, "days": "いくつか", "from": "明日", "lane": "ab2", "queue": "yes"}
+    answer = sent(team, client, "ren", "/calendar/book?lang=ja", wrong)
+    text = unescape(answer.text)
+    assert answer.status_code == 400
+    assert 'id="fault-days"' in text
+    assert 'id="fault-from"' in text
+    assert "数値として読めません" in text
+    assert 'role="alert"' in text
+    for kept in ('value="夜の確認"', 'value="いくつか"', '<option value="ab2" selected', 'value="yes" checked'):
+        assert kept in text
+    assert not re.search(r'class="(form-problem|field-fault)"[^>]*>.*<span lang="en">', text)
+    assert sent(team, client, "ren", "/calendar/book", {**BOOKING, "days": "2.5"}).status_code == 400
+    assert sent(team, client, "ren", "/calendar/book", {**BOOKING, "kind": "other"}).status_code == 400
+    assert "夜の確認" not in {one.name for one in team.ledger.state("idea-4").experiments}
+
+
+def test_days_that_others_have_say_who_has_them(team: Workspace, client: TestClient) -> None:
+    answer = sent(team, client, "ren", "/calendar/book?lang=en", {**BOOKING, "from": "2026-12-02"})
+    assert answer.status_code == 409
+    assert "night" in answer.text
+    assert "2026-12-08" in answer.text
+    assert 'value="2026-12-02"' in answer.text
+    assert sent(team, client, "ren", "/calendar/book", {**BOOKING, "from": "2026-12-02", "queue": "yes"}).is_redirect
+
+
+def test_an_outsider_is_offered_nothing_and_refused_everything(team: Workspace, client: TestClient) -> None:
+    before = len(team.ledger.events("idea-4"))
+    for name in ("night", "dawn", "noon"):
+        signed_in(team, client, "aoi")
+        assert f"/experiments/{name}/" not in client.get(f"/experiments/{name}").text
+    for action in ("start", "stop", "check", "compare"):
+        fields = {"kind": "check", "model": "m", "shares": "5"}
+        assert sent(team, client, "aoi", f"/ideas/idea-4/experiments/dawn/{action}", fields).status_code == 403
+    assert sent(team, client, "aoi", "/calendar/book", BOOKING).status_code == 403
+    assert len(team.ledger.events("idea-4")) == before
+
+
+def test_a_start_is_refused_on_its_own_page_with_what_was_typed(team: Workspace, client: TestClient) -> None:
+    path, fields = "/ideas/idea-4/experiments/night/start", {"kind": "check", "model": "ctr", "shares": "12.5"}
+    shown = client.get("/experiments/night") if signed_in(team, client, "ren") else None
+    assert shown is not None
+    assert f'action="{path}"' in shown.text
+    answer = sent(team, client, "ren", f"{path}?lang=ja", fields)
+    assert answer.status_code in (404, 409)
+    assert 'value="ctr"' in answer.text
+    assert 'value="12.5"' in answer.text
+    assert 'role="alert"' in answer.text
+    wrong = sent(team, client, "ren", path, {**fields, "shares": "many"})
+    assert wrong.status_code == 400
+    assert 'id="fault-shares"' in wrong.text
+    beyond = sent(team, client, "ren", path, {**fields, "shares": "120"})
+    assert beyond.status_code == 400
+    assert 'value="120"' in beyond.text
+    assert experiment(team, "night").started_at is None
+
+
+def test_what_runs_is_stopped_with_a_reason(team: Workspace, client: TestClient) -> None:
+    answer = sent(team, client, "ren", "/ideas/idea-4/experiments/dawn/stop", {"reason": "応答が遅い"})
+    assert answer.headers["location"] == "/experiments/dawn"
+    assert experiment(team, "dawn").stopped_at is not None
+    assert team.ledger.events("idea-4")[-1].body["reason"] == "応答が遅い"
+    again = sent(team, client, "ren", "/ideas/idea-4/experiments/dawn/stop", {"reason": "もう一度"})
+    assert again.status_code == 409
+    assert "dawn" in again.text
+
+
+def test_a_look_without_data_or_plan_says_what_is_missing_on_the_page(team: Workspace, client: TestClient) -> None:
+    answer = sent(team, client, "ren", "/ideas/idea-4/experiments/noon/compare?lang=ja", {})
+    assert answer.status_code in (400, 404, 409)
+    assert 'role="alert"' in answer.text
+    assert "<h1>noon</h1>" in answer.text
+
+
+@pytest.mark.parametrize("action", ["start", "stop", "check", "compare"])
+def test_an_experiment_that_is_not_there_is_not_found(team: Workspace, client: TestClient, action: str) -> None:
+    fields = {"kind": "check", "model": "m", "shares": "5"}
+    answer = sent(team, client, "ren", f"/ideas/idea-4/experiments/none/{action}", fields)
+    assert answer.status_code in (404, 409)
