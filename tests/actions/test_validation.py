@@ -129,3 +129,50 @@ def test_artifact_that_is_too_large_on_the_sample_is_a_fault(workspace: Workspac
     path = written(workspace, 'category("app")')
     path.write_text(path.read_text().replace("buckets=2**12,", "buckets=2**12,\n    max_size_mb=0.001,"))
     assert "artifact has" in faults(workspace, path)["max_size_mb=0.001"]
+
+
+SOUND = 'category("app")'
+
+
+def test_default_that_cannot_be_answered_hides_nothing_else(workspace: Workspace) -> None:
+    path = written(workspace, 'category("colour")', SOUND)
+    text = path.read_text().replace("import Model,", "import DefaultAnswer, Model,")
+    path.write_text(text.replace("    buckets=", '    default=DefaultAnswer(1.5, ""),\n    buckets='))
+    said = faults(workspace, path)
+    assert set(said) == {'category("colour")', 'default=DefaultAnswer(1.5, "")'}
+
+
+def test_table_that_is_not_there_is_named_at_its_line_beside_the_rest(workspace: Workspace) -> None:
+    path = written(workspace, SOUND, **{"impressions": "impresions", "the click rate": ""})
+    said = faults(workspace, path)
+    assert set(said) == {'table="impresions"', 'baseline=""'}
+    assert "impressions" in said['table="impresions"']
+
+
+@pytest.mark.parametrize(
+    ("feature", "changes", "other"),
+    [
+        (SOUND, {"delay_hours=24": "delay_hours=-2"}, 'target=Target("clicked", delay_hours=-2, time="clicked_at")'),
+        (SOUND, {"delay_hours=24": 'delay_hours=float("inf")'}, "target=Target("),
+        ('category("holes")', {}, 'category("holes")'),
+    ],
+)
+def test_estimator_is_tried_whatever_is_wrong_with_the_data(
+    workspace: Workspace, feature: str, changes: dict[str, str], other: str
+) -> None:
+    said = faults(workspace, written(workspace, feature, **changes, **{"C=1.0": "C=-1"}))
+    (estimator,) = (line for line in said if line.startswith("estimator="))
+    assert "'C' parameter" in said[estimator]
+    assert any(line.startswith(other) for line in said)
+    assert len(said) == 2
+
+
+def test_wrong_import_is_told_beside_arguments_that_are_lacking(workspace: Workspace) -> None:
+    path = written(
+        workspace, SOUND, **{"Target,": "Targte,", '    baseline="the click rate",\n': "", 'name="ctr",': ""}
+    )
+    with pytest.raises(Invalid) as refused:
+        validate_model(workspace, path)
+    told = [str(one) for one in refused.value.faults]
+    assert any("has no Targte" in one and "Target?" in one for one in told)
+    assert any("lacks name" in one for one in told)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from time import perf_counter
 
@@ -10,7 +11,7 @@ import numpy.typing as npt
 
 from tasuki.actions.model_table import Asked, Columns, read_newest, table_columns
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, TasukiError, said
+from tasuki.errors import Fault, Invalid, Missing, TasukiError, said
 from tasuki.models.artifact import Artifact
 from tasuki.models.definition import Model, is_readable, is_sound
 from tasuki.models.encoding import Column, WrongValue, as_moments, as_numbers, codes_and_keys, is_null
@@ -39,7 +40,7 @@ def validate_model(workspace: Workspace, model_file: Path) -> Validated:
 
     Raises:
         Invalid: With every fault, each with file and line; also when it wants more memory than the process may hold.
-        Missing: When there is no such file or table.
+        Missing: When there is no such file.
     """
     try:
         return _validated(workspace, model_file)
@@ -55,12 +56,18 @@ def _validated(workspace: Workspace, model_file: Path) -> Validated:
     faults = model_file_faults(file)
     if not is_readable(model) or any(fault.where.endswith((" table", " features")) for fault in faults):
         raise _refused(file, faults)
-    there = table_columns(workspace, model.table)
+    try:
+        there = table_columns(workspace, model.table)
+    except Missing as error:
+        faults.append(placed_fault(file, Fault("table", error.what, error.expected)))
+        raise _refused(file, faults) from error
     faults = model_file_faults(file, there)
     readable = tuple(one for one in model.features if is_sound(one) and _sources(one) <= set(there))
     needed = {model.time, model.target.column, *([model.target.time] if model.target.time else [])}
-    if not needed <= set(there) or not model.target.delay_hours >= 0:
+    if not needed <= set(there):
         raise _refused(file, faults)
+    if not 0 <= model.target.delay_hours < inf:  # said already; what else is wrong shows without a delay
+        model = replace(model, target=replace(model.target, delay_hours=0.0))
     asked = Asked(model.table, model.time, readable, tuple(name for name in model.columns if name in there))
     try:
         sample = read_newest(workspace, asked, days=model.target.delay_hours / 24 + 1)

@@ -6,6 +6,7 @@ Nothing here reads data or trains. `tasuki.models.file` reads the file, `tasuki.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from tasuki.errors import Fault
@@ -138,11 +139,12 @@ def sources_of(features: tuple[Feature, ...]) -> tuple[str, ...]:
 
 def definition_faults(model: Model) -> list[Fault]:
     """Everything about a definition that can be seen to be wrong without data, all at once."""
-    faults = list(_type_faults(model))
+    faults, default = list(_type_faults(model)), list(default_faults(model.default))
     if faults:
-        return faults
+        return [*faults, *default]
     return [
         *_own_faults(model),
+        *default,
         *(fault for feature in model.features for fault in _feature_faults(feature)),
         *_clashes(model),
     ]
@@ -171,7 +173,6 @@ def _type_faults(model: Model) -> Iterator[Fault]:
         value = getattr(model, name)
         if not isinstance(value, kinds) or isinstance(value, bool):
             yield Fault(name, f"{value!r} is a {type(value).__name__}", expected)
-    yield from default_faults(model.default)
     if isinstance(model.target, Target):
         yield from _target_type_faults(model.target)
     for where, named in (("segments", model.segments), ("outcomes", model.outcomes)):
@@ -214,7 +215,7 @@ def _own_faults(model: Model) -> Iterator[Fault]:
         yield Fault("buckets", f"{model.buckets!r} is out of range", f"2 to {LARGEST_BUCKETS}")
     if not model.training_days > 0:
         yield Fault("training_days", f"{model.training_days!r} is no window", "more than 0")
-    if not model.target.delay_hours >= 0:
+    if not 0 <= model.target.delay_hours < inf:
         yield Fault("target.delay_hours", f"{model.target.delay_hours!r} is no delay", "0 or more")
     for name in LIMITS:
         if not getattr(model, name) > 0:

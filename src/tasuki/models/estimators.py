@@ -63,9 +63,22 @@ def estimator_faults(estimator: object, storage: str = "auto") -> list[Fault]:
         return [Fault("estimator", f"{name}(loss={estimator.loss!r}) gives no probability", "loss='log_loss'")]  # type: ignore[attr-defined]  # an SGDClassifier has one
     if not hasattr(estimator, "predict_proba"):
         return [Fault("estimator", f"{name} has no predict_proba", "a classifier that gives probabilities")]
+    faults = _parameter_faults(estimator)
     if family_of(estimator, storage) == "scikit-learn" and storage != "onnx":
-        return _kept_faults(estimator)
-    return []
+        return [*faults, *_kept_faults(estimator)]
+    return faults
+
+
+def _parameter_faults(estimator: Any) -> list[Fault]:
+    """Parameters that scikit-learn itself refuses, before there is any data to fit."""
+    faults = []
+    for part in (estimator, *_parts(estimator)):
+        if hasattr(part, "_parameter_constraints") and hasattr(part, "_validate_params"):
+            try:
+                part._validate_params()
+            except ValueError as error:
+                faults.append(Fault("estimator", f"{type(part).__name__} refuses to learn: {str(error)[:400]}"))
+    return faults
 
 
 def _boosted_faults(estimator: object, root: str, storage: str) -> list[Fault]:

@@ -6,6 +6,7 @@ import traceback
 from collections.abc import Callable, Collection
 from dataclasses import MISSING, dataclass, fields, replace
 from difflib import get_close_matches
+from importlib.util import find_spec
 from pathlib import Path
 
 from tasuki.errors import Fault, Invalid, Missing
@@ -60,7 +61,7 @@ def load_model_file(path: Path) -> ModelFile:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 1
         raise Invalid(f"{path} is no Python", [Fault(f"{path}:{line}", getattr(error, "msg", str(error)))]) from error
-    faults = _call_faults(path, tree)
+    faults = [*_import_faults(path, tree), *_call_faults(path, tree)]
     if faults:
         raise Invalid(f"{path} does not define a model", faults)
     names: dict[str, object] = {"__name__": "tasuki_model_file", "__file__": str(path)}
@@ -139,6 +140,21 @@ def _lines_of_features(tree: ast.Module) -> dict[str, int]:
 _FEATURES: dict[str, Callable[..., Feature]] = {
     one.__name__: one for one in (category, count_over, cross, day_of_week, hour_of_day, number, time_part)
 }
+
+
+def _import_faults(path: Path, tree: ast.Module) -> list[Fault]:
+    """Names that `tasuki.models` does not have: all of them, beside what is wrong with the calls."""
+    import tasuki.models as ours
+
+    faults, known = [], sorted({*_CALLED, *_FEATURES})
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.module == ours.__name__ and not node.level:
+            for one in node.names:
+                if one.name != "*" and not hasattr(ours, one.name) and find_spec(f"{ours.__name__}.{one.name}") is None:
+                    close = get_close_matches(one.name, known, 1)
+                    expected = f"{close[0]}?" if close else ", ".join(known)
+                    faults.append(Fault(f"{path}:{one.lineno} import", f"{ours.__name__} has no {one.name}", expected))
+    return faults
 
 
 def _call_faults(path: Path, tree: ast.Module) -> list[Fault]:
