@@ -109,7 +109,9 @@ def _to_experiment(experiment: str) -> Redirect:
 
 def _kind(form: Form, faults: list[Fault]) -> Literal["check", "comparison"]:
     kind = _KINDS.get(form.text("kind"))
-    if kind is None:
+    if not form.text("kind"):
+        faults += _lacking(form, "kind")
+    elif kind is None:
         faults.append(Fault("kind", said("there is no kind {kind!r}", kind=form.text("kind")), "check or comparison"))
     return kind or "check"
 
