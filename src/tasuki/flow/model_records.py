@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 from pydantic.dataclasses import dataclass
 
 from tasuki.flow.record_fields import STRICT, ConcernNote, Probability, Text
@@ -82,7 +82,8 @@ class CalibrationCurves:
 class OfflineReport:
     """Challenger against champion on held-out data, and what the rule that was written before says of it.
 
-    `calibration_curve` is None in reports of before it was kept, and where an outside tool gives none.
+    `calibration_curve` is None in reports of before it was kept, and where an outside tool gives none. `said` keeps
+    the sentences of `rule`, `reasons` and `failure_cases` as codes with values, so that pages can say them in Japanese.
     """
 
     champion: Text
@@ -96,6 +97,7 @@ class OfflineReport:
     reasons: tuple[str, ...]
     concerns: tuple[ConcernNote, ...] = ()
     calibration_curve: CalibrationCurves | None = None
+    said: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -44,7 +44,8 @@ def doubts_about_segments(segments: Mapping[str, Any], largest: int) -> tuple[Co
             message = (
                 f"{column} has {len(sizes):,} values; the {largest} largest are shown, {left:,} rows are in others"
             )
-            found.append(Concern("segments_left_out", "info", message))
+            told = {"column": column, "values": len(sizes), "largest": largest, "left": left}
+            found.append(Concern("segments_left_out", "info", message, told))
     return tuple(found)
 
 
@@ -52,13 +53,27 @@ def _about_labels(rows: Rows) -> Iterator[Concern]:
     positives, negatives = rows.positives, len(rows) - rows.positives
     if 0 in (positives, negatives):
         seen = "1" if positives else "0"
-        yield Concern("one_class", "error", f"every label is {seen}: order and calibration cannot be judged")
+        yield Concern(
+            "one_class", "error", f"every label is {seen}: order and calibration cannot be judged", {"seen": seen}
+        )
     elif min(positives, negatives) < TOO_FEW_POSITIVES:
         rarer = f"{positives:,} positives" if positives <= negatives else f"{negatives:,} negatives"
-        yield Concern("too_few_positives", "error", f"only {rarer} (at least {TOO_FEW_POSITIVES} are needed)")
+        yield Concern(
+            "too_few_positives", "error", f"only {rarer} (at least {TOO_FEW_POSITIVES} are needed)", _rarer(rows)
+        )
     elif min(positives, negatives) < FEW_POSITIVES:
         rarer = f"{positives:,} positives" if positives <= negatives else f"{negatives:,} negatives"
-        yield Concern("few_positives", "warning", f"only {rarer}: intervals are wide and only roughly right")
+        yield Concern(
+            "few_positives", "warning", f"only {rarer}: intervals are wide and only roughly right", _rarer(rows)
+        )
+
+
+def _rarer(rows: Rows) -> dict[str, Any]:
+    """How many rows the rarer class has, as values of a concern."""
+    positives = rows.positives
+    negatives = len(rows) - positives
+    case = "positives" if positives <= negatives else "negatives"
+    return {"case": case, "rows": int(min(positives, negatives)), "needed": TOO_FEW_POSITIVES}
 
 
 def _about_identity(rows: Rows) -> Iterator[Concern]:
@@ -72,9 +87,9 @@ def _about_certainty(rows: Rows) -> Iterator[Concern]:
         wrong = int(np.count_nonzero(losses >= -math.log(CLIP)))
         if wrong:
             message = f"{name} was certain and wrong on {wrong:,} rows; probabilities are clipped at {CLIP:g}"
-            yield Concern("certain_and_wrong", "warning", message)
+            yield Concern("certain_and_wrong", "warning", message, {"model": name, "rows": wrong, "clip": CLIP})
         if len(rows) > 1 and scores.min() == scores.max():
-            yield Concern("constant_scores", "warning", f"{name} gives every row the same probability")
+            yield Concern("constant_scores", "warning", f"{name} gives every row the same probability", {"model": name})
 
 
 def _about_order(area: OfflineMetric) -> Iterator[Concern]:
@@ -83,10 +98,10 @@ def _about_order(area: OfflineMetric) -> Iterator[Concern]:
             continue
         if value < 0.45:
             message = f"{name} orders rows worse than chance (AUC {value:.3f}): are label or score turned round?"
-            yield Concern("order_reversed", "warning", message)
+            yield Concern("order_reversed", "warning", message, {"model": name, "auc": value})
         if value > 0.999:
             message = f"{name} orders rows almost perfectly (AUC {value:.4f}): does a feature know the label?"
-            yield Concern("leak_suspected", "warning", message)
+            yield Concern("leak_suspected", "warning", message, {"model": name, "auc": value})
 
 
 def _about_calibration(ratio: OfflineMetric) -> Iterator[Concern]:
@@ -94,7 +109,9 @@ def _about_calibration(ratio: OfflineMetric) -> Iterator[Concern]:
     for name, value in (("champion", ratio.champion), ("challenger", ratio.challenger)):
         if value is not None and not low <= value <= high:
             message = f"{name} predicts {value:.3f} times the positives there are (fine: {low:g} to {high:g})"
-            yield Concern("calibration_off", "warning", message)
+            yield Concern(
+                "calibration_off", "warning", message, {"model": name, "ratio": value, "low": low, "high": high}
+            )
 
 
 def _about_units(rows: Rows, metrics: Mapping[str, OfflineMetric]) -> Iterator[Concern]:
@@ -103,10 +120,12 @@ def _about_units(rows: Rows, metrics: Mapping[str, OfflineMetric]) -> Iterator[C
     sizes = np.bincount(rows.units)
     if len(sizes) < FEW_UNITS:
         message = f"only {len(sizes)} units: clustered intervals are too narrow with so few"
-        yield Concern("few_units", "error" if len(sizes) < 2 else "warning", message)
+        yield Concern("few_units", "error" if len(sizes) < 2 else "warning", message, {"units": len(sizes)})
     if len(sizes) > 1 and sizes.max() > 0.1 * len(rows):
         share = 100 * sizes.max() / len(rows)
-        yield Concern("one_unit_dominates", "warning", f"one unit holds {share:.0f} % of the rows")
+        yield Concern(
+            "one_unit_dominates", "warning", f"one unit holds {share:.0f} % of the rows", {"share": float(share)}
+        )
     if metrics["grouped_auc"].champion is None:
         yield Concern("no_mixed_units", "info", "no unit has both classes, so there is no grouped AUC")
 
@@ -118,13 +137,13 @@ def _about_time(rows: Rows) -> Iterator[Concern]:
         hours = (rows.times.max() - rows.times.min()) / np.timedelta64(1, "h")
         if hours < 24:
             message = f"the rows cover {hours:.1f} hours: hours of the day or weekdays are missing"
-            yield Concern("short_window", "info", message)
+            yield Concern("short_window", "info", message, {"hours": float(hours)})
     quarter = _quarters(rows.times)
     rates = [rows.labels[quarter == part] for part in range(4)]
     if min(len(part) for part in rates) >= 50 and _rates_differ(rates):
         said = "/".join(f"{100 * part.mean():.3g}" for part in rates)
         message = f"the rate of positives changes over time ({said} % by quarter of the rows): calibration may move on"
-        yield Concern("rate_drifts", "warning", message)
+        yield Concern("rate_drifts", "warning", message, {"rates": said})
 
 
 def _quarters(times: Any) -> Any:

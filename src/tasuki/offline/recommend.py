@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasuki.errors import said
 from tasuki.offline.comparison import OfflineMetric, Recommendation
 from tasuki.stats.concern import Concern
 
@@ -25,14 +26,15 @@ class OfflineRule:
 
     def text(self) -> str:
         """The rule in words."""
-        level = f"{100 * (1 - self.alpha):g} %"
-        return (
-            f"go when the {level} interval of the log loss difference (challenger − champion) lies below 0, the AUC is "
-            f"not significantly lower, no segment's log loss is significantly higher (Holm) and the challenger's "
-            f"calibration ratio is within {self.calibration_low:g} to {self.calibration_high:g} or nearer to 1 than "
-            f"the champion's; no_go when the log loss is significantly higher or its gain comes with a significantly "
-            f"lower AUC or with a calibration that fails; otherwise cannot_tell; any concern of severity error makes "
-            f"it cannot_tell"
+        return said(
+            "go when the {level:g} % interval of the log loss difference (challenger − champion) lies below 0, the AUC "
+            "is not significantly lower, no segment's log loss is significantly higher (Holm) and the challenger's "
+            "calibration ratio is within {low:g} to {high:g} or nearer to 1 than the champion's; no_go when the log "
+            "loss is significantly higher or its gain comes with a significantly lower AUC or with a calibration that "
+            "fails; otherwise cannot_tell; any concern of severity error makes it cannot_tell",
+            level=100 * (1 - self.alpha),
+            low=self.calibration_low,
+            high=self.calibration_high,
         )
 
 
@@ -49,20 +51,24 @@ def recommend(
     metrics = {one.name: one for one in overall}
     loss = metrics["log_loss"]
     if loss.difference is None or loss.difference_low is None or loss.difference_high is None:
-        reason = "the log loss difference has no interval: there are too few independent draws"
+        reason = said("the log loss difference has no interval: there are too few independent draws")
         return Recommendation("cannot_tell", (reason,), rule.text())
-    said = _in_words(loss, "log loss")
+    size = _in_words(loss)
     if loss.difference_low > 0:
-        return Recommendation("no_go", (f"{said}: the challenger is worse",), rule.text())
+        return Recommendation("no_go", (said("{size}: the challenger is worse", size=size),), rule.text())
     if loss.difference_high >= 0:
-        return Recommendation("cannot_tell", (f"{said}: the interval holds 0", *_size_needed(loss)), rule.text())
+        return Recommendation(
+            "cannot_tell", (said("{size}: the interval holds 0", size=size), *_size_needed(loss)), rule.text()
+        )
     against = _reasons_against(metrics, rule)
     if against:
-        return Recommendation("no_go", (f"{said}: better, but", *against), rule.text())
+        return Recommendation("no_go", (said("{size}: better, but", size=size), *against), rule.text())
     worse = significantly_worse(segments, rule.alpha)
     if worse:
-        return Recommendation("cannot_tell", (f"{said}: better over all, but", *worse), rule.text())
-    return Recommendation("go", (f"{said}: the challenger is better", *_reasons_for(metrics)), rule.text())
+        return Recommendation("cannot_tell", (said("{size}: better over all, but", size=size), *worse), rule.text())
+    return Recommendation(
+        "go", (said("{size}: the challenger is better", size=size), *_reasons_for(metrics)), rule.text()
+    )
 
 
 def significantly_worse(segments: Sequence[OfflineMetric], alpha: float) -> tuple[str, ...]:
@@ -79,7 +85,7 @@ def significantly_worse(segments: Sequence[OfflineMetric], alpha: float) -> tupl
         if one.p_value is None or one.p_value > alpha / (len(tested) - place):
             break
         if one.difference is not None and one.difference > 0:
-            found.append(f"in {one.segment} the {_in_words(one, 'log loss')}: worse there")
+            found.append(said("in {segment} the {size}: worse there", segment=one.segment, size=_in_words(one)))
     return tuple(found)
 
 
@@ -87,27 +93,46 @@ def _reasons_against(metrics: dict[str, OfflineMetric], rule: OfflineRule) -> tu
     area, ratio = metrics["auc"], metrics["calibration_ratio"]
     found = []
     if area.difference_high is not None and area.difference_high < 0:
-        found.append(f"{_in_words(area, 'AUC')}: the order got worse")
+        found.append(said("{size}: the order got worse", size=_in_words(area)))
     if ratio.champion is not None and ratio.challenger is not None:
         outside = not rule.calibration_low <= ratio.challenger <= rule.calibration_high
         if outside and abs(ratio.challenger - 1) >= abs(ratio.champion - 1):
-            limits = f"{rule.calibration_low:g} to {rule.calibration_high:g}"
-            found.append(f"the calibration ratio {ratio.challenger:.3f} is outside {limits}")
+            found.append(
+                said(
+                    "the calibration ratio {ratio:.3f} is outside {low:g} to {high:g}",
+                    ratio=ratio.challenger,
+                    low=rule.calibration_low,
+                    high=rule.calibration_high,
+                )
+            )
     return tuple(found)
 
 
 def _reasons_for(metrics: dict[str, OfflineMetric]) -> tuple[str, ...]:
     area, ratio = metrics["auc"], metrics["calibration_ratio"]
-    found = [f"{_in_words(area, 'AUC')}: not significantly lower"]
+    found = [said("{size}: not significantly lower", size=_in_words(area))]
     if ratio.champion is not None and ratio.challenger is not None:
-        found.append(f"calibration ratio {ratio.champion:.3f} → {ratio.challenger:.3f}")
+        found.append(
+            said(
+                "calibration ratio {champion:.3f} → {challenger:.3f}",
+                champion=ratio.champion,
+                challenger=ratio.challenger,
+            )
+        )
     return tuple(found)
 
 
-def _in_words(one: OfflineMetric, title: str) -> str:
+def _in_words(one: OfflineMetric) -> str:
+    title = said("AUC") if one.name == "auc" else said("log loss")
     if one.difference is None or one.difference_low is None or one.difference_high is None:
-        return f"{title} difference without an interval"
-    return f"{title} difference {one.difference:+.3g} [{one.difference_low:+.3g}, {one.difference_high:+.3g}]"
+        return said("{title} difference without an interval", title=title)
+    return said(
+        "{title} difference {difference:+.3g} [{low:+.3g}, {high:+.3g}]",
+        title=title,
+        difference=one.difference,
+        low=one.difference_low,
+        high=one.difference_high,
+    )
 
 
 def _size_needed(loss: OfflineMetric) -> tuple[str, ...]:
@@ -117,5 +142,7 @@ def _size_needed(loss: OfflineMetric) -> tuple[str, ...]:
     reach = (loss.difference_high - loss.difference_low) / 2
     times = (reach / abs(loss.difference)) ** 2
     if times > 1000:
-        return ("the difference is next to nothing against its uncertainty: more rows will hardly tell",)
-    return (f"if the difference is real, about {times:.1f} times the rows would show it half of the time",)
+        return (said("the difference is next to nothing against its uncertainty: more rows will hardly tell"),)
+    return (
+        said("if the difference is real, about {times:.1f} times the rows would show it half of the time", times=times),
+    )

@@ -1,7 +1,9 @@
 """A comparison as evidence: the offline report that a hand-off carries, with the cases where the challenger fails."""
 
+from tasuki.errors import said
 from tasuki.flow.records import CalibrationBin, CalibrationCurves, ConcernNote, MetricDifference, OfflineReport
 from tasuki.offline.comparison import Curves, OfflineComparison, OfflineMetric
+from tasuki.texts import as_record
 
 WORST_SEGMENTS = 5
 FEWEST_POSITIVES = 5
@@ -16,19 +18,21 @@ def offline_report(comparison: OfflineComparison, champion: str, challenger: str
         challenger: The challenger's version, or its column.
         rule: The rule as it was recorded before; the comparison's own rule when empty.
     """
-    said = comparison.recommendation
+    verdict, failures = comparison.recommendation, failure_cases(comparison)
+    told = {"reasons": verdict.reasons, "failure_cases": failures} | ({} if rule else {"rule": (verdict.rule,)})
     return OfflineReport(
         champion=champion,
         challenger=challenger,
         rows=comparison.rows,
         positives=comparison.positives,
         metrics=tuple(_difference(one) for one in comparison.metrics),
-        failure_cases=failure_cases(comparison),
-        rule=rule or said.rule,
-        recommendation=said.decision,
-        reasons=said.reasons,
+        failure_cases=tuple(map(str, failures)),
+        rule=str(rule or verdict.rule),
+        recommendation=verdict.decision,
+        reasons=tuple(map(str, verdict.reasons)),
         concerns=tuple(ConcernNote(one.code, one.severity, one.message, one.values) for one in comparison.concerns),
         calibration_curve=_curves(comparison.calibration_curve),
+        said={name: [as_record(one) for one in sentences] for name, sentences in told.items()},
     )
 
 
@@ -46,8 +50,14 @@ def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
     there is nothing to name, one line says where it was looked.
     """
     worse = [
-        f"{one.segment}: log loss {one.champion:.5g} → {one.challenger:.5g} ({one.rows:,} rows, {one.positives:,} "
-        f"positives)"
+        said(
+            "{segment}: log loss {champion:.5g} → {challenger:.5g} ({rows:,} rows, {positives:,} positives)",
+            segment=one.segment,
+            champion=one.champion,
+            challenger=one.challenger,
+            rows=one.rows,
+            positives=one.positives,
+        )
         for one in comparison.metrics
         if one.segment and one.name == "log_loss" and one.difference_low is not None and one.difference_low > 0
     ]
@@ -58,7 +68,12 @@ def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
     ]
     ratios.sort(key=_miscalibration, reverse=True)
     off = [
-        f"{one.segment}: predicts {one.challenger:.2f} times the {one.positives:,} positives there are"
+        said(
+            "{segment}: predicts {ratio:.2f} times the {positives:,} positives there are",
+            segment=one.segment,
+            ratio=one.challenger,
+            positives=one.positives,
+        )
         for one in ratios[:WORST_SEGMENTS]
         if _miscalibration(one) > 1.25
     ]
@@ -68,8 +83,12 @@ def failure_cases(comparison: OfflineComparison) -> tuple[str, ...]:
 def _nothing_seen(segments: int) -> str:
     """Says where it was looked, so that a reader can tell 'none' from 'nobody looked'."""
     if not segments:
-        return "not looked for: no segment has enough positives to tell"
-    return f"none seen: {segments} segment(s) with at least {FEWEST_POSITIVES} positives: no worse, well calibrated"
+        return said("not looked for: no segment has enough positives to tell")
+    return said(
+        "none seen: {segments} segment(s) with at least {fewest} positives: no worse, well calibrated",
+        segments=segments,
+        fewest=FEWEST_POSITIVES,
+    )
 
 
 def _miscalibration(one: OfflineMetric) -> float:

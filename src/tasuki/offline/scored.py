@@ -188,7 +188,11 @@ def _without_nulls(
         return rows, ()
     by_column = ", ".join(f"{name} {np.count_nonzero(flags):,}" for name, flags in nulls.items() if flags.any())
     message = f"{dropped:,} of {len(drop):,} rows have a null and were left out ({by_column})"
-    return rows, (Concern("nulls_dropped", "warning", message),)
+    return rows, (
+        Concern(
+            "nulls_dropped", "warning", message, {"dropped": int(dropped), "rows": len(drop), "columns": by_column}
+        ),
+    )
 
 
 def _unmasked(column: npt.NDArray[Any]) -> npt.NDArray[Any]:

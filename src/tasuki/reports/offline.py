@@ -21,7 +21,7 @@ from tasuki.reports.document import (
     Verdict,
 )
 from tasuki.reports.origin import Origin
-from tasuki.texts import Texts
+from tasuki.texts import Teller, Texts
 
 MOODS: dict[str, Mood] = {"go": "good", "no_go": "bad"}
 Reading = Literal["better", "worse", "undecided", "unread"]
@@ -150,5 +150,7 @@ def _method(comparison: OfflineComparison, origin: Origin, t: Texts, formats: Fo
     )
     facts = Facts(tuple((t(f"offline.{name}"), value) for name, value in pairs if value != NOTHING))
     clustered = Paragraph(t("offline.clustered" if comparison.units is not None else "offline.by_row"), "quiet")
-    rule = Paragraph(t("offline.rule", rule=comparison.recommendation.rule), "quiet")
-    return Section("method", t("section.method"), (facts, clustered, rule))
+    rule = comparison.recommendation.rule
+    told = (Teller().japanese(rule) if t.language == "ja" else None) or rule
+    written = Paragraph(t("offline.rule", rule=told), "quiet")
+    return Section("method", t("section.method"), (facts, clustered, written))

@@ -9,6 +9,7 @@ from tasuki.language import Language
 from tasuki.reports.concerns import concern_text
 from tasuki.stats.concern import Concern
 from tasuki.titles import Titles
+from tasuki.web.texts import Texts
 
 Reading = Literal["better", "worse", "undecided"]
 _LOWER_IS_BETTER = frozenset({"log_loss", "normalized_entropy"})
@@ -64,6 +65,8 @@ def _reason_in(ground: Mapping[str, Any], language: Language, title_of: Callable
     values = dict(ground.get("values") or {})
     if isinstance(values.get("metric"), str):
         values["metric"] = title_of(values["metric"])
+    if language == "ja" and isinstance(values.get("arm"), str):
+        values["arm"] = Texts(language).term("arm", values["arm"])
     if ground["code"] == "concern":
         note = {"code": values.get("code", ""), "severity": "error", "message": values.get("message", "")}
         return concern_in({**note, "values": values.get("values")}, language)

@@ -152,9 +152,9 @@ class Words:
             }
         )
 
-    def by_name(self) -> dict[str, Callable[..., str]]:
+    def by_name(self) -> dict[str, Callable[..., Any]]:
         """What templates may call."""
-        offered = (
+        offered: tuple[Callable[..., Any], ...] = (
             self.people,
             self.people_list,
             self.stage_title,
@@ -166,6 +166,7 @@ class Words:
             self.said,
             self.place_of,
             self.said_by,
+            self.all_said_by,
             self.metric_title,
         )
         return {one.__name__: one for one in offered}
@@ -223,6 +224,18 @@ class Words:
     def said_by(self, probe: Mapping[str, Any], part: str, text: str) -> str:
         """A sentence of a probe's record; `text` in English, and of a record from before sentences were kept."""
         return self.said(from_record((probe.get("said") or {}).get(part), text))
+
+    def all_said_by(self, record: Mapping[str, Any], part: str) -> tuple[str, ...]:
+        """The sentences of a part of a record; those it keeps in English where it was written before codes were."""
+        texts = record[part] if isinstance(record[part], list | tuple) else (record[part],)
+        kept = (record.get("said") or {}).get(part) or ()
+        if len(kept) != len(texts):
+            kept = ("",) * len(texts)
+        doubts = {note["message"]: note for note in record.get("concerns") or ()}
+        return tuple(
+            concern_in(doubts[text], self._language) if text in doubts else self.said(from_record(one, text))
+            for one, text in zip(kept, texts, strict=True)
+        )
 
     def place_of(self, where: str) -> str:
         """The place of a fault: a kind of evidence and its field, a check, a field of a form; itself otherwise."""
