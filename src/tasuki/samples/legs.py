@@ -194,7 +194,8 @@ def _evaluate(run: _Run) -> None:
     story.attach(papers.decision(topic, run.numbers, owner, due), holder)
     shares = {leg.owner: leg.stage for leg in story.state.legs}
     for member, stage in shares.items():
-        said = run.say(f"{stage} を担当", f"ran {stage}")
+        titles = story.team.playbook.stages[stage].titles
+        said = run.say(f"{titles.ja}を担当", f"ran {titles.en}")
         story.write(decide.state_contribution(story.state, story.act(member), stage, said))
         peer = next(name for name in (story.state.owner, holder, "haru", "mio") if name != member)
         story.write(decide.confirm_contribution(story.state, story.act(peer), stage, member))
