@@ -90,15 +90,17 @@ def _not_finite(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sa
         return
     message = f"{name}: {sum(lost):,} value(s) are NaN or infinite and are left out."
     p = split_p_value(lost, [cell.units / units for cell in totals]) if all(cell.units for cell in totals) else 1.0
-    if p >= SRM_THRESHOLD:
-        yield Concern("not_finite", "warning", message, {"metric": name, "values": sum(lost)})
-        return
+    differs = p < SRM_THRESHOLD
+    if differs:
+        message += (
+            f" They are more frequent in one arm than in another (p = {p:.2g}), so that what is left can no longer be "
+            "compared."
+        )
     yield Concern(
         "not_finite",
-        "error",
-        f"{message} They are more frequent in one arm than in another (p = {p:.2g}), so that what is left can no "
-        "longer be compared.",
-        {"metric": name, "values": sum(lost), "p": p, "case": "differs"},
+        "error" if differs else "warning",
+        message,
+        {"metric": name, "values": sum(lost), "p": p, "case": "differs" if differs else ""},
     )
 
 
