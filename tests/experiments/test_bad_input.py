@@ -161,13 +161,31 @@ CASES: dict[str, Case] = {
     "the metric all null in CSV": Case({"a.csv": csv([""] * N)}, ("no row has a value", "expected numbers")),
     "text as the metric": Case(table(x=UNITS), ("'x' is VARCHAR, as 'u0'", "expected numbers")),
     "text in the last row": Case({"a.csv": csv([*(X * 300)[:-1], "oops"], arms=ARMS * 300)}, ("oops",)),
+    "truths as on and off": Case({"a.csv": csv(["on" if v > 2 else "off" for v in X])}, ("x = 'on'",)),
+    "lists as the metric": Case(table(x=[[v] for v in X]), ("'x' is ", "one number in each row")),
+    "structs as the metric": Case(table(x=[{"v": v} for v in X]), ("'x' is STRUCT", "one number in each row")),
+    "lists as arms": Case(table(arm=[[v] for v in X]), ("variant: 'arm' is ", "one value in each row")),
+    "structs as arms": Case(table(arm=[{"v": v} for v in X]), ("variant: 'arm' is STRUCT", "one value in each row")),
+    "arms that differ in case and spaces": Case(
+        table(arm=["Control", "control ", "b"] * (N // 3)), ("'Control', 'control '", "--split"), more={"control": "b"}
+    ),
+    "arms as fractions and NaN": Case(
+        pa.table({"arm": [nan if k % 3 == 2 else float(k % 3) for k in range(N)], "x": X}), (), frozenset({"no_arm"}),
+        by_arm(["0", "1", None] * (N // 3), X), {"control": "0"},
+    ),
+    "arms as halves and infinity": Case(
+        pa.table({"arm": [inf if k % 3 == 2 else k % 3 / 2 for k in range(N)], "x": X}), (), frozenset({"no_arm"}),
+        by_arm(["0", "0.5", None] * (N // 3), X), {"control": "0"},
+    ),
     "truths as t and f": Case({"a.csv": csv(["t" if v > 2 else "f" for v in X])}, (), frozenset(),
                               by_arm(ARMS, [float(v > 2) for v in X])),
     "truths as true and false": Case({"a.csv": csv([str(v > 2) for v in X])}, (), frozenset(),
                                      by_arm(ARMS, [float(v > 2) for v in X])),
-    "thousands with a comma": Case({"a.csv": csv([f'"1,{int(v):03}"' for v in X])}, ("as '1,000'", "expected numbers")),
+    "thousands with a comma": Case({"a.csv": csv([f'"1,{int(v):03}"' for v in X])},
+                                   ("as '1,000'", "expected numbers", "REPLACE(x, ',', '')")),
     "one thousand with a comma": Case({"a.csv": csv([*X[:-1], '"1,000"'])}, ("1,000",)),
-    "commas as decimal points": Case({"a.csv": csv(X).replace(b",", b";").replace(b".", b",")}, ("as '0,0'",)),
+    "commas as decimal points": Case({"a.csv": csv(X).replace(b",", b";").replace(b".", b",")},
+                                     ("as '0,0'", "REPLACE(x, ',', '.')")),
     "arms as fractions": Case(pa.table({"arm": [float(one) for one in FOUR], "x": X}), (), frozenset(),
                               by_arm(FOUR, X), {"control": "1"}),
     "arms as 1 and 1.0 in one file": Case({"a.csv": csv(X, arms=["1", "1.0", "2", "2.0"] * (N // 4))}, (), frozenset(),
@@ -327,3 +345,42 @@ def test_skewness_has_no_unit(control: list[float], treatment: list[float], powe
     plain = skewness_of_difference(control, treatment)
     scaled = skewness_of_difference([v * 2.0**power for v in control], [v * 2.0**power for v in treatment])
     assert scaled == pytest.approx(plain, rel=1e-9, abs=1e-12)
+
+
+def test_what_a_hint_says_to_write_works(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(csv([f'"1,{int(v):03}"' for v in X]))
+    (tmp_path / "b.csv").write_bytes(csv(["on" if v > 2 else "off" for v in X]))
+    thousands = compare(tmp_path / "a.csv", variant="arm", means=["CAST(REPLACE(x, ',', '') AS DOUBLE)"])
+    assert thousands.results[0].control == pytest.approx(1000 + sum(X[::2]) / (N // 2))
+    truths = compare(tmp_path / "b.csv", variant="arm", proportions=["x = 'on'"])
+    assert truths.results[0].control == pytest.approx(sum(v > 2 for v in X[::2]) / (N // 2))
+
+
+def test_arms_that_differ_in_case_are_compared_where_the_split_names_both() -> None:
+    data = table(arm=["A", "a"] * (N // 2))
+    with pytest.raises(Invalid, match="several ways"):
+        compare(data, variant="arm", means=["x"])
+    found = compare(data, variant="arm", means=["x"], split={"A": 0.5, "a": 0.5})
+    assert {one.name for one in found.arms} == {"A", "a"}
+
+
+def test_ratios_and_quantiles_are_taken_as_pairs_and_as_texts() -> None:
+    data = table(y=[v + 1 for v in X])
+    pairs = compare(data, variant="arm", ratios=[("x", "y")], quantiles=[("x", 0.5)])
+    texts = compare(data, variant="arm", ratios=["x/y"], quantiles=["x@0.5"])
+    assert pairs.results == texts.results
+    with pytest.raises(Invalid, match=r"'x' is no ratio.*NUM/DEN[\s\S]*'y' is no quantile.*COL@Q"):
+        compare(data, variant="arm", ratios=["x"], quantiles=["y"])
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"segments": ["u"]}, "'u' has 120 values .expected at most 50"),
+        ({"segments": ["lists"]}, r"segment: 'lists' is .* .expected one value in each row"),
+        ({"margins": {"x": "200%"}}, "'200%' is more than all of it .expected a share of at most 100%"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_refused(more: Mapping[str, Any], why: str) -> None:
+    with pytest.raises(Invalid, match=why):
+        compare(table(u=UNITS, lists=[[v] for v in X]), variant="arm", means=["x"], **more)

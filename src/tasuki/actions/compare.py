@@ -34,8 +34,8 @@ def compare(
     unit: str | None = None,
     means: Sequence[str] = (),
     proportions: Sequence[str] = (),
-    ratios: Sequence[tuple[str, str]] = (),
-    quantiles: Sequence[tuple[str, float]] = (),
+    ratios: Sequence[tuple[str, str] | str] = (),
+    quantiles: Sequence[tuple[str, float] | str] = (),
     covariates: Mapping[str, Sequence[str | tuple[str, str]]] | None = None,
     margins: Mapping[str, float | str] | None = None,
     decrease: Sequence[str] = (),
@@ -73,8 +73,8 @@ def compare(
         unit: The column of what was randomised, when rows are events.
         means: Columns, or SQL expressions over columns, whose mean per unit is compared.
         proportions: Columns of 0/1 or true/false; with `unit`, whether it happened at all.
-        ratios: Numerator and denominator of each ratio of sums, as ("clicks", "views").
-        quantiles: Column and quantile, as ("revenue", 0.9).
+        ratios: Numerator and denominator of each ratio of sums, as ("clicks", "views") or "clicks/views".
+        quantiles: Column and quantile, as ("revenue", 0.9) or "revenue@0.9".
         covariates: By metric, columns known before the experiment that variance is taken out with (CUPED).
         margins: By metric, the loss that is accepted (a guardrail): an amount, or text like "2%" of control.
         decrease: Metrics that are better when they fall.

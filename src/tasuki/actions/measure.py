@@ -1,5 +1,6 @@
 """Asking a warehouse for the sufficient statistics of an experiment: types first, then one query, then quantiles."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from sqlglot import exp
 
 _TEXTS = ("VARCHAR", "ENUM", "BLOB", "UUID")
+_TRUTHS = {"off": "on", "no": "yes", "n": "y", "false": "true", "f": "t"}
+_THOUSANDS = re.compile(r"\s*-?\d{1,3}(,\d{3})+(\.\d*)?\s*")
+_DECIMAL_COMMA = re.compile(r"\s*-?\d+,\d+\s*")
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
             "UHUGEINT", "FLOAT", "DOUBLE", "DECIMAL", "BOOLEAN", '"NULL"')  # fmt: skip
 
@@ -113,6 +117,7 @@ def read(warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked
     """
     faults: list[Fault] = []
     bound = bind_all(asked.metrics, columns, faults, clustered=asked.cluster is not None)
+    faults += _key_faults(asked, columns)
     if asked.window is not None:
         faults += _window_faults(asked, columns)
     if faults:
@@ -123,6 +128,17 @@ def read(warehouse: Engine, table: "exp.Expr", columns: Mapping[str, str], asked
         table, present = windowed_table(table, asked.cluster or asked.unit, asked.window), IN_WINDOW
     reading = Reading(table, bound, asked.variant, asked.unit, asked.segments, present, columns, types)
     return replace(reading, cluster=asked.cluster) if asked.cluster else reading
+
+
+def _key_faults(asked: Asked, columns: Mapping[str, str]) -> list[Fault]:
+    """Columns that name an arm, unit or segment and hold several values in one."""
+    named = {"variant": asked.variant, "unit": asked.unit, "cluster": asked.cluster}
+    keys = [*named.items(), *(("segment", name) for name in asked.segments)]
+    return [
+        Fault(where, said("{name!r} is {kind}", name=name, kind=columns[name]), "one value in each row")
+        for where, name in keys
+        if name is not None and is_nested(columns.get(name, ""))
+    ]
 
 
 def _window_faults(asked: Asked, columns: Mapping[str, str]) -> list[Fault]:
@@ -161,12 +177,17 @@ def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[Boun
         return {}
     names = warehouse.types(types_tree(table, metrics))
     types = {tuple(map(int, name[1:].split("_"))): kind for name, kind in names.items()}
-    faults = []
+    faults, hints = [], []
     for i, bound in enumerate(metrics):
         for j, variable in enumerate(bound.variables):
             kind = types[i, j]
             if not is_number(kind):
-                seen = _some_text(warehouse, table, variable.tree) if kind.startswith(_TEXTS) else ""
+                is_text = kind.startswith(_TEXTS) and not is_nested(kind)
+                seen = _some_text(warehouse, table, variable.tree) if is_text else ""
+                if is_nested(kind):
+                    hints.append(said("name a column that holds one number in each row"))
+                elif seen:
+                    hints.append(_hint(_shown(variable.tree), seen))
                 faults.append(
                     Fault(
                         bound.metric.name,
@@ -175,15 +196,23 @@ def _variable_types(warehouse: Engine, table: "exp.Expr", metrics: Sequence[Boun
                     )
                 )
     if faults:
+        hint = next(filter(None, hints), "")
         raise Invalid(
-            "a metric needs numbers", faults, next_step="mend the values, or write an expression: CAST(… AS DOUBLE)"
+            "a metric needs numbers",
+            faults,
+            next_step=hint or "mend the values, or write an expression: CAST(… AS DOUBLE)",
         )
     return {(i, j): kind for (i, j), kind in types.items()}
 
 
 def is_number(kind: str) -> bool:
     """Whether an engine's type holds numbers (or true and false)."""
-    return kind.startswith(_NUMBERS)
+    return kind.startswith(_NUMBERS) and not is_nested(kind)
+
+
+def is_nested(kind: str) -> bool:
+    """Whether an engine's type holds several values in one: lists, structs and maps."""
+    return kind.endswith("]") or kind.upper().startswith(("STRUCT", "MAP", "UNION", "ARRAY", "LIST"))
 
 
 def _some_text(warehouse: Engine, table: "exp.Expr", tree: "exp.Expr") -> str:
@@ -199,6 +228,22 @@ def _some_text(warehouse: Engine, table: "exp.Expr", tree: "exp.Expr") -> str:
         return f", as {rows[0]['seen']!r}"
     counted = exp.select(exp.alias_(exp.Count(this=tree.copy()), "n")).from_(table.copy())
     return "" if warehouse.rows(counted)[0]["n"] else ": no row has a value"
+
+
+def _hint(shown: str, seen: str) -> str:
+    """The expression that makes numbers of a text, where the text tells; empty otherwise."""
+    text, column = seen.removeprefix(", as ").strip("'"), shown.strip("'")
+    column = column if column.isidentifier() or shown == column else f'"{column}"'
+    known = text.strip().lower()
+    if known in _TRUTHS or known in _TRUTHS.values():
+        true = _TRUTHS.get(known, known)
+        text = true.upper() if text.isupper() else true.capitalize() if text.istitle() else true
+        return said("write the condition as the metric: {column} = '{text}'", column=column, text=text)
+    if _THOUSANDS.fullmatch(text):
+        return said("write CAST(REPLACE({column}, ',', '') AS DOUBLE) as the metric", column=column)
+    if _DECIMAL_COMMA.fullmatch(text):
+        return said("write CAST(REPLACE({column}, ',', '.') AS DOUBLE) as the metric", column=column)
+    return ""
 
 
 def _shown(tree: "exp.Expr") -> str:

@@ -6,7 +6,7 @@ from math import isnan
 
 from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.comparison import Arm, Comparison, Result, SplitTest
-from tasuki.experiments.design import MOST_STRATA, Design, arrange
+from tasuki.experiments.design import MOST_SEGMENT_VALUES, MOST_STRATA, Design, arrange
 from tasuki.experiments.doubts import (
     doubts_about_covariates,
     doubts_about_metrics,
@@ -56,6 +56,7 @@ def compare_arms(
             expected="each cluster in one arm" if clusters else "each unit in one arm",
         )
     control, treatments, chosen = arrange({name: cell.units for name, cell in totals.items()}, design)
+    _require_few_segments(statistics, design)
     names = (control, *treatments)
     empty = tuple(_nobody(bound) for bound in metrics)
     everyone = [totals.get(name, Cell(name, None, 0, empty)) for name in names]
@@ -120,6 +121,25 @@ def _require_variances(statistics: Statistics, metrics: Sequence[BoundMetric]) -
         raise Invalid(
             "a variance is below zero", faults[:10], next_step="count it around the mean, not from sums of squares"
         )
+
+
+def _require_few_segments(statistics: Statistics, design: Design) -> None:
+    """A column of so many values is no segment: an effect for each would be noise, and a wall of it."""
+    values: dict[str, set[str]] = {}
+    for cell in statistics.cells:
+        if cell.segment is not None and design.reports(cell.segment[0]):
+            values.setdefault(cell.segment[0], set()).add(cell.segment[1])
+    faults = [
+        Fault(
+            "segment",
+            said("{column!r} has {count:,} values", column=column, count=len(seen)),
+            said("at most {most_values:,} values", most_values=MOST_SEGMENT_VALUES),
+        )
+        for column, seen in values.items()
+        if len(seen) > MOST_SEGMENT_VALUES
+    ]
+    if faults:
+        raise Invalid("there are too many segments", faults, next_step="name a coarser column, or group its values")
 
 
 def _strata(statistics: Statistics, design: Design) -> list[dict[str, Cell]]:

@@ -18,6 +18,7 @@ METHODS: tuple[Method, ...] = ("auto", "bootstrap")
 Adjustment = Literal["none", "holm", "bh"]
 ADJUSTMENTS: tuple[Adjustment, ...] = ("none", "holm", "bh")
 MOST_ARMS = 20
+MOST_SEGMENT_VALUES = 50
 MOST_STRATA = 1_000
 _USUAL_NAMES = ("control", "champion", "baseline", "対照", "コントロール", "a", "off", "no", "0", "false")
 _USUAL_FIRST_WORDS = ("control", "champion", "baseline", "no")
@@ -156,6 +157,7 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
             expected=said("one value per arm, at most {most_arms} arms", most_arms=MOST_ARMS),
             next_step="name the column that says which arm a unit was in",
         )
+    _require_distinct(units, design)
     names = sorted(set(units) | set(design.shares or {}))
     if design.control is not None and design.control not in names:
         raise _no_such_control(design.control, names)
@@ -178,6 +180,29 @@ def arrange(units: Mapping[str, int], design: Design) -> tuple[str, tuple[str, .
     values = {"arm": control, "case": "by_name" if usual else "first"}
     chosen = Concern("control_guessed", "info", f"No control was named; {control!r} was taken {why}.", values)
     return control, tuple(name for name in names if name != control), (chosen,)
+
+
+def _require_distinct(units: Mapping[str, int], design: Design) -> None:
+    """Raises `Invalid` where two names are one but for case and spaces, unless a planned split names both."""
+    alike: dict[str, list[str]] = {}
+    for name in sorted(units):
+        if name not in (design.shares or {}):
+            alike.setdefault(" ".join(name.split()).casefold(), []).append(name)
+    faults = [
+        Fault(
+            "variant",
+            said("{names} differ in case or spaces only", names=tuple(map(repr, same))),
+            "one name for each arm",
+        )
+        for same in alike.values()
+        if len(same) > 1
+    ]
+    if faults:
+        raise Invalid(
+            "arms have the same name, written in several ways",
+            faults,
+            next_step="write each arm one way; if they are several arms, name each in the planned split (--split)",
+        )
 
 
 def _no_such_control(control: str, names: Sequence[str]) -> Invalid:

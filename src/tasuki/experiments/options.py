@@ -16,8 +16,8 @@ class Named:
     Args:
         means: Columns (or SQL expressions) whose mean is compared.
         proportions: Columns of 0/1 or true/false.
-        ratios: Numerator and denominator of each ratio of sums.
-        quantiles: Column and quantile in (0, 1).
+        ratios: Numerator and denominator of each ratio of sums, or both as `NUM/DEN`.
+        quantiles: Column and quantile in (0, 1), or both as `COL@Q`.
         covariates: By metric, what was known of the units before.
         margins: By metric, the loss that is accepted: a number in the metric's unit, or text like `2%`.
         decrease: Metrics that are better when they fall.
@@ -27,8 +27,8 @@ class Named:
 
     means: Sequence[str] = ()
     proportions: Sequence[str] = ()
-    ratios: Sequence[tuple[str, str]] = ()
-    quantiles: Sequence[tuple[str, float]] = ()
+    ratios: Sequence[tuple[str, str] | str] = ()
+    quantiles: Sequence[tuple[str, float] | str] = ()
     covariates: Mapping[str, Sequence[str | tuple[str, str]]] = field(default_factory=dict)
     margins: Mapping[str, float | str] = field(default_factory=dict)
     decrease: Sequence[str] = ()
@@ -38,19 +38,20 @@ class Named:
 
 def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
     """The metrics that were asked for; what is wrong with the question is added to `faults`."""
+    ratios, quantiles = _ratios(named.ratios, faults), _quantiles(named.quantiles, faults)
     found = [
         *(Metric(name, "mean", name) for name in named.means),
         *(Metric(name, "proportion", name) for name in named.proportions),
-        *(Metric(f"{over}/{under}", "ratio", over, under) for over, under in named.ratios),
-        *(Metric(f"{name}@{q:g}", "quantile", name, quantile=q) for name, q in named.quantiles),
+        *(Metric(f"{over}/{under}", "ratio", over, under) for over, under in ratios),
+        *(Metric(f"{name}@{q:g}", "quantile", name, quantile=q) for name, q in quantiles),
     ]
-    if not found:
+    if not found and not faults:
         faults.append(Fault("metrics", "none is named", "a mean, proportion, ratio or quantile"))
     names = [metric.name for metric in found]
     for name in dict.fromkeys(names):
         if names.count(name) > 1:
             faults.append(Fault(name, "is asked for more than once", "each metric once"))
-    for name, q in named.quantiles:
+    for name, q in quantiles:
         if not 0 < q < 1:
             faults.append(Fault(f"{name}@{q:g}", said("{q:g} is no quantile", q=q), "between 0 and 1, as 0.9"))
     options = {"covariate": named.covariates, "margin": named.margins, "decrease": named.decrease,
@@ -68,6 +69,30 @@ def metrics_named(named: Named, faults: list[Fault]) -> tuple[Metric, ...]:
         for one in treatment_faults(metric)
     )
     return completed
+
+
+def _ratios(given: Sequence[tuple[str, str] | str], faults: list[Fault]) -> list[tuple[str, str]]:
+    found = []
+    for one in given:
+        parts = tuple(part.strip() for part in one.split("/")) if isinstance(one, str) else tuple(one)
+        if len(parts) == 2 and all(isinstance(part, str) and part for part in parts):
+            found.append((parts[0], parts[1]))
+        else:
+            faults.append(Fault("ratios", said("{given!r} is no ratio", given=one), "NUM/DEN, or a pair of two texts"))
+    return found
+
+
+def _quantiles(given: Sequence[tuple[str, float] | str], faults: list[Fault]) -> list[tuple[str, float]]:
+    found = []
+    for one in given:
+        parts: tuple[object, ...] = tuple(one.rsplit("@", 1)) if isinstance(one, str) else tuple(one)
+        try:
+            name, q = parts
+            found.append((str(name), float(str(q))))
+        except ValueError:
+            expected = "COL@Q, or a pair of a column and a quantile"
+            faults.append(Fault("quantiles", said("{given!r} is no quantile", given=one), expected))
+    return found
 
 
 def _completed(metric: Metric, named: Named, faults: list[Fault]) -> Metric:

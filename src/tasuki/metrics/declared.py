@@ -189,6 +189,9 @@ def read_margin(given: float | str, where: str, faults: list[Fault]) -> Margin |
             Fault(where, said("{given!r} is no margin", given=given), "an amount above 0, as 0.01, or a share, as 2%")
         )
         return None
+    if is_relative and amount > 1:
+        faults.append(Fault(where, said("{given!r} is more than all of it", given=given), "a share of at most 100%"))
+        return None
     return Margin(amount, is_relative)
 
 

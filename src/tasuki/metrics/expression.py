@@ -26,7 +26,7 @@ _CONDITIONS: tuple[type[exp.Expr], ...] = (
 _TEXT_AND_TIME: tuple[type[exp.Expr], ...] = (
     exp.Cast, exp.TryCast, exp.Lower, exp.Upper, exp.Trim, exp.Length, exp.Substring, exp.Concat, exp.DPipe,
     exp.StartsWith, exp.Extract, exp.DateDiff, exp.TimestampDiff, exp.TimestampTrunc, exp.DateTrunc, exp.Hour,
-    exp.DayOfWeek, exp.Year, exp.Month, exp.Day, exp.Date,
+    exp.DayOfWeek, exp.Year, exp.Month, exp.Day, exp.Date, exp.Replace,
 )  # fmt: skip
 ALLOWED = frozenset((*_STRUCTURE, *_ARITHMETIC, *_CONDITIONS, *_TEXT_AND_TIME))
 """Everything an expression may be made of. No sub-query, no aggregate, no window, no function of the engine's own."""

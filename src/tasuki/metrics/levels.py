@@ -65,7 +65,9 @@ def text_of(name: str, types: Mapping[str, str]) -> exp.Expr:
     text = exp.cast(value, exp.DType.TEXT)
     if not types.get(name, "").startswith(_FRACTIONS):
         return text
-    whole = exp.cast(exp.cast(value.copy(), exp.DType.BIGINT), exp.DType.TEXT)
+    # An engine may take NaN for small (`is_finite` says why); tried, the cast makes it null instead of an error.
+    tried = exp.TryCast(this=value.copy(), to=exp.DataType(this=exp.DType.BIGINT), safe=True)
+    whole = exp.cast(tried, exp.DType.TEXT)
     is_whole = exp.EQ(this=value.copy(), expression=exp.Floor(this=value.copy()))
     small = exp.LTE(this=exp.Abs(this=value.copy()), expression=exp.Literal.number("1E15"))
     case = exp.Case().when(exp.and_(small, is_whole), whole).when(is_finite(value), text)
