@@ -555,7 +555,14 @@ def test_a_schedule_attaches_one_report_a_day_and_may_end_with_its_verdict(
     reports = [one for one in desk.workspace.ledger.state(idea).evidence if one.kind == "check_report"]
     assert len(reports) == 1
     stop_experiment(desk.workspace, idea, "e1", actor="yui")
-    assert main([*check, "--every", "24"]) == 0
+    capsys.readouterr()
+    assert main([*check[:-2], "--every", "24"]) == 0
+    assert len([line for line in capsys.readouterr().err.splitlines() if "e1 does not pass after" in line]) == 1
+    # The counts of one moment are not those of the next days, and an arm that is not there counted nothing.
+    assert main([*check, "--every", "24"]) == 3
+    assert "client_counts" in capsys.readouterr().err
+    assert main([*check[:-1], "nope=3"]) == 3
+    assert "control" in capsys.readouterr().err
     assert main([*check, "--failed", "-1"]) == 3
     for sent in ("all=nan", "all=inf", "all=1.5", "all", "all=-1"):
         assert main([*check[:-1], sent]) == 3

@@ -174,6 +174,21 @@ def test_the_command_says_the_same(checked: Workspace, capsys: pytest.CaptureFix
         what_serves(checked, "cvr")
 
 
+def test_a_pointer_that_cannot_be_read_is_no_pointer_to_nothing(
+    checked: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = checked.folder / "artifacts" / "ctr" / "channels" / "challenger.json"
+    before = path.read_bytes()
+    path.write_text("{", encoding="utf-8")
+    try:
+        assert main(["experiment", "status", "ctr", "--workspace", str(checked.folder)]) == 0
+        said = " ".join(capsys.readouterr().out.split())
+    finally:
+        path.write_bytes(before)
+    assert "unknown" in said
+    assert "nothing" not in said
+
+
 def test_the_services_address_is_a_setting_that_is_checked(tmp_path: Path, checked: Workspace) -> None:
     path = checked.folder / "tasuki.toml"
     before = path.read_text(encoding="utf-8")

@@ -11,6 +11,7 @@ from tasuki.cli.numbers import counts_of
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, LanguageOption, OutOption, WorkspaceOption
 from tasuki.cli.output import console, emit, print_table, progress_console
+from tasuki.errors import Fault, Invalid
 
 if TYPE_CHECKING:
     from tasuki.actions.client_counts import ClientSaid
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
     from tasuki.flow.records import CheckReport, DayVerdict
 
 _HOUR_S = 3_600.0
+_EVERY_ARM = "all"
+"""What counts the answers of every arm together."""
+_FIXED_COUNTS = Fault(
+    "--every",
+    "goes on for days, and the counts of --sent are those of one moment",
+    "the client's counts as a table client_counts in the workspace, without --sent",
+)
 
 
 def check(
@@ -31,9 +39,17 @@ def check(
     failed: Annotated[int | None, typer.Option("--failed", help="Requests that got no answer, by the client.")] = None,
     days: Annotated[float | None, typer.Option("--days", help="How long it ran; read from the logs otherwise.")] = None,
     days_required: Annotated[float | None, typer.Option("--days-required", help="How long it must run.")] = None,
-    daily: Annotated[bool, typer.Option("--daily", help="At most one report a day: for cron.")] = False,
+    daily: Annotated[
+        bool, typer.Option("--daily", help="At most one report a day, the day's own if there is one: for cron.")
+    ] = False,
     every: Annotated[
-        float | None, typer.Option("--every", metavar="HOURS", min=0.01, help="Repeat until it passes or is stopped.")
+        float | None,
+        typer.Option(
+            "--every",
+            metavar="HOURS",
+            min=0.01,
+            help="Ask again after so many hours, one report a day, until it passes or is stopped.",
+        ),
     ] = None,
     require_pass: Annotated[
         bool, typer.Option("--require-pass", help="End with exit code 4 unless every probe passes.")
@@ -55,8 +71,11 @@ def check(
 
         require_report_path(out)
     counts = {} if sent is None else counts_of("--sent", sent)
+    if counts and every is not None:
+        raise Invalid("the experiment was not checked", [_FIXED_COUNTS])
     with opened(workspace) as here:
         whose = idea or idea_of_experiment(here, experiment)
+        _require_arms(counts, here, whose, experiment)
         limits = read_thresholds(here)
         if days_required is not None:
             limits = replace(limits, days_required=days_required)
@@ -69,6 +88,17 @@ def check(
     emit("experiment_check/1", payload, as_json=as_json, for_people=lambda: _show(report))
     if require_pass and not report.passed:
         raise typer.Exit(4)
+
+
+def _require_arms(counts: dict[str, int], workspace: "Workspace", idea: str, experiment: str) -> None:
+    from tasuki.actions.runs import run_of
+
+    if not counts:
+        return
+    arms = [*run_of(workspace, idea, experiment).shares, _EVERY_ARM]
+    faults = [Fault("--sent", f"there is no arm {name!r}", ", ".join(arms)) for name in counts if name not in arms]
+    if faults:
+        raise Invalid("the experiment was not checked", faults)
 
 
 @dataclass(frozen=True)
@@ -99,6 +129,11 @@ class _Round:
         while True:
             report = self.check(daily=True)
             is_over = run_of(self.workspace, self.idea, self.experiment).ended_at is not None
+            verdict = "passes" if report.passed else "does not pass"
+            told = (
+                f"{self.workspace.clock():%Y-%m-%d %H:%M} UTC: {self.experiment} {verdict} after {report.days:.2f} days"
+            )
+            progress_console.print(told, markup=False, highlight=False)
             if report.passed or is_over:
                 return report
             time.sleep(hours * _HOUR_S)

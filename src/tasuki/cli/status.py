@@ -41,8 +41,11 @@ def _show_model(one: "ModelServing") -> None:
         since = f"{channel.since:%Y-%m-%d %H:%M}" if channel.since else ""
         answering = ", ".join(f"{arm.arm} {arm.version or 'nothing'}" for arm in channel.answering)
         doubt = " ".join(filter(None, (channel.doubt, channel.error)))
-        default = f"{channel.default.value:g}: {channel.default.reason}" if channel.default else "0"
-        rows.append((channel.channel, channel.version or "nothing", since, channel.by, answering, default, doubt))
+        # Nothing is known of a pointer that cannot be read; the service may well go on with what it has.
+        is_unreadable = channel.doubt == "unreadable"
+        nothing, none = ("unreadable", "unknown") if is_unreadable else ("nothing", "0")
+        default = f"{channel.default.value:g}: {channel.default.reason}" if channel.default else none
+        rows.append((channel.channel, channel.version or nothing, since, channel.by, answering, default, doubt))
     columns = ("channel", "published", "since (UTC)", "by", "answers with", "default answer", "doubt")
     print_table(columns, rows, title=one.name)
     for run in one.running:

@@ -148,9 +148,9 @@ FAULTS: Mapping[str, KnownFault] = {
     ),
     "log_sampled": _fault(
         "the exposure log is sampled",
-        "log every exposure: turn sampling off in whatever carries the log",
+        "log every exposure: turn sampling off in whatever carries the log; first see that the client's count is right",
         "エクスポージャーのログが間引かれている",
-        "すべてのエクスポージャーを記録する（ログを運ぶ仕組みのサンプリングを切る）",
+        "まずクライアントの件数が正しいか確かめ、すべてのエクスポージャーを記録する（ログを運ぶ仕組みのサンプリングを切る）",
     ),
     "exposures_lost": _fault(
         "exposures are lost",
@@ -226,9 +226,9 @@ FAULTS: Mapping[str, KnownFault] = {
     ),
     "scores_moved": _fault(
         "the scores are not distributed as training expects",
-        "look at the probes of the inputs first; when they pass, at what answers",
+        "look at the probes of the inputs first, and with hour_of_day at the hours covered; then at what answers",
         "スコアの分布が学習時の想定と違う",
-        "まず入力の項目を見る。それらが合格なら、何が応答しているかを調べる",
+        "まず入力の項目を見る。hour_of_day を使うなら、どの時間帯の分かも見る。次に、何が応答しているかを調べる",
     ),
     "parameters_other": _fault(
         "the scores are those of another version's parameters or category map",
