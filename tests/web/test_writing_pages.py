@@ -238,3 +238,25 @@ def test_the_metric_of_a_hypothesis_is_held_against_the_declared_ones(client: Te
     assert "Nothing is missing so far" not in beside("クリック率の改善")
     client.cookies.set("tasuki_language", "ja")
     assert "ctr のことですか？" in beside("クリック率の改善")
+
+
+def test_a_new_idea_can_be_held_against_past_cases_before_it_is_opened(client: TestClient) -> None:
+    ended = opened(client)
+    assert send(client, f"/ideas/{ended}", f"/ideas/{ended}/kill", reason="夜は効果が小さい").status_code == 303
+    answer = send(client, "/new-idea", "/new-idea", title="夜間の入札を上げる", look="yes")
+    assert answer.status_code == 200
+    assert f'href="/ideas/{ended}"' in answer.text
+    assert 'value="夜間の入札を上げる"' in answer.text, "what was typed stays"
+
+
+def test_what_is_handed_over_tells_which_evidence_was_replaced(client: TestClient) -> None:
+    idea = opened(client)
+    page = f"/ideas/{idea}"
+    for because in ("夜は競争が少ない", "夜は在庫が多い"):
+        sent = send(client, page, f"{page}/attach/hypothesis_brief", **BRIEF | {"because": because})
+        assert sent.status_code == 303
+    send(client, page, f"{page}/look-up", query="入札")
+    assert send(client, page, f"{page}/hand-off/offer").status_code == 303
+    assert send(client, page, f"{page}/hand-off/pick-up", "haru").status_code == 303
+    carried = client.get(f"{page}/hand-off").text.partition('id="carried"')[2].partition("</section>")[0]
+    assert carried.count("replaced by a newer one") == 1

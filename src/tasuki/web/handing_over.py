@@ -16,6 +16,7 @@ from tasuki.web.forms import Form
 from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.problems import status_of
 from tasuki.web.site import AnyRequest, page, workspace_of
+from tasuki.web.story import exhibits
 from tasuki.web.visitors import form_of, visitor_of
 from tasuki.web.writing import to_idea
 
@@ -37,7 +38,7 @@ def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None
         "state": state,
         "needs": needs_of(state, act),
         "waiting": waiting_of(state, workspace.playbook, workspace.clock()),
-        "evidence": [entry for entry in state.evidence if entry.stage == state.stage],
+        "evidence": [one for one in exhibits(state.evidence) if one.evidence.stage == state.stage],
         "is_mine": state.offer is not None and state.offer.picked_up_by == visitor.member,
         "has_sash": state.holder == visitor.member,
         "may_pick_up": may_pick_up(state, workspace.act(visitor.member)),

@@ -52,8 +52,10 @@ def _new_idea_page(request: AnyRequest, form: Form, error: Invalid | None = None
 
 @post("/new-idea", sync_to_thread=True, opt={"verb": "idea.open"})
 def do_open_idea(request: AnyRequest) -> Response[Any]:
-    """Opens an idea; whoever asks owns it."""
+    """Opens an idea, which whoever asks owns; or only looks for similar cases (`look`)."""
     form, faults = form_of(request), list[Fault]()
+    if form.is_on("look"):
+        return _new_idea_page(request, form)
     estimate = form.number("estimate", faults)
     try:
         if faults:
