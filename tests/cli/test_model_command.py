@@ -216,3 +216,9 @@ def test_people_read_tables(run: Any, champion: str) -> None:
     assert version in run("list")[1]
     assert "positive" in run("show", "ctr", version)[1]
     assert Path(champion).name in run("validate", champion)[1]
+
+
+def test_who_looks_for_what_serves_here_is_told_where_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["ctr"], ["ctr", "--json"]):
+        assert main(["model", "status", *words]) == 2
+        assert "tasuki experiment status" in capsys.readouterr().err

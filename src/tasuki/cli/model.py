@@ -316,3 +316,9 @@ def _emit_published(published: "Published", as_json: bool) -> None:
     if published.default is not None:
         text += f"\nits default answer is {published.default.value:g}"
     emit("model-publish/1", payload, as_json=as_json, for_people=lambda: console.print(text))
+
+
+@app.command("status", hidden=True, context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def status(context: typer.Context) -> None:
+    """What serves is told by `tasuki experiment status`, where many look for it here."""
+    context.fail("No such command 'status'. Did you mean 'tasuki experiment status'?")
