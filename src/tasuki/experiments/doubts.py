@@ -26,8 +26,6 @@ MIXED_SHARE = 0.01
 
 EXACT_TO = 2.0**53
 """From here on neighbouring integers are one and the same 64-bit float."""
-UNDERFLOWS = 1e-154
-"""Squares of smaller numbers are rounded to 0, or nearly so."""
 
 
 def doubts_about_units(statistics: Statistics, totals: Sequence[Cell], srm: SplitTest) -> Iterator[Concern]:
@@ -183,20 +181,10 @@ def _no_variance(bound: BoundMetric, samples: Sequence[Sample]) -> Concern:
         case, why = "single", "an arm has only one unit with a value (with clusters: one cluster)"
     elif any(abs(one.moments.means[0]) >= EXACT_TO for one in samples):
         case, why = "large", "its values are too large for 64-bit floats to tell neighbours apart; subtract a constant"
-    elif any(_differs(one) for one in samples):
-        case, why = "tiny", "its values differ by so little that their variance underflows to 0; scale the column"
     else:
         message = f"{name} is the same for every unit of an arm: there is no interval."
         return Concern("no_variance", "warning", message, {"metric": name})
     return Concern("no_variance", "warning", f"{name}: {why}. There is no interval.", {"metric": name, "case": case})
-
-
-def _differs(sample: Sample) -> bool:
-    if sample.values is not None:
-        return len({row[0] for row in sample.values}) > 1
-    if sample.extremes is not None:
-        return sample.extremes[0] < sample.extremes[1]
-    return 0 < abs(sample.moments.means[0]) < UNDERFLOWS
 
 
 def _few_events(bound: BoundMetric, totals: Sequence[Cell], samples: Sequence[Sample]) -> Iterator[Concern]:
