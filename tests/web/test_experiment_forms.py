@@ -92,7 +92,9 @@ def test_an_outsider_is_offered_nothing_and_refused_everything(team: Workspace, 
         assert f"/experiments/{name}/" not in client.get(f"/experiments/{name}").text
     for action in ("start", "stop", "check", "compare"):
         fields = {"kind": "check", "model": "m", "shares": "5"}
-        assert sent(team, client, "aoi", f"/ideas/idea-4/experiments/dawn/{action}", fields).status_code == 403
+        refused = sent(team, client, "aoi", f"/ideas/idea-4/experiments/dawn/{action}?lang=ja", fields)
+        assert refused.status_code == 403
+        assert "蓮" in refused.text.partition('role="alert"')[2], "who could is told"
     assert sent(team, client, "aoi", "/calendar/book", BOOKING).status_code == 403
     assert len(team.ledger.events("idea-4")) == before
 

@@ -191,7 +191,8 @@ def test_every_action_that_the_relay_decides_is_listed() -> None:
         for path, opt in POSTS
         if path.startswith("/ideas/{idea:str}") and VERBS[str(opt["verb"])].who == "rule"
     }
-    assert decided == set(ACTIONS)
+    elsewhere = {path for path in decided if path.startswith("/experiments/")}  # test_experiment_forms tries these
+    assert decided - elsewhere == set(ACTIONS)
 
 
 @pytest.mark.parametrize("action", ACTIONS)
