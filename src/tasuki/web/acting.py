@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from tasuki.errors import Invalid
 from tasuki.flow.state import IdeaState
 from tasuki.web.site import ONCE_FIELD, AnyRequest, workspace_of
 from tasuki.web.visitors import MARK_FIELD, form_of, visitor_of
@@ -21,7 +22,12 @@ def acted(
         idea: The idea's id.
         key: Idempotency key.
         given: The action's own arguments.
+
+    Raises:
+        Invalid: A text of the form is longer than a field may be. Nothing was done.
     """
+    if too_long := form_of(request).too_long():
+        raise Invalid("nothing was saved: a text is too long", too_long)
     return action(workspace_of(request), idea, actor=visitor_of(request).member, key=key, **given)
 
 

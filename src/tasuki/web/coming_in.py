@@ -28,8 +28,9 @@ from tasuki.actions.vouching import NotVouchedFor, Return, Vouching
 from tasuki.errors import Invalid, Missing, TasukiError, Unavailable, said
 from tasuki.flow.plan import ROLES
 from tasuki.web.guard import client_address, local_address
+from tasuki.web.kept_text import SIGN_IN, kept_of
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
-from tasuki.web.visitors import ACTING_COOKIE, SESSION_COOKIE, form_of, known_of
+from tasuki.web.visitors import ACTING_COOKIE, SESSION_COOKIE, came_in, form_of, known_of
 
 _OPEN = {"open": True}
 _log = logging.getLogger("tasuki.web")
@@ -49,15 +50,24 @@ def show_sign_in(request: AnyRequest) -> Response[Any]:
     onward = local_address(request.query_params.get("next"))
     if known_of(request).visitor is not None:
         return Redirect(onward, status_code=303)
-    return _sign_in_page(request, onward, "")
+    return sign_in_page(request, onward, "")
 
 
-def _sign_in_page(request: AnyRequest, onward: str, problem: str, status: int = 200) -> Response[str]:
+def sign_in_page(request: AnyRequest, onward: str, problem: str, status: int = 200) -> Response[str]:
+    """The sign-in, which keeps what was typed before it.
+
+    Args:
+        request: Who asks.
+        onward: Where to go on to.
+        problem: The key of what went wrong; empty for nothing.
+        status: Of HTTP.
+    """
     workspace = workspace_of(request)
     context = {
         "onward": onward,
         "problem": problem,
-        "typed": form_of(request).text("name"),
+        "typed": form_of(request).text("name") if request.url.path == SIGN_IN else "",
+        "kept": kept_of(request),
         "provider": workspace.door.provider,
         "place": "",
     }
@@ -74,8 +84,12 @@ def do_sign_in(request: AnyRequest) -> Response[Any]:
     except TooManyTries as wait:
         return _too_many_tries(request, onward, wait)
     except WrongPassword:
-        return _sign_in_page(request, onward, "sign_in.wrong", 403)
-    return with_session(request, Redirect(onward, status_code=303), secret)
+        return sign_in_page(request, onward, "sign_in.wrong", 403)
+    kept = kept_of(request)
+    if kept is None:
+        return with_session(request, Redirect(onward, status_code=303), secret)
+    came_in(request, workspace, secret)
+    return with_session(request, page(request, workspace, "send_again.html", {"kept": kept, "place": ""}), secret)
 
 
 def _address_of(request: AnyRequest) -> str:
@@ -86,7 +100,7 @@ def _address_of(request: AnyRequest) -> str:
 
 
 def _too_many_tries(request: AnyRequest, onward: str, wait: TooManyTries) -> Response[str]:
-    response = _sign_in_page(request, onward, "sign_in.too_many", 429)
+    response = sign_in_page(request, onward, "sign_in.too_many", 429)
     response.headers["Retry-After"] = str(wait.wait_s)
     return response
 
@@ -127,7 +141,7 @@ def _provider_problem(request: AnyRequest, onward: str, error: TasukiError) -> R
     """The sign-in again, with what to do; why exactly is for the log, which holds no secret."""
     _log.warning("a sign-in by the identity provider failed: %s", error.what)
     problem, status = next(said for kind, said in _PROVIDER_PROBLEMS.items() if isinstance(error, kind))
-    response = _sign_in_page(request, onward, problem, status)
+    response = sign_in_page(request, onward, problem, status)
     response.delete_cookie(PROVIDER_COOKIE, path=_PROVIDER_PATH)
     return response
 
@@ -218,7 +232,7 @@ def do_act_as(request: AnyRequest) -> Response[Any]:
     return response
 
 
-def with_session(request: AnyRequest, response: Redirect, secret: str) -> Redirect:
+def with_session(request: AnyRequest, response: Response[Any], secret: str) -> Response[Any]:
     """A new id for every sign-in: one that somebody planted before is worth nothing afterwards."""
     response.set_cookie(
         Cookie(

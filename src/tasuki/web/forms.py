@@ -1,6 +1,7 @@
 """What a form sent, read field by field; faults name the field, so that the page can say them beside it."""
 
 import math
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -8,6 +9,7 @@ from datetime import date
 from tasuki.errors import Fault, said
 
 LONGEST_FIELD = 20_000
+"""In letters. What is longer is refused and never cut: whoever wrote it would not notice. JSON has the body's limit."""
 
 
 @dataclass(frozen=True)
@@ -23,28 +25,42 @@ class Form:
 
     def text(self, name: str) -> str:
         """A field's text without space around it, lines ending in a plain line break."""
-        return self.raw(name).replace("\r\n", "\n").strip()[:LONGEST_FIELD]
+        return self.raw(name).replace("\r\n", "\n").strip()
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Every value of a field that can be chosen several times."""
         return tuple(value.strip() for value in self.fields.get(name, ()) if value.strip())
+
+    def too_long(self) -> list[Fault]:
+        """A fault for every text that is longer than a field may be."""
+        lengths = {name: len(self.text(name)) for name in self.fields if name != "json"}
+        return [
+            Fault(
+                name,
+                said("the text has {count:,} letters", count=count),
+                said("at most {limit:,} letters", limit=LONGEST_FIELD),
+            )
+            for name, count in lengths.items()
+            if count > LONGEST_FIELD
+        ]
 
     def is_on(self, name: str) -> bool:
         """Whether a box was ticked."""
         return bool(self.text(name))
 
     def number(self, name: str, faults: list[Fault]) -> float | None:
-        """A number, or None for an empty field; a fault for anything else."""
+        """A number, or None for an empty field; a fault for anything else. `２．５` is 2.5 and `3%` is 0.03."""
         text = self.text(name)
         if not text:
             return None
+        plain = unicodedata.normalize("NFKC", text).replace(",", "")
         try:
-            number = float(text.replace("，", "").replace(",", ""))
+            number = float(f"{plain[:-1].rstrip()}e-2" if plain.endswith("%") else plain)
         except ValueError:
             number = math.nan
         if math.isfinite(number):
             return number
-        faults.append(Fault(name, said("{text!r} is no number", text=text[:40]), "a number, as 2 or 0.5"))
+        faults.append(Fault(name, said("{text!r} is no number", text=text[:40]), "a number, as 2, 0.5 or 3%"))
         return None
 
     def day(self, name: str, faults: list[Fault]) -> date | None:

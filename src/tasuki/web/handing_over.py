@@ -10,6 +10,7 @@ from tasuki.actions import relay
 from tasuki.errors import Fault, Invalid, Refused
 from tasuki.flow.plan import CASE, REASON_CODES
 from tasuki.flow.relay import NewDebt
+from tasuki.flow.state import IdeaState
 from tasuki.web.acting import acted, form_key
 from tasuki.web.board import waiting_of
 from tasuki.web.forms import Form
@@ -30,8 +31,14 @@ def show_handoff(request: AnyRequest, idea: FromPath[str]) -> Response[str]:
 
 
 def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None) -> Response[str]:
+    """The screen; with an error only while it still has the form that was sent.
+
+    Otherwise the error is left to its own page, which keeps what was typed: somebody was faster in another tab.
+    """
     workspace, visitor = workspace_of(request), visitor_of(request)
     state = workspace.ledger.state(idea)
+    if error is not None and not _has_form(request.url.path, state, visitor.member):
+        raise error
     act = workspace.act(state.holder)
     form = form_of(request)
     context = {
@@ -44,6 +51,7 @@ def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None
         "may_pick_up": may_pick_up(state, workspace.act(visitor.member)),
         "concludes": state.offer is not None and state.offer.to_stage == CASE,
         "codes": REASON_CODES,
+        "debts_open": any(_has_debt(form, number) for number in range(DEBTS_SHOWN)),
         "debts": range(DEBTS_SHOWN),
         "earlier": state.stages[: state.stages.index(state.stage)] if state.stage in state.stages else (),
         "typed": form,
@@ -53,6 +61,15 @@ def _page(request: AnyRequest, idea: str, error: Invalid | Refused | None = None
         "place": "board",
     }
     return page(request, workspace, "hand_off.html", context, 200 if error is None else status_of(error))
+
+
+def _has_form(path: str, state: IdeaState, member: str) -> bool:
+    """Whether the hand-off's screen has the form for what was asked at the path."""
+    if state.status != "active":
+        return False
+    if state.offer is not None:
+        return state.offer.picked_up_by == member and not path.endswith("/offer")
+    return state.holder == member and not path.endswith("/accept")
 
 
 @post("/ideas/{idea:str}/hand-off/offer", sync_to_thread=True, opt={"verb": "handoff.offer"})
@@ -102,6 +119,11 @@ def do_accept(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
     return to_idea(idea)
 
 
+def _has_debt(form: Form, number: int) -> bool:
+    """Whether somebody began to write the debt; its owner alone is chosen from the start."""
+    return bool(form.text(f"debt.{number}.what") or form.text(f"debt.{number}.due"))
+
+
 def _debts(form: Form, faults: list[Fault]) -> list[NewDebt]:
     debts = []
     for number in range(DEBTS_SHOWN):
@@ -130,7 +152,7 @@ def do_return(request: AnyRequest, idea: FromPath[str]) -> Response[Any]:
             reason=form.text("reason"),
             to_stage=form.text("to_stage") or None,
         )
-    except Invalid as error:
+    except (Invalid, Refused) as error:
         return _page(request, idea, error)
     return to_idea(idea)
 

@@ -1,6 +1,7 @@
 """Pages for what goes wrong: what happened, what was expected, what to do next, in the reader's language."""
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,6 +13,9 @@ from litestar.response import Redirect
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
 from tasuki.flow.plan import Member
+from tasuki.web.coming_in import sign_in_page
+from tasuki.web.guard import local_address
+from tasuki.web.kept_text import kept_of
 from tasuki.web.language import Language
 from tasuki.web.site import AnyRequest, address, language_of, page
 from tasuki.web.texts import Texts
@@ -66,12 +70,22 @@ def problem_of(error: Exception, path: str, method: str, language: Language) -> 
     match error:
         case ForeignHost(host=host):
             return _problem(t, 400, "host", t("error.host_what", host=host))
+        case Missing() if method not in ("GET", "HEAD") or path.startswith("/welcome/"):
+            told = _told(_problem(t, 404, "missing", error.what), error)
+            # What the machine knows better stands alone: the general words would lead elsewhere.
+            return replace(
+                told,
+                expected="" if told.own_expected else told.expected,
+                next_step="" if told.own_next_step else told.next_step,
+            )
         case Missing() | NotFoundException():
             return _problem(t, 404, "not_found", t("error.not_found_what", path=path))
         case MethodNotAllowedException():
             return _problem(t, 405, "method", t("error.method_what", method=method))
         case TasukiError():
             status = status_of(error)
+            if isinstance(error, Invalid):
+                return _told(_problem(t, status, "input", error.what), error)
             return _told(_problem(t, status, SUBJECT[status], error.what), error)
         case HTTPException(status_code=status) if status < 500:
             return _problem(t, status, SUBJECT.get(status, "invalid"), error.detail)
@@ -106,13 +120,36 @@ def _members(request: AnyRequest, workspace: Workspace, status: int) -> Mapping[
 def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) -> Response[Any]:
     """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
     if isinstance(error, SignInNeeded):
-        onward = address("/sign-in", next=request.url.path if request.method == "GET" else "/")
-        return Redirect(onward, status_code=303)
+        asked = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+        onward = local_address(asked) if request.method == "GET" else "/"
+        if kept_of(request) is not None:
+            return sign_in_page(request, onward, "", 403)
+        return Redirect(address("/sign-in", next=onward), status_code=303)
     problem = problem_of(error, request.url.path, request.method, language_of(request, workspace.language))
+    allowed = _allowed(request) if problem.status == 405 else ""
+    if allowed:
+        problem = replace(problem, expected=allowed)
     if problem.status >= 500:
         _log.error("the page %s failed", request.url.path, exc_info=error)
-    context = {"problem": problem, "place": "", "members": _members(request, workspace, problem.status)}
+    context = {
+        "problem": problem,
+        "place": "",
+        "kept": kept_of(request),
+        "members": _members(request, workspace, problem.status),
+    }
     response = page(request, workspace, "error.html", context, problem.status)
-    if problem.status == 405:
-        response.headers["Allow"] = "GET"
+    if allowed:
+        response.headers["Allow"] = allowed
     return response
+
+
+def _allowed(request: AnyRequest) -> str:
+    """The methods that the routes take at the address which was asked for."""
+    methods: set[str] = set()
+    for route in request.app.routes:
+        pattern = re.sub(
+            r"\\\{\w+:(\w+)\\\}", lambda found: r"\d+" if found[1] == "int" else "[^/]+", re.escape(route.path)
+        )
+        if re.fullmatch(pattern, request.url.path.rstrip("/") or "/"):
+            methods |= {str(one) for handler in getattr(route, "route_handlers", ()) for one in handler.http_methods}
+    return ", ".join(sorted(methods))

@@ -239,6 +239,11 @@ class Words:
 
     def place_of(self, where: str) -> str:
         """The place of a fault: a kind of evidence and its field, a check, a field of a form; itself otherwise."""
+        parts = where.removeprefix("record.").split(".")
+        if numbers := [int(one) + 1 for one in parts if one.isdecimal()]:
+            row = self._texts("form.number", number=numbers[0])
+            names = [self._texts.term("field", one) for one in parts if not one.isdecimal()]
+            return self._texts("form.place", what=names[0], row=row, part=names[-1]) if len(names) > 1 else where
         noun, _, rest = where.partition(" ")
         if noun == "check":
             return self._texts.term("check", rest)

@@ -69,6 +69,11 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
     reachable: bool = connection.app.state.reachable
     known = await asyncio.to_thread(_identify, connection, workspace, reachable)
     connection.scope.setdefault("state", {})["known"] = known
+    by_token = known.visitor is not None and known.visitor.way == "token"
+    is_form = isinstance(connection, Request) and connection.method not in SAFE_METHODS and not by_token
+    if isinstance(connection, Request) and is_form:
+        # Before anything is refused, so that the page that refuses can keep what somebody wrote.
+        connection.scope["state"]["form"] = await _read_form(connection)
     verb = handler.opt.get("verb")
     if verb is None and not handler.opt.get("open"):
         raise NotAllowed(said("{path} names no verb", path=connection.url.path), rule="every page says who may see it")
@@ -76,9 +81,16 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
         if known.visitor is None:
             raise SignInNeeded
         require(known.visitor, verb)
-    by_token = known.visitor is not None and known.visitor.way == "token"
-    if isinstance(connection, Request) and connection.method not in SAFE_METHODS and not by_token:
-        await _require_mark(connection, known)
+    if is_form:
+        _require_mark(connection, known)
+
+
+def came_in(request: ASGIConnection[Any, Any, Any, Any], workspace: Workspace, session_secret: str) -> None:
+    """From here on the request is the one's who has just signed in, and its page's forms carry their mark."""
+    visitor = visitor_of_session(workspace, session_secret)
+    if visitor is not None:
+        member = workspace.ledger.members().get(visitor.member)
+        request.scope["state"]["known"] = Known(visitor, visitor.csrf, language=member.language if member else None)
 
 
 def still_may(connection: ASGIConnection[Any, Any, Any, Any], verb: str) -> bool:
@@ -113,13 +125,11 @@ def _local_visitor(workspace: Workspace, cookies: Mapping[str, str], csrf: str) 
     return Visitor(member, "local", is_administrator=True, csrf=csrf)
 
 
-async def _require_mark(connection: Request[Any, Any, Any], known: Known) -> None:
+def _require_mark(connection: ASGIConnection[Any, Any, Any, Any], known: Known) -> None:
     origin = connection.headers.get("origin")
     if origin and origin != "null" and urlsplit(origin).netloc != connection.headers.get("host", ""):
         raise _foreign_form()
-    form = await _read_form(connection)
-    connection.scope["state"]["form"] = form
-    mark = connection.headers.get(MARK_HEADER, "") or form.text(MARK_FIELD)
+    mark = connection.headers.get(MARK_HEADER, "") or form_of(connection).text(MARK_FIELD)
     if known.is_new_visit or not known.csrf or not is_form_mark(mark, known.csrf):
         raise _foreign_form()
 

@@ -1,5 +1,6 @@
 """Working on an idea from the pages: opening it, writing evidence, saying something, ending it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from litestar import Response, get, post
@@ -10,14 +11,16 @@ from tasuki.actions import relay
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.search import similar_prepared
-from tasuki.errors import Fault, Invalid, Missing, said
+from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, said
 from tasuki.flow.lint import lint_brief, read_metric
 from tasuki.flow.records import EVIDENCE_TYPES
+from tasuki.flow.rights import Act, may_work, require_at_work, require_stage_right
 from tasuki.web.acting import acted, form_key
 from tasuki.web.drafts import draft_of
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
 from tasuki.web.offered import known_metrics, offered_of
+from tasuki.web.problems import status_of
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
 
@@ -29,15 +32,47 @@ def to_idea(idea: str) -> Redirect:
 
 @get("/new-idea", sync_to_thread=True, opt={"verb": "idea.open"})
 def show_new_idea(request: AnyRequest) -> Response[str]:
-    """The form that opens an idea."""
+    """The form that opens an idea; without a team, how to begin one."""
+    workspace = workspace_of(request)
+    members = workspace.ledger.members()
+    if not members:
+        return page(request, workspace, "no_members.html", {"members": members, "place": "board"})
     return _new_idea_page(request, Form({}))
 
 
-def _new_idea_page(request: AnyRequest, form: Form, error: Invalid | None = None) -> Response[str]:
+def _barred_from(asked: Callable[[], object]) -> NotAllowed | None:
+    """Why somebody may not do something, told before they have typed anything; None where they may."""
+    try:
+        asked()
+    except NotAllowed as error:
+        return error
+    return None
+
+
+def _require_opener(act: Act) -> None:
+    """Refuses whom no flow lets begin in any formation.
+
+    Raises:
+        NotAllowed: With who could.
+    """
+    plan, member = act.playbook, act.members.get(act.actor)
+    begun = [
+        (formation, flow.name, flow.stages[0]) for flow in plan.flows.values() for formation in plan.formations.values()
+    ]
+    if member and begun and not any(may_work(member, *one) for one in begun):
+        formation, flow, stage = begun[0]
+        require_stage_right(act, formation, flow, stage, said("open it in {stage}", stage=stage))
+
+
+def _new_idea_page(request: AnyRequest, form: Form, error: TasukiError | None = None) -> Response[str]:
     workspace = workspace_of(request)
+    act = workspace.act(visitor_of(request).member)
+    barred = _barred_from(lambda: _require_opener(act))
     context = {
+        "barred": barred,
+        "problem": (None if isinstance(error, Invalid) else error) or barred,
         "typed": form,
-        "faults": error.faults if error else (),
+        "faults": error.faults if isinstance(error, Invalid) else (),
         "flows": workspace.playbook.flows,
         "formations": workspace.playbook.formations,
         "usual": {
@@ -47,13 +82,14 @@ def _new_idea_page(request: AnyRequest, form: Form, error: Invalid | None = None
         "similar": similar_prepared(relay.searched_cases(workspace), form.text("title")),
         "place": "board",
     }
-    return page(request, workspace, "new_idea.html", context, 400 if error else 200)
+    return page(request, workspace, "new_idea.html", context, status_of(error) if error else 200)
 
 
 @post("/new-idea", sync_to_thread=True, opt={"verb": "idea.open"})
 def do_open_idea(request: AnyRequest) -> Response[Any]:
     """Opens an idea, which whoever asks owns; or only looks for similar cases (`look`)."""
-    form, faults = form_of(request), list[Fault]()
+    form = form_of(request)
+    faults = form.too_long()
     if form.is_on("look"):
         return _new_idea_page(request, form)
     estimate = form.number("estimate", faults)
@@ -69,7 +105,7 @@ def do_open_idea(request: AnyRequest) -> Response[Any]:
             estimate_days=estimate,
             key=form_key(request),
         )
-    except Invalid as error:
+    except (Invalid, Refused, Stale) as error:
         return _new_idea_page(request, form, error)
     return to_idea(state.idea)
 
@@ -77,7 +113,8 @@ def do_open_idea(request: AnyRequest) -> Response[Any]:
 @get("/ideas/{idea:str}/attach/{kind:str}", sync_to_thread=True, opt={"verb": "evidence.attach"})
 def show_evidence_form(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> Response[str]:
     """The form for a kind of evidence, filled with what was attached before or is known from other evidence."""
-    state = workspace_of(request).ledger.state(idea)
+    workspace = workspace_of(request)
+    state = workspace.ledger.state(idea)
     known = state.latest(_writable(kind))
     inputs, draft = inputs_of(kind, as_json=_as_json(request)), {} if known else draft_of(kind, state)
     form = Form(filled(inputs, known.record if known else draft)) if known or draft else Form({})
@@ -100,7 +137,7 @@ def do_attach(request: AnyRequest, idea: FromPath[str], kind: FromPath[str]) -> 
         if faults:
             raise Invalid("the evidence cannot be read", faults)
         acted(request, attach_evidence, idea, form_key(request), body=body)
-    except Invalid as error:
+    except (Invalid, Refused, Stale) as error:
         return _evidence_page(request, idea, kind, form, error)
     return to_idea(idea)
 
@@ -112,12 +149,16 @@ def _writable(kind: str) -> str:
 
 
 def _evidence_page(
-    request: AnyRequest, idea: str, kind: str, form: Form, error: Invalid | None = None, *, drafted: bool = False
+    request: AnyRequest, idea: str, kind: str, form: Form, error: TasukiError | None = None, *, drafted: bool = False
 ) -> Response[str]:
     workspace = workspace_of(request)
-    inputs, state = inputs_of(kind, as_json=_as_json(request)), workspace.ledger.state(idea)
+    inputs = inputs_of(kind, as_json=_as_json(request))
+    state, act = workspace.ledger.state(idea), workspace.act(visitor_of(request).member)
+    verb = said("attach evidence to {stage}", stage=state.stage)
+    barred = _barred_from(lambda: require_at_work(state, act, state.stage, verb))
     context = {
         "state": state,
+        "barred": barred,
         "offered": offered_of(workspace, kind, state),
         "kind": kind,
         "inputs": inputs,
@@ -126,12 +167,13 @@ def _evidence_page(
         "drafted": drafted,
         "groups": {one.name: groups_shown(form, one.name) for one in inputs if one.kind == "group"},
         "typed": form,
+        "problem": (None if isinstance(error, Invalid) else error) or barred,
         "faults": _named(error),
         "members": workspace.ledger.members(),
         "place": "board",
         **_beside(workspace, kind, form),
     }
-    return page(request, workspace, "evidence_form.html", context, 400 if error else 200)
+    return page(request, workspace, "evidence_form.html", context, status_of(error) if error else 200)
 
 
 def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
@@ -149,9 +191,9 @@ def _beside(workspace: Workspace, kind: str, form: Form) -> dict[str, Any]:
     }
 
 
-def _named(error: Invalid | None) -> tuple[Fault, ...]:
+def _named(error: TasukiError | None) -> tuple[Fault, ...]:
     """Faults under the names of their inputs: `record.sources.0.name` stands beside `sources.0.name`."""
-    if error is None:
+    if not isinstance(error, Invalid):
         return ()
     return tuple(
         Fault(one.where.removeprefix("record."), one.what, one.expected) if one.where.startswith("record.") else one
