@@ -17,6 +17,7 @@ from tasuki.clock import MovableClock, system_clock
 from tasuki.demo.evaluation_leg import run_evaluation
 from tasuki.demo.exchange_ground import exchange_ground
 from tasuki.demo.ground import Ground
+from tasuki.demo.limits import set_limits
 from tasuki.demo.log_ground import log_ground
 from tasuki.demo.narrator import Narrator
 from tasuki.demo.other_ideas import open_other_ideas
@@ -69,6 +70,7 @@ def run_demo(show: Show, narrator: Narrator) -> list[str]:
     clock = MovableClock(today - timedelta(days=STORY_DAYS))
     texts = read_texts(show.language)
     init_workspace(folder, Choices(name="tasuki demo", language=show.language, member="aoi"), clock).close()
+    set_limits(folder / "playbook" / "stages.toml")
     (folder / MARK).write_text("", encoding="utf-8")
     workspace = open_workspace(folder, clock)
     try:
