@@ -5,6 +5,7 @@ from typing import Literal
 
 from tasuki.accounts.rights import SCOPES, VERBS, Scope
 from tasuki.errors import NotAllowed, said
+from tasuki.titles import Titles
 
 Way = Literal["local", "session", "token"]
 
@@ -55,12 +56,26 @@ def require(visitor: Visitor, verb: str) -> None:
     if wanted.who == "administrator" and not visitor.is_administrator:
         raise NotAllowed(
             said("{member} may not {verb}", member=visitor.member, verb=_use_of(verb)),
-            rule=said("{verb} is for {who}", verb=verb, who=wanted.rule),
+            rule=said("{verb} is for {who}", verb=_TITLES.get(verb, verb), who=wanted.rule),
             expected="an administrator",
             next_step="ask an administrator; the team page says who they are",
         )
 
 
+_TITLES = {
+    "account.add": Titles("adding members", "メンバーの追加"),
+    "account.invite": Titles("inviting members", "メンバーの招待"),
+    "account.role": Titles("changing roles", "役割の変更"),
+    "account.disable": Titles("disabling accounts", "アカウントの停止"),
+    "audit.show": Titles("the audit log", "監査ログの表示"),
+    "webhook.list": Titles("the list of webhooks", "Webhook の一覧"),
+    "webhook.deliver": Titles("sending webhooks again", "Webhook の再送"),
+}
+"""What a page calls the verbs that are for administrators."""
+
+
 def _use_of(verb: str) -> str:
+    if verb in _TITLES:
+        return said("use “{words}”", words=_TITLES[verb])
     noun, _, action = verb.partition(".")
     return said("use “{words}”", words=" ".join(filter(None, (noun, action))))

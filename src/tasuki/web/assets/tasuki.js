@@ -10,8 +10,14 @@ for (const form of document.querySelectorAll("form[data-look]")) {
     clearTimeout(waiting);
     waiting = setTimeout(async () => {
       const mine = ++asked;
-      const answer = await fetch(form.dataset.look, { method: "POST", body: new URLSearchParams(new FormData(form)) });
-      if (answer.ok && mine === asked) beside.innerHTML = await answer.text();
+      try {
+        const answer = await fetch(form.dataset.look, { method: "POST", body: new URLSearchParams(new FormData(form)) });
+        const text = await answer.text();
+        if (mine !== asked) return;
+        // A whole page instead of the panel: the session has ended, and this is the sign-in.
+        if (answer.redirected || answer.status === 403) beside.textContent = form.dataset.ended;
+        else if (answer.ok) beside.innerHTML = text;
+      } catch { /* The server is away for a moment; what stands there stays. */ }
     }, 600);
   });
 }
