@@ -288,7 +288,7 @@ FAILS: dict[str, set[str]] = {
     # The version at the treatment's location cannot be read, so neither can its inputs nor what it was trained on.
     "half-written artifact": {"training_succeeded", *FALLS_BACK, "labels_mature", "features_as_trained", "time_zone"},
     "time zone off by 9 hours": {"time_zone"},
-    "feature renamed": {"features_present", *FALLS_BACK},
+    "feature renamed": {"features_present", "features_as_trained", *FALLS_BACK},
     "category map of another version": {"features_as_trained", *SCORES},
     "sampled log": {"exposures_complete"},
     "sticky arm": {"assignment_recomputed"},
