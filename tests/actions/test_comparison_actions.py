@@ -59,7 +59,10 @@ def write_logs(folder: Path, experiment: str, rates: dict[str, float], days: int
     exposures = pl.DataFrame(
         {"exposure": ids, "at": at, "experiment": experiment, "unit": [f"u{n}" for n in units], "arm": arms}
     )
-    outcomes = pl.DataFrame({"exposure": ids, "at": at, "unit": exposures["unit"], "clicked": clicked})
+    device = np.where(units % 4 < 2, "phone", "tablet")
+    outcomes = pl.DataFrame(
+        {"exposure": ids, "at": at, "unit": exposures["unit"], "clicked": clicked, "device": device}
+    )
     for name, frame in (("exposures", exposures), ("outcomes", outcomes.sample(fraction=0.9, seed=seed))):
         (folder / "logs" / name).mkdir(parents=True, exist_ok=True)
         frame.write_parquet(folder / "logs" / name / f"{experiment}.parquet")

@@ -118,7 +118,7 @@ def test_what_changed_since_the_plan_is_a_warning_that_the_recommendation_names(
     clock.advance(days=5)
     path = workspace.folder / "metrics.toml"
     path.write_text(METRICS.replace('numerator = "1"', 'numerator = "2"'), encoding="utf-8")
-    report = compare_experiment(workspace, idea, "ab2", actor="aoi", other=OtherQuestion(segments=("unit",)))
+    report = compare_experiment(workspace, idea, "ab2", actor="aoi", other=OtherQuestion(segments=("device",)))
     assert set(outside(report)) == {"segments", "definition", "earlier_looks", "label_delay"}
     assert severity(report) == "warning"
     assert report.recommendation.decision == "ship"
