@@ -77,7 +77,7 @@ FIRST = {
 
 def of_this_site(served: Served) -> str:
     """The headers of a browser that has this site's page open, so that bodies are read and not refused before."""
-    page = httpx.get(f"http://127.0.0.1:{served.port}/new-idea")
+    page = httpx.get(f"http://127.0.0.1:{served.port}/accounts")
     mark = re.search(r'name="_mark" value="([0-9a-f]{64})"', page.text)
     assert mark
     return f"Cookie: tasuki_visit={page.cookies['tasuki_visit']}\r\nX-Tasuki-Mark: {mark[1]}\r\n"
