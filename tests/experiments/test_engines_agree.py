@@ -16,8 +16,12 @@ from tasuki.errors import Invalid
 from tasuki.metrics.metric import Covariate, Metric
 from tasuki.warehouse import Warehouse, open_engine, source_of
 
+# Values whose squares are no longer numbers are refused by every engine; that is tried elsewhere.
 NUMBERS = st.one_of(
-    st.none(), st.floats(-1e3, 1e3), st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]), st.integers(-9, 9)
+    st.none(),
+    st.floats(-1e3, 1e3).map(lambda one: one if abs(one) > 1e-9 else 0.0),
+    st.sampled_from([0.0, 1.0, math.nan, math.inf, -math.inf]),
+    st.integers(-9, 9),
 )
 ROWS = st.lists(
     st.fixed_dictionaries(

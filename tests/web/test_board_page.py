@@ -89,7 +89,7 @@ def test_a_flow_nobody_has_is_not_found(browse: TestClient, language: str) -> No
 def test_the_board_can_only_be_read(browse: TestClient, method: str) -> None:
     answer = getattr(browse, method)("/")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET"
+    assert answer.headers["allow"] == "GET, OPTIONS"
     assert "<h1>" in answer.text
 
 
