@@ -61,7 +61,8 @@ def test_python_and_duckdb_place_any_unit_alike(allocation: Allocation, units: l
 @given(allocations(), st.integers(-(2**62), 2**62))
 def test_a_column_of_numbers_is_its_text(allocation: Allocation, unit: int) -> None:
     tree = exp.select(arm_sql(exp.Literal.number(unit), allocation))
-    assert duckdb.sql(tree.sql(dialect="duckdb")).fetchall()[0][0] == allocation.arm_of(unit)
+    with duckdb.connect() as connection:
+        assert connection.sql(tree.sql(dialect="duckdb")).fetchall()[0][0] == allocation.arm_of(unit)
     assert allocation.arm_of(unit) == allocation.arm_of(str(unit))
 
 

@@ -69,7 +69,9 @@ def aoi(team: Workspace) -> dict[str, str]:
 def commands() -> set[str]:
     found = set()
     for name, one in typer.main.get_command(command_line).commands.items():  # type: ignore[attr-defined]
-        found |= {f"{name} {verb}" for verb in one.commands} if hasattr(one, "commands") else {name}
+        # Hidden ones only point to the command that is meant.
+        verbs = {verb: it for verb, it in getattr(one, "commands", {}).items() if not it.hidden}
+        found |= {f"{name} {verb}" for verb in verbs} if hasattr(one, "commands") else {name}
     return found
 
 
