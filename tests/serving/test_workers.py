@@ -62,6 +62,14 @@ def test_metrics_count_the_requests_of_every_worker(pair: model_desk.Running) ->
     assert metric(pair, "request_seconds_count") == before + 31
 
 
+def test_counters_never_go_back_whichever_worker_is_asked(pair: model_desk.Running) -> None:
+    told = []
+    for _ in range(60):
+        assert pair.score({"unit": "u", "features": FEATURES})[0] == 200
+        told.append(metric(pair, "requests_total"))
+    assert told == sorted(told)
+
+
 def test_killed_worker_is_replaced_and_loses_nothing_that_was_answered(folder: Path, pair: model_desk.Running) -> None:
     told, before = [], pids(pair)
     for _ in range(20):

@@ -136,7 +136,12 @@ def write_report(state: State, now: datetime) -> None:
 
 
 def read_reports(state: State, now: datetime) -> list[dict[str, Any]]:
-    """The reports of all workers: this one's as it is now, the others' as they left them."""
+    """The reports of all workers: this one's as it is now, the others' as they left them.
+
+    What is told of this worker is left for the others first: whichever is asked next tells no less. A counter that
+    went back would be taken for a restart, and all it counted would be counted again.
+    """
+    write_report(state, now)
     reports = [report_of(state, now)]
     for number in range(1, state.worker.of + 1):
         path = state.worker.report_path(number)
