@@ -15,8 +15,8 @@ import numpy.typing as npt
 from tasuki.actions.model_table import Asked, Columns, even_places, read_newest
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, TasukiError, said
-from tasuki.models.artifact import Artifact, score_rows
-from tasuki.models.encoding import WrongValue, to_raw
+from tasuki.models.artifact import Artifact, inputs_of, raw_value, score_rows
+from tasuki.models.encoding import WrongValue
 from tasuki.stats.stability import population_stability
 
 PARITY_ROWS = 200
@@ -67,7 +67,8 @@ def _availability(candidate: Candidate) -> Iterator[Fault]:
 def _schema(candidate: Candidate) -> Iterator[Fault]:
     if candidate.champion is None:
         return
-    known = candidate.champion.inputs
+    # By its features: a champion from before counts were named in schemas counts all the same.
+    known = inputs_of(candidate.champion.features)
     for name, one in candidate.artifact.inputs.items():
         if name in known and known[name].type != one.type:
             how = "give the feature another column, or publish under another model name"
@@ -80,6 +81,9 @@ def _schema(candidate: Candidate) -> Iterator[Fault]:
         elif name in known and known[name].nullable and not one.nullable:
             how = "declare it nullable=True: clients may send null today"
             yield Fault(f"schema {name}", "must not be null any more", "nullable, as in the champion", how)
+        elif name in known and one.count and not known[name].count:
+            how = "give the count another name=: clients may send any number today"
+            yield Fault(f"schema {name}", "must be a whole number from 0 now", "any number, as in the champion", how)
         elif name not in known and name not in candidate.champion.accepts:
             how = (
                 "let clients send it first: retrain the champion, whose version then accepts the name, and publish that"
@@ -105,7 +109,7 @@ def _parity(candidate: Candidate, fresh: Columns) -> Iterator[Fault]:
     try:
         together = score_rows(artifact, rows)
         requests = [
-            {one.name: to_raw(one.type, rows[one.name][at]) for one in artifact.inputs.values()}
+            {one.name: raw_value(one, rows[one.name][at]) for one in artifact.inputs.values()}
             for at in range(len(places))
         ]
         alone, taken = [], []

@@ -272,7 +272,8 @@ def show(
         rows = [(name, str(value)) for name, value in described.training.items() if not isinstance(value, dict)]
         print_table(("what", "value"), rows)
         print_table(
-            ("input", "type", "may be null"), [(one.name, one.type, str(one.nullable)) for one in described.inputs]
+            ("input", "type", "may be null"),
+            [(one.name, "count" if one.count else one.type, str(one.nullable)) for one in described.inputs],
         )
         history = [(channel, one.version, f"{one.at:%Y-%m-%d %H:%M}", one.by) for channel, one in described.published]
         print_table(("channel", "version", "since (UTC)", "by"), history)

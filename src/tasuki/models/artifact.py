@@ -13,7 +13,7 @@ import io
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from tasuki.errors import Fault, Invalid, TasukiError
 from tasuki.models.default_answer import DefaultAnswer, default_from, default_to
-from tasuki.models.encoding import Column, RawValue, WrongValue, plain_column
+from tasuki.models.encoding import Column, RawValue, WrongValue, count_value, plain_column, to_raw
 from tasuki.models.estimator_scorer import Estimator, EstimatorScorer
 from tasuki.models.features import (
     TIME_PARTS,
@@ -59,11 +59,12 @@ _KIND_OF: dict[object, str] = {kind: name for name, kind in _KINDS.items()}
 
 @dataclass(frozen=True)
 class Input:
-    """A named input of a model."""
+    """A named input of a model. `count` says of a number that it counts something: it is whole and not below 0."""
 
     name: str
     type: InputType
     nullable: bool
+    count: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,11 +150,23 @@ def _golden_faults(artifact: Artifact) -> list[Fault]:
     faults = []
     together = score_rows(artifact, {name: [one.row.get(name) for one in artifact.golden] for name in artifact.inputs})
     for place, (one, batch) in enumerate(zip(artifact.golden, together.tolist(), strict=True)):
+        faults += _no_counts(artifact, one, f"golden.json example {place}")
         single = artifact.scorer.score_row(one.row)
         if not (abs(single - one.score) <= artifact.tolerance and abs(batch - one.score) <= artifact.tolerance):
             faults.append(
                 Fault(f"golden.json example {place}", f"scores {single} alone, {batch} in a batch", str(one.score))
             )
+    return faults
+
+
+def _no_counts(artifact: Artifact, golden: Golden, where: str) -> list[Fault]:
+    """The values of an example that its own schema would refuse from a caller."""
+    faults = []
+    for one in (one for one in artifact.inputs.values() if one.count):
+        try:
+            count_value(one.name, golden.row.get(one.name), one.nullable)
+        except WrongValue as error:
+            faults.append(Fault(f"{where} {one.name}", error.what, error.expected))
     return faults
 
 
@@ -181,9 +194,14 @@ def parameters_files(model: Parameters) -> dict[str, bytes]:
 
 
 def schema_file(inputs: Mapping[str, Input], accepts: Sequence[str], default: DefaultAnswer | None = None) -> bytes:
-    """What a request must and may give, and what is answered when nothing can be computed, as `schema.json`."""
-    listed = [asdict(one) for one in inputs.values()]
-    more = {} if default is None else {"default": default_to(default)}
+    """What a request must and may give, and what is answered when nothing can be computed, as `schema.json`.
+
+    Counts are named beside the inputs, so that a reader that knows of none reads the inputs as ever.
+    """
+    listed = [{"name": one.name, "type": one.type, "nullable": one.nullable} for one in inputs.values()]
+    counts = [one.name for one in inputs.values() if one.count]
+    more: dict[str, Any] = {"counts": counts} if counts else {}
+    more |= {} if default is None else {"default": default_to(default)}
     return to_json({"format": FORMAT, "inputs": listed, "accepts": list(accepts), "output": "probability", **more})
 
 
@@ -198,8 +216,15 @@ def inputs_of(features: tuple[Feature, ...]) -> dict[str, Input]:
     for feature in features:
         for name, kind in feature.inputs:
             earlier = found.get(name)
-            found[name] = Input(name, kind, feature.nullable and (earlier is None or earlier.nullable))
+            nullable = feature.nullable and (earlier is None or earlier.nullable)
+            found[name] = Input(name, kind, nullable, isinstance(feature, CountOver))
     return found
+
+
+def raw_value(one: Input, value: object) -> str | int | float | None:
+    """A table's value in the form a request gives it: the inputs of golden examples."""
+    raw = to_raw(one.type, value)
+    return int(raw) if one.count and raw is not None else raw
 
 
 def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
@@ -232,7 +257,8 @@ def read_schema(content: bytes) -> Schema:
 
 
 def _schema(document: Mapping[str, Any]) -> Schema:
-    inputs = {one["name"]: Input(**one) for one in document["inputs"]}
+    counts = frozenset(map(str, document.get("counts", ())))
+    inputs = {one["name"]: replace(Input(**one), count=one["name"] in counts) for one in document["inputs"]}
     return Schema(inputs, frozenset(map(str, document["accepts"])) | set(inputs))
 
 
@@ -244,13 +270,20 @@ def _read(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
     asks = _schema(schema)
     inputs, accepts = asks.inputs, asks.accepts
     golden = tuple(Golden(one["row"], float(one["score"])) for one in _json(files, "golden.json")["examples"])
-    if inputs != inputs_of(features) or not golden:
+    if not _fits(inputs, inputs_of(features)) or not golden:
         raise Invalid(
             f"version {version} of {model} cannot be read",
             [Fault("schema.json", "does not fit features.json, or there is no golden example")],
         )
     scorer, training = _scorer(parameters), _json(files, "training.json")
     return Artifact(model, version, inputs, accepts, features, scorer, golden, training, default_from(schema))
+
+
+def _fits(said: Mapping[str, Input], read: Mapping[str, Input]) -> bool:
+    """Whether a schema says what the features read. Versions from before counts were named do not name them."""
+    return said.keys() == read.keys() and all(
+        one == read[name] or one == replace(read[name], count=False) for name, one in said.items()
+    )
 
 
 def _scorer(parameters: Parameters) -> Scorer:

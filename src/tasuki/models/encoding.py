@@ -24,6 +24,7 @@ NULL = "\x00"
 """How a null is written in a key."""
 
 _SEPARATOR = "\x1f"
+_COUNT = "a whole number from 0"
 
 
 class WrongValue(ValueError):
@@ -37,9 +38,14 @@ class WrongValue(ValueError):
 
 
 def category_text(column: str, value: object, nullable: bool) -> str:
-    """A category as the text that is hashed: 3, 3.0 and "3" are the same, true is "true", null only where allowed."""
+    """A category as the text that is hashed: 3, 3.0 and "3" are the same, true is "true", null only where allowed.
+
+    The text that null is written as is refused: the two would be one category.
+    """
     match value:
         case str():
+            if value == NULL:
+                raise WrongValue(column, "is the one character U+0000, which stands for null", "null, or another text")
             return value
         case bool() | np.bool_():
             return "true" if value else "false"
@@ -70,6 +76,14 @@ def number_value(column: str, value: object, nullable: bool) -> float:
         _null(column, nullable)
         return math.nan
     raise WrongValue(column, f"a {type(value).__name__} is no number", "a number")
+
+
+def count_value(column: str, value: object, nullable: bool) -> float:
+    """A count as a float: a whole number from 0, also when it is given as 3.0; NaN for a null where that is allowed."""
+    given = number_value(column, value, nullable)
+    if not (math.isnan(given) or (given >= 0 and given.is_integer())):
+        raise WrongValue(column, f"{given:g} is no count", _COUNT)
+    return given
 
 
 def moment_value(column: str, value: object, nullable: bool) -> datetime | None:
@@ -105,7 +119,9 @@ def keyer(feature: Feature) -> Callable[..., str]:
     match feature:
         case Category(column, _, nullable):
             start = f"{column}="
-            return lambda value: start + (value if type(value) is str else category_text(column, value, nullable))
+            return lambda value: (
+                start + (value if type(value) is str and value != NULL else category_text(column, value, nullable))
+            )
         case Cross(columns, _, nullable):
             return _cross_keyer(columns, nullable)
         case HourOfDay(column, offset, _, nullable):
@@ -182,6 +198,15 @@ def as_numbers(column: str, values: Column, nullable: bool) -> npt.NDArray[np.fl
         raise WrongValue(column, "the number is infinite", "finite numbers")
     if np.isnan(numbers).any():
         _null(column, nullable)
+    return numbers
+
+
+def as_counts(column: str, values: Column, nullable: bool) -> npt.NDArray[np.float64]:
+    """A column of counts as floats, NaN where null."""
+    numbers = as_numbers(column, values, nullable)
+    wrong = (numbers < 0) | (np.floor(numbers) < numbers)  # false for NaN
+    if wrong.any():
+        raise WrongValue(column, f"{numbers[wrong][0]:g} is no count", _COUNT)
     return numbers
 
 

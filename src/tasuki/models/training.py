@@ -21,13 +21,14 @@ from tasuki.models.artifact import (
     inputs_of,
     parameters_files,
     prove,
+    raw_value,
     read_artifact,
     schema_file,
     score_rows,
     to_json,
 )
 from tasuki.models.definition import LIMITS, Model
-from tasuki.models.encoding import Column, WrongValue, as_moments, is_null, to_raw
+from tasuki.models.encoding import Column, WrongValue, as_moments, is_null
 from tasuki.models.estimators import family_of
 from tasuki.models.fitting import fit
 
@@ -312,7 +313,7 @@ def _golden(draft: Artifact, rows: TrainingRows, scores: npt.NDArray[np.float64]
     chosen = order[np.unique(np.linspace(0, len(order) - 1, GOLDEN_EXAMPLES).astype(int))]
     examples: dict[str, Golden] = {}
     for at in chosen.tolist():
-        row = {name: to_raw(one.type, rows.columns[name][at]) for name, one in draft.inputs.items()}
+        row = {name: raw_value(one, rows.columns[name][at]) for name, one in draft.inputs.items()}
         examples.setdefault(repr(row), Golden(row, float(scores[at])))
     return tuple(examples.values())
 

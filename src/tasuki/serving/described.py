@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tasuki.models.artifact import Input
+from tasuki.models.encoding import NULL
 from tasuki.serving.plan import ServingPlan
 from tasuki.serving.request import LARGEST_BODY, LARGEST_ROWS, LONGEST_TEXT
 
@@ -12,10 +13,12 @@ _VALUES: Mapping[str, Mapping[str, Any]] = {
     "category": {
         "type": ["string", "number", "boolean"],
         "maxLength": LONGEST_TEXT,
-        "description": f"A text has at most {LONGEST_TEXT} bytes of UTF-8.",
+        "not": {"const": NULL},
+        "description": f"A text has at most {LONGEST_TEXT} bytes of UTF-8, and is not U+0000 alone.",
     },
     "time": {"type": "string", "format": "date-time", "description": "ISO 8601 with an offset or Z"},
 }
+_COUNT: Mapping[str, Any] = {"type": "integer", "minimum": 0, "description": "A count: 3, or the same as 3.0"}
 _UNIT = {
     "anyOf": [{"type": "string", "minLength": 1, "maxLength": LONGEST_TEXT}, {"type": "integer"}],
     "description": f"A text has at most {LONGEST_TEXT} bytes of UTF-8.",
@@ -87,7 +90,7 @@ def _features(plan: ServingPlan) -> dict[str, Any]:
 
 
 def _value(one: Input) -> dict[str, Any]:
-    value = dict(_VALUES[one.type])
+    value = dict(_COUNT if one.count else _VALUES[one.type])
     if one.nullable:
         kinds = value["type"] if isinstance(value["type"], list) else [value["type"]]
         value["type"] = [*kinds, "null"]

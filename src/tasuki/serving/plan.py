@@ -91,13 +91,17 @@ def plan_of(routing: Routing, slots: Mapping[str, Slot], error: str = "") -> Ser
     inputs: dict[tuple[str, str], Input] = {}
     for one in (one for asks in known for one in asks.inputs.values()):
         before = inputs.get((one.name, one.type))
-        # Null is refused only where no arm takes it; an arm that does not falls back and says so.
-        inputs[one.name, one.type] = one if before is None or one.nullable else before
+        inputs[one.name, one.type] = one if before is None else _either(before, one)
     complete = len(known) == len(slots)
     names = frozenset[str]().union(*(one.accepts for one in known))
     accepts = names if complete else None
     typed = _typed(slots, control, tuple(inputs.values()), names)
     return ServingPlan(routing, routing.split, slots, control, tuple(inputs.values()), accepts, error, typed)
+
+
+def _either(one: Input, other: Input) -> Input:
+    """What either of two arms takes: a null that one of them does not take makes it fall back and say so."""
+    return Input(one.name, one.type, one.nullable or other.nullable, one.count and other.count)
 
 
 def _known(slots: Mapping[str, Slot], control: Slot) -> list[Artifact | Schema]:

@@ -12,11 +12,14 @@ import msgspec
 from tasuki.errors import Fault, Invalid
 from tasuki.models.artifact import Input
 from tasuki.models.encoding import (
+    NULL,
     Column,
     WrongValue,
+    as_counts,
     as_moments,
     as_numbers,
     category_text,
+    count_value,
     moment_value,
     number_value,
     plain_column,
@@ -93,7 +96,7 @@ def check_row(plan: ServingPlan, features: Mapping[str, Any], where: str = "feat
                 faults.append(Fault(f"{where}.{one.name}", error.what, error.expected))
     read = plan.read
     for name, value in features.items():
-        if name in read or (type(value) is str and len(value) <= SURELY_SHORT):
+        if name in read or (type(value) is str and len(value) <= SURELY_SHORT and value != NULL):
             continue
         try:
             check_unread(name, value, _may_be_null(plan))
@@ -113,7 +116,7 @@ def check_value(one: Input, value: object) -> None:
         case "number":
             if isinstance(value, float) and math.isnan(value):
                 raise WrongValue(one.name, "is NaN", "a finite number")
-            number_value(one.name, value, one.nullable)
+            (count_value if one.count else number_value)(one.name, value, one.nullable)
         case "time":
             moment_value(one.name, value, one.nullable)
 
@@ -146,7 +149,7 @@ def _checked(one: Input, values: list[Any]) -> Column:
         case "number":
             if any(isinstance(value, float) and math.isnan(value) for value in values):
                 raise WrongValue(one.name, "is NaN", "a finite number")
-            return as_numbers(one.name, column, one.nullable)
+            return (as_counts if one.count else as_numbers)(one.name, column, one.nullable)
         case "time":
             return as_moments(one.name, column, one.nullable)
         case "category":
@@ -157,12 +160,12 @@ def _checked(one: Input, values: list[Any]) -> Column:
 
 
 def _plainly_short(values: list[Any]) -> bool:
-    """Whether a look at the whole column says that each value is a category that is not too long."""
+    """Whether a look at the whole column says that each value is a category: not too long, and not null's own text."""
     kinds = set(map(type, values))
     if not kinds <= _PLAIN:
         return False
     texts = values if kinds == {str} else [value for value in values if type(value) is str]
-    return max(map(len, texts), default=0) <= SURELY_SHORT
+    return max(map(len, texts), default=0) <= SURELY_SHORT and NULL not in texts
 
 
 def _first_fault(name: str, values: list[Any], check: Callable[[Any], None]) -> Fault | None:

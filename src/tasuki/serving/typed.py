@@ -14,11 +14,12 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from msgspec.structs import astuple
 
 from tasuki.models.artifact import Artifact, Input
-from tasuki.models.encoding import moment_value
+from tasuki.models.encoding import NULL, moment_value
 
 # What has more characters may be too many bytes: the long way counts them.
 _Text = Annotated[str, Meta(max_length=256)]
 _Value = _Text | int | float | bool
+_Count = Annotated[float, Meta(ge=0, multiple_of=1)]
 _TYPES: Mapping[str, Any] = {"number": float, "category": _Value, "time": str}
 
 
@@ -90,6 +91,8 @@ class TypedRows:
             if type(unit) is not str:
                 unit = str(unit)
             values: Sequence[Any] = astuple(self._decode(asked.features))
+            if NULL in values:
+                raise Unfit
             text = str(asked.features, "utf-8")
             if self._ignores:
                 values = values[: len(self.names)]
@@ -122,6 +125,6 @@ class TypedRows:
 
 
 def _type_of(one: Input, needed: bool) -> Any:
-    kind = _TYPES[one.type]
+    kind = _Count if one.count else _TYPES[one.type]
     kind = kind | None if one.nullable else kind
     return kind if needed else kind | UnsetType
