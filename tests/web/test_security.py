@@ -15,6 +15,7 @@ from told_ideas import NOW
 
 from tasuki.accounts.account import Account
 from tasuki.accounts.rights import SCOPES
+from tasuki.accounts.throttle import ANYWHERE_LIMIT
 from tasuki.actions import account_story, accounts, passwords, sign_in, tokens
 from tasuki.actions.workspace import Workspace
 from tasuki.store.backup import write_backup
@@ -164,6 +165,21 @@ def test_cookies_that_let_people_in_are_closed_to_scripts(tmp_path: Path) -> Non
         for cookie in shown.headers.get_list("set-cookie"):
             assert {"HttpOnly", "Secure", "Path=/"} <= set(cookie.split("; ")), cookie
             assert re.search("SameSite=(lax|strict)", cookie)
+            assert cookie.startswith("__Host-tasuki_"), "a neighbouring host name could plant it"
+            assert "domain=" not in cookie.lower()
+
+
+def test_over_https_only_the_cookies_that_nobody_else_can_plant_are_believed(tmp_path: Path) -> None:
+    with guarded(tmp_path, public_url="https://127.0.0.1") as encrypted, visiting(encrypted) as client:
+        signed_in(encrypted, client, "aoi")  # under the name that a neighbour's page could write
+        assert client.get("/account").status_code == 303
+        client.cookies.set("__Host-tasuki_session", client.cookies["tasuki_session"])
+        shown = client.get("/account")
+        assert shown.status_code == 200
+        mark = re.search(r'name="_mark" value="([0-9a-f]{64})"', shown.text)[1]  # type: ignore[index]
+        (gone,) = client.post("/sign-out", data={"_mark": mark}).headers.get_list("set-cookie")
+        assert {"Secure", "Path=/", "Max-Age=0"} <= set(gone.split("; ")), "browsers forget it only with all of these"
+        assert gone.startswith("__Host-tasuki_session=")
 
 
 def test_guessing_by_forged_addresses_is_still_one_address(tmp_path: Path, cheap_hashes: None) -> None:
@@ -185,6 +201,41 @@ def test_behind_the_teams_proxy_each_visitor_is_counted_alone(tmp_path: Path, ch
             one = [try_password(client, f"other-{n}", forged | {"x-real-ip": f"7.7.7.{n}"}) for n in range(21)]
     assert each == [403] * 22
     assert one == [403] * 20 + [429]
+
+
+def test_an_outsiders_guesses_lock_nobody_out_but_the_outsider(tmp_path: Path, cheap_hashes: None) -> None:
+    with guarded(tmp_path) as workspace:
+        account_story.store_of(workspace).save(Account("ren", password_hash=passwords.hasher().hash(PASSWORD)))
+        for n in range(5):
+            with pytest.raises(sign_in.WrongPassword):
+                sign_in.sign_in(workspace, "ren", f"wrong wrong wrong {n}", "192.0.2.66")
+        with pytest.raises(sign_in.TooManyTries):
+            sign_in.sign_in(workspace, "ren", PASSWORD, "192.0.2.66")
+        assert sign_in.sign_in(workspace, "ren", PASSWORD, "198.51.100.7")
+        with pytest.raises(sign_in.TooManyTries):
+            sign_in.sign_in(workspace, "ren", PASSWORD, "192.0.2.66")  # ren's success is none of the outsider's
+
+
+def test_guesses_from_many_addresses_are_stopped_too(tmp_path: Path, cheap_hashes: None) -> None:
+    with guarded(tmp_path) as workspace:
+        for n in range(ANYWHERE_LIMIT.failures):
+            with pytest.raises(sign_in.WrongPassword):
+                sign_in.sign_in(workspace, "ren", f"wrong wrong wrong {n}", f"192.0.2.{n}")
+        with pytest.raises(sign_in.TooManyTries):
+            sign_in.sign_in(workspace, "ren", "wrong wrong wrong", "198.51.100.7")
+        with pytest.raises(sign_in.WrongPassword):
+            sign_in.sign_in(workspace, "nobody", "wrong wrong wrong", "198.51.100.7")
+
+
+def test_wrong_present_passwords_stop_their_own_page_and_not_the_sign_in(tmp_path: Path, cheap_hashes: None) -> None:
+    with guarded(tmp_path) as workspace:
+        account_story.store_of(workspace).save(Account("ren", password_hash=passwords.hasher().hash(PASSWORD)))
+        for _ in range(5):
+            with pytest.raises(sign_in.WrongPassword):
+                sign_in.change_password(workspace, "ren", old="wrong wrong wrong", new="another long sentence")
+        with pytest.raises(sign_in.TooManyTries):
+            sign_in.change_password(workspace, "ren", old=PASSWORD, new="another long sentence")
+        assert sign_in.sign_in(workspace, "ren", PASSWORD, "198.51.100.7")
 
 
 def try_password(client: TestClient, name: str, headers: dict[str, str]) -> int:

@@ -317,6 +317,7 @@ def test_cookies_on_the_way_are_closed_to_scripts_and_to_plain_connections(team:
     with visiting(replace(team, door=door)) as client:
         asked = client.get(START)
         assert {"HttpOnly", "Secure", "SameSite=lax"} <= set(asked.headers["set-cookie"].split("; "))
+        assert "__Secure-tasuki_provider=" in asked.headers["set-cookie"]
         assert "redirect_uri=https%3A%2F%2F127.0.0.1%2Fsign-in%2Fprovider%2Freturn" in asked.headers["location"]
 
 

@@ -15,6 +15,8 @@ class Limit:
 
 
 ACCOUNT_LIMIT = Limit(5, timedelta(minutes=15))
+"""Per account and address: who mistypes waits, and nobody else's mistakes make them wait."""
+ANYWHERE_LIMIT = Limit(50, timedelta(minutes=15))
 """Per account, wherever the tries come from."""
 ADDRESS_LIMIT = Limit(20, timedelta(minutes=15))
 """Per address, whatever accounts are tried."""

@@ -11,7 +11,7 @@ from datetime import timedelta
 from tasuki.accounts.account import SESSION_LENGTH, Account, Session, password_faults
 from tasuki.accounts.rights import SCOPES
 from tasuki.accounts.secret import new_secret, secret_hash
-from tasuki.accounts.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, Limit
+from tasuki.accounts.throttle import ACCOUNT_LIMIT, ADDRESS_LIMIT, ANYWHERE_LIMIT, Limit
 from tasuki.accounts.visitor import Visitor
 from tasuki.actions.account_story import store_of, tell
 from tasuki.actions.accounts import invitation_of
@@ -108,7 +108,7 @@ def sign_in(workspace: Workspace, member: str, password: str, address: str) -> s
         workspace: The open workspace.
         member: The account's name.
         password: As it was typed.
-        address: Where the try comes from; tries are counted per account and per address.
+        address: Where the try comes from; tries are counted per account there, per account and per address.
 
     Raises:
         WrongPassword: Name or password is wrong; the same for an account that is unknown, disabled or without one.
@@ -116,19 +116,21 @@ def sign_in(workspace: Workspace, member: str, password: str, address: str) -> s
         Unavailable: Too many passwords are being tried at once.
     """
     store = store_of(workspace)
-    with _counted(workspace, {_of_account(member): ACCOUNT_LIMIT, _of_address(address): ADDRESS_LIMIT}):
+    here = _of_account(member, f"from {address}")
+    limits = {here: ACCOUNT_LIMIT, _of_account(member): ANYWHERE_LIMIT, _of_address(address): ADDRESS_LIMIT}
+    with _counted(workspace, limits):
         if not is_password(store.account(member), password):
             raise WrongPassword(
                 "the name and the password do not go together",
                 expected="the name of your account and its password",
                 next_step="try again, or ask an administrator for a new link",
             )
-    store.forget_failures(_of_account(member))
+    store.forget_failures(here)
     return _begin_session(workspace, store, member)
 
 
-def _of_account(member: str) -> str:
-    return f"account:{member[:100]}"
+def _of_account(member: str, where: str = "") -> str:
+    return f"account:{member[:100]} {where}".rstrip()
 
 
 def _of_address(address: str) -> str:
@@ -236,13 +238,14 @@ def change_password(workspace: Workspace, member: str, *, old: str, new: str) ->
     """Changes one's own password, ends all of one's sessions, and begins a new one; its secret.
 
     Raises:
-        WrongPassword: The old one is wrong; it counts as a failed sign-in of the account.
+        WrongPassword: The old one is wrong; it counts as a failed sign-in of the account, and on its own.
         TooManyTries: Too many failed lately: whoever found an open browser must not guess the password there.
         Invalid: The new one is too weak.
     """
     store = store_of(workspace)
     account = store.account(member)
-    with _counted(workspace, {_of_account(member): ACCOUNT_LIMIT}):
+    limits = {_of_account(member, "from its own page"): ACCOUNT_LIMIT, _of_account(member): ANYWHERE_LIMIT}
+    with _counted(workspace, limits):
         if account is None or not is_password(account, old):
             raise WrongPassword("the present password is wrong", expected="the password you sign in with")
     faults = password_faults(new, member)

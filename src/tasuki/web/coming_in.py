@@ -27,14 +27,15 @@ from tasuki.actions.sign_in import (
 from tasuki.actions.vouching import NotVouchedFor, Return, Vouching
 from tasuki.errors import Invalid, Missing, TasukiError, Unavailable, said
 from tasuki.flow.plan import ROLES
+from tasuki.web.cookies import PROVIDER_COOKIE, SESSION_COOKIE, cookie_for, read_cookie
 from tasuki.web.guard import client_address, local_address
 from tasuki.web.kept_text import SIGN_IN, kept_of
 from tasuki.web.site import AnyRequest, language_of, page, workspace_of
-from tasuki.web.visitors import ACTING_COOKIE, SESSION_COOKIE, came_in, form_of, known_of
+from tasuki.web.visitors import ACTING_COOKIE, came_in, form_of, known_of
 
 _OPEN = {"open": True}
 _log = logging.getLogger("tasuki.web")
-PROVIDER_COOKIE, _PROVIDER_PATH = "tasuki_provider", "/sign-in/provider"
+_PROVIDER_PATH = "/sign-in/provider"
 _PROVIDER_WAIT_S = 600
 _PROVIDER_PROBLEMS: dict[type[TasukiError], tuple[str, int]] = {
     NotOfThisTeam: ("sign_in.provider_unknown", 403),
@@ -114,14 +115,14 @@ def ask_provider(request: AnyRequest) -> Response[Any]:
     except Unavailable as error:
         return _provider_problem(request, onward, error)
     response = Redirect(place, status_code=303)
-    response.set_cookie(_provider_cookie(request, f"{secret}|{quote(onward, safe='')}"))
+    response.set_cookie(_provider_cookie(request, f"{secret}|{quote(onward, safe='')}", _PROVIDER_WAIT_S))
     return response
 
 
 @get(f"{_PROVIDER_PATH}/return", sync_to_thread=True, opt=_OPEN)
 def return_from_provider(request: AnyRequest) -> Response[Any]:
     """Lets in the member for whom the identity provider vouches."""
-    secret, _, kept = request.cookies.get(PROVIDER_COOKIE, "").partition("|")
+    secret, _, kept = read_cookie(request, PROVIDER_COOKIE, _PROVIDER_PATH).partition("|")
     onward, query = local_address(unquote(kept)), {name: str(one) for name, one in request.query_params.items()}
     workspace, vouching = workspace_of(request), _vouching(request)
     try:
@@ -133,7 +134,7 @@ def return_from_provider(request: AnyRequest) -> Response[Any]:
     except tuple(_PROVIDER_PROBLEMS) as error:
         return _provider_problem(request, onward, error)
     response = with_session(request, Redirect(onward, status_code=303), session)
-    response.delete_cookie(PROVIDER_COOKIE, path=_PROVIDER_PATH)
+    response.set_cookie(_provider_cookie(request, "", 0))
     return response
 
 
@@ -142,7 +143,7 @@ def _provider_problem(request: AnyRequest, onward: str, error: TasukiError) -> R
     _log.warning("a sign-in by the identity provider failed: %s", error.what)
     problem, status = next(said for kind, said in _PROVIDER_PROBLEMS.items() if isinstance(error, kind))
     response = sign_in_page(request, onward, problem, status)
-    response.delete_cookie(PROVIDER_COOKIE, path=_PROVIDER_PATH)
+    response.set_cookie(_provider_cookie(request, "", 0))
     return response
 
 
@@ -159,25 +160,18 @@ def _return_address(request: AnyRequest) -> str:
     return f"{site}{_PROVIDER_PATH}/return"
 
 
-def _provider_cookie(request: AnyRequest, value: str) -> Cookie:
+def _provider_cookie(request: AnyRequest, value: str, max_age: int) -> Cookie:
     """Lax, since the browser comes back from another site; only the return reads it."""
-    return Cookie(
-        PROVIDER_COOKIE,
-        value=value,
-        path=_PROVIDER_PATH,
-        httponly=True,
-        samesite="lax",
-        secure=workspace_of(request).door.is_encrypted,
-        max_age=_PROVIDER_WAIT_S,
-    )
+    return cookie_for(PROVIDER_COOKIE, value, workspace_of(request).door, path=_PROVIDER_PATH, max_age=max_age)
 
 
 @post("/sign-out", sync_to_thread=True, opt=_OPEN)
 def do_sign_out(request: AnyRequest) -> Response[Any]:
     """Ends the session of this browser."""
-    sign_out(workspace_of(request), request.cookies.get(SESSION_COOKIE, ""))
+    workspace = workspace_of(request)
+    sign_out(workspace, read_cookie(request, SESSION_COOKIE))
     response = Redirect("/sign-in", status_code=303)
-    response.delete_cookie(SESSION_COOKIE)
+    response.set_cookie(cookie_for(SESSION_COOKIE, "", workspace.door, max_age=0))
     return response
 
 
@@ -234,17 +228,8 @@ def do_act_as(request: AnyRequest) -> Response[Any]:
 
 def with_session(request: AnyRequest, response: Response[Any], secret: str) -> Response[Any]:
     """A new id for every sign-in: one that somebody planted before is worth nothing afterwards."""
-    response.set_cookie(
-        Cookie(
-            SESSION_COOKIE,
-            value=secret,
-            path="/",
-            httponly=True,
-            samesite="lax",
-            secure=workspace_of(request).door.is_encrypted,
-            max_age=int(SESSION_LENGTH.total_seconds()),
-        )
-    )
+    age = int(SESSION_LENGTH.total_seconds())
+    response.set_cookie(cookie_for(SESSION_COOKIE, secret, workspace_of(request).door, max_age=age))
     return response
 
 

@@ -24,12 +24,13 @@ from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
 from tasuki.texts import Teller, from_record, parts_of
 from tasuki.titles import Titles
+from tasuki.web.cookies import VISIT_COOKIE, cookie_for
 from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
 from tasuki.web.readings import concern_in, fault_titles, is_absolute, offline_verdict, reasons_in
 from tasuki.web.texts import Texts
-from tasuki.web.visitors import VISIT_COOKIE, known_of
+from tasuki.web.visitors import known_of
 
 LANGUAGE_COOKIE = "tasuki_language"
 _LONGEST_NUMBER = 9
@@ -297,10 +298,7 @@ def page(
         )
     known = known_of(request)
     if known.is_new_visit:
-        secure = workspace.door.public_url.startswith("https:")
-        response.set_cookie(
-            Cookie(VISIT_COOKIE, value=known.csrf, path="/", httponly=True, samesite="strict", secure=secure)
-        )
+        response.set_cookie(cookie_for(VISIT_COOKIE, known.csrf, workspace.door, samesite="strict"))
     return response
 
 

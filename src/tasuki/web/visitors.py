@@ -21,9 +21,10 @@ from tasuki.actions.sign_in import visitor_of_session
 from tasuki.actions.tokens import visitor_of_token
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import NotAllowed, said
+from tasuki.web.cookies import SESSION_COOKIE, VISIT_COOKIE, read_cookie
 from tasuki.web.forms import Form
 
-SESSION_COOKIE, VISIT_COOKIE, ACTING_COOKIE = "tasuki_session", "tasuki_visit", "tasuki_acting"
+ACTING_COOKIE = "tasuki_acting"
 MARK_FIELD, MARK_HEADER = "_mark", "x-tasuki-mark"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -106,12 +107,12 @@ def _identify(
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return Known(visitor_of_token(workspace, secret.strip()), "")
-    if secret := connection.cookies.get(SESSION_COOKIE, ""):
+    if secret := read_cookie(connection, SESSION_COOKIE):
         visitor = visitor_of_session(workspace, secret, is_use=is_use)
         if visitor is not None:
             member = workspace.ledger.members().get(visitor.member)
             return Known(visitor, visitor.csrf, language=member.language if member else None)
-    visit = connection.cookies.get(VISIT_COOKIE, "")
+    visit = read_cookie(connection, VISIT_COOKIE)
     fresh = not 20 <= len(visit) <= 100
     csrf = new_secret() if fresh else visit
     local = None if signs_in(workspace, reachable) else _local_visitor(workspace, connection.cookies, csrf)
