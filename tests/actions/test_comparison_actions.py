@@ -15,7 +15,7 @@ from tasuki.actions.transaction import Request, change_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
 from tasuki.errors import Invalid, Missing
-from tasuki.flow import decide
+from tasuki.flow import experimenting
 from tasuki.flow.records import ComparisonReport
 
 METRICS = """
@@ -94,7 +94,7 @@ def request(**changes: Any) -> PlanRequest:
 
 def started(workspace: Workspace, idea: str, name: str = "ab2") -> None:
     asked = Request("start", "aoi", {})
-    change_idea(workspace, idea, asked, lambda s, act: [decide.start_experiment(s, act, name, "comparison")])
+    change_idea(workspace, idea, asked, lambda s, act: [experimenting.start_experiment(s, act, name, "comparison")])
 
 
 def compared(workspace: Workspace, idea: str, clock: MovableClock, days: float = 7) -> ComparisonReport:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tasuki.actions import start as starting
-from tasuki.actions.booking import BookingRequest, book_experiment, read_calendar, read_rules
+from tasuki.actions.booking import BookingRequest, book_experiment, read_calendar, read_rules, release_experiment
 from tasuki.actions.experiment_list import list_experiments
 from tasuki.actions.relay import open_idea
 from tasuki.actions.start import StartRequest, ramp_experiment, start_experiment, stop_experiment
@@ -18,7 +18,7 @@ from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.cli.output import console
 from tasuki.clock import MovableClock
-from tasuki.errors import Invalid, Refused
+from tasuki.errors import Invalid, Missing, Refused
 from tasuki.experiments.allocation import HoldOut, Reach
 from tasuki.experiments.routing import Routing
 from tasuki.flow.plan import Flow, Titles
@@ -192,6 +192,49 @@ def test_who_has_booked_today_is_not_overtaken(here: Workspace, clock: MovableCl
     assert read_calendar(here).slots[0].last == clock().date()
 
 
+def test_a_slot_that_is_given_back_is_free_and_the_next_in_the_queue_is_told(
+    here: Workspace, clock: MovableClock
+) -> None:
+    today = clock().date()
+    first, second = idea(here), idea(here)
+    book_experiment(here, first, booking("a", today), actor="aoi")
+    queued = book_experiment(here, second, booking("b", today, queue=True), actor="aoi")
+    assert queued.position == 2
+    freed = release_experiment(here, first, "a", reason="the model is late", actor="aoi", key="k")
+    assert [(one.slot.experiment, one.day) for one in freed.sooner] == [("b", today)]
+    assert release_experiment(here, first, "a", reason="the model is late", actor="aoi", key="k") == freed
+    calendar = read_calendar(here)
+    assert (calendar.slot(first, "a"), calendar.position(second, "b")) == (None, 1)
+    told = [(one.experiment, one.by, one.reason, one.first) for one in calendar.still_free("ab2")]
+    assert told == [("a", "aoi", "the model is late", today)]
+    assert read_calendar(here).slots[0].first == queued.slot.first, "nobody's days are moved for them"
+    moved = book_experiment(here, second, booking("b", today), actor="aoi")
+    assert moved.slot.first == today
+    assert read_calendar(here).still_free("ab2") == (), "the days are taken again"
+    again = book_experiment(here, first, booking("a"), actor="aoi")
+    assert again.slot.first > today
+    state = here.ledger.state(first)
+    assert [one.reason for one in state.experiments[0].given_back] == ["the model is late"]
+
+
+def test_what_is_not_waiting_cannot_be_given_back(here: Workspace) -> None:
+    whose = idea(here)
+    with pytest.raises(Missing, match="no experiment 'a'"):
+        release_experiment(here, whose, "a", reason="late", actor="aoi")
+    book_experiment(here, whose, booking("a", kind="check"), actor="aoi")
+    with pytest.raises(Invalid, match="reason"):
+        release_experiment(here, whose, "a", reason="  ", actor="aoi")
+    release_experiment(here, whose, "a", reason="late", actor="aoi")
+    with pytest.raises(Refused, match="a has no slot"):
+        release_experiment(here, whose, "a", reason="late", actor="aoi")
+    start_experiment(here, whose, request("a"), actor="aoi")
+    with pytest.raises(Refused, match=r"(?s)was started.*tasuki experiment stop a"):
+        release_experiment(here, whose, "a", reason="late", actor="aoi")
+    stop_experiment(here, whose, "a", actor="aoi")
+    with pytest.raises(Refused, match="what has ended holds no slot"):
+        release_experiment(here, whose, "a", reason="late", actor="aoi")
+
+
 def test_days_that_cannot_be_booked_are_all_said(here: Workspace, clock: MovableClock) -> None:
     past = date.fromordinal(clock().date().toordinal() - 1)
     with pytest.raises(Invalid) as caught:
@@ -221,6 +264,16 @@ def test_the_commands_book_list_and_speak_json(
     assert main(["experiment", "list"]) == 0
     assert "waits #1" in capsys.readouterr().out
     assert main([*asked, "--from", "2020-04-01"]) == 3
+    assert main(["experiment", "release", "ab2", "--reason", "the model is late", "--as", "aoi", "--json"]) == 0
+    freed = json.loads(capsys.readouterr().out)
+    assert (freed["schema"], freed["first_day"], freed["days"], freed["sooner"]) == (
+        "tasuki.experiment_release/1",
+        "2099-04-01",
+        14,
+        [],
+    )
+    assert main(["experiment", "release", "ab2", "--reason", "again", "--as", "aoi"]) == 4
+    assert main([*asked, "--from", "2099-04-01"]) == 0
     assert main(["experiment", "ramp", "ab2", "--expose", "50%", "--as", "aoi"]) == 5
     with closing(open_workspace(Path(workspace.folder))) as reopened:
         assert reopened.ledger.state("idea-1").experiments[0].booked_days == 14

@@ -1,7 +1,7 @@
 import pytest
 
 from relay_play import RECORDS, TEAM, Stream
-from tasuki.flow import decide
+from tasuki.flow import decide, experimenting
 from tasuki.flow.checks import CHECKS, RUNNING, Offering, run_check
 
 
@@ -124,16 +124,16 @@ def test_a_plan_is_registered_before_its_report_and_is_for_the_same_experiment()
 def test_a_look_before_the_end_is_allowed_only_by_the_stop_rule(stop_rule, days, passed):
     stream = Stream()
     stream.attach("experiment_plan", stop_rule=stop_rule)
-    stream.write(decide.start_experiment(stream.state, stream.act("aoi"), "comparison-1", "comparison"))
+    stream.write(experimenting.start_experiment(stream.state, stream.act("aoi"), "comparison-1", "comparison"))
     stream.clock.advance(days=days)
-    stream.write(decide.look_at_experiment(stream.state, stream.act("mio"), "comparison-1"))
+    stream.write(experimenting.look_at_experiment(stream.state, stream.act("mio"), "comparison-1"))
     stream.attach("comparison_report")
     assert seen("no_look_outside_rule", stream)[0] == passed
 
 
 def test_a_plan_that_came_after_the_start_is_no_plan():
     stream = Stream()
-    stream.write(decide.start_experiment(stream.state, stream.act("aoi"), "comparison-1", "comparison"))
+    stream.write(experimenting.start_experiment(stream.state, stream.act("aoi"), "comparison-1", "comparison"))
     stream.clock.advance(hours=1)
     stream.attach("experiment_plan")
     assert "after the start" in seen("no_look_outside_rule", stream)[1]

@@ -2,8 +2,9 @@ import pytest
 
 from relay_play import Stream
 from tasuki.errors import Invalid, Missing, Refused
-from tasuki.flow import decide
-from tasuki.flow.decide import Booking, NewIdea
+from tasuki.flow import decide, experimenting
+from tasuki.flow.decide import NewIdea
+from tasuki.flow.experimenting import Booking
 from tasuki.flow.plan import Member
 
 
@@ -116,20 +117,22 @@ def test_an_experiment_is_booked_started_looked_at_and_stopped_once():
     stream.hand_over_until("ab_check")
     act = stream.act(stream.state.holder)
     with pytest.raises(Missing, match="no experiment 'e'"):
-        decide.look_at_experiment(stream.state, act, "e")
-    stream.write(decide.book_experiment(stream.state, act, Booking("e", "check", "small", stream.clock().date(), 2)))
-    stream.write(decide.start_experiment(stream.state, act, "e", "check"))
+        experimenting.look_at_experiment(stream.state, act, "e")
+    stream.write(
+        experimenting.book_experiment(stream.state, act, Booking("e", "check", "small", stream.clock().date(), 2))
+    )
+    stream.write(experimenting.start_experiment(stream.state, act, "e", "check"))
     with pytest.raises(Refused, match="e is running"):
-        decide.start_experiment(stream.state, act, "e", "check")
+        experimenting.start_experiment(stream.state, act, "e", "check")
     with pytest.raises(Invalid, match="no number of days"):
-        decide.book_experiment(stream.state, act, Booking("f", "check", "", stream.clock().date(), 0))
-    stream.write(decide.look_at_experiment(stream.state, stream.act("kaito"), "e"))
-    state = stream.write(decide.stop_experiment(stream.state, act, "e"))
+        experimenting.book_experiment(stream.state, act, Booking("f", "check", "", stream.clock().date(), 0))
+    stream.write(experimenting.look_at_experiment(stream.state, stream.act("kaito"), "e"))
+    state = stream.write(experimenting.stop_experiment(stream.state, act, "e"))
     assert (state.experiments[0].lane, len(state.experiments[0].looks)) == ("small", 1)
     with pytest.raises(Refused, match="not running"):
-        decide.stop_experiment(stream.state, act, "e")
+        experimenting.stop_experiment(stream.state, act, "e")
     with pytest.raises(Refused, match="a check, not a comparison"):
-        decide.start_experiment(stream.state, act, "e", "comparison")
+        experimenting.start_experiment(stream.state, act, "e", "comparison")
 
 
 def test_a_case_is_filed_only_after_the_end():

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from relay_play import DEBT, TEAM, Stream
 from tasuki.errors import Invalid, TasukiError
-from tasuki.flow import decide
-from tasuki.flow.decide import Booking
+from tasuki.flow import decide, experimenting
 from tasuki.flow.event import NewEvent, chained
+from tasuki.flow.experimenting import Booking
 from tasuki.flow.fold import apply, fold, fold_members, state_from_json, state_to_json
 from tasuki.flow.times import lead_days, stage_times
 
@@ -43,10 +43,11 @@ def play(stream: Stream, move: str, actor: str, stage: str) -> None:
         "settle": lambda: decide.settle_debt(state, act, 1, "done"),
         "state": lambda: decide.state_contribution(state, act, stage, "did it"),
         "confirm": lambda: decide.confirm_contribution(state, act, stage, "aoi"),
-        "book": lambda: decide.book_experiment(state, act, Booking("e", "check", "slow lane", day, 7)),
-        "start": lambda: decide.start_experiment(state, act, "e", "check"),
-        "look": lambda: decide.look_at_experiment(state, act, "e"),
-        "stop": lambda: decide.stop_experiment(state, act, "e"),
+        "book": lambda: experimenting.book_experiment(state, act, Booking("e", "check", "slow lane", day, 7)),
+        "release": lambda: experimenting.release_experiment(state, act, "e", "not needed"),
+        "start": lambda: experimenting.start_experiment(state, act, "e", "check"),
+        "look": lambda: experimenting.look_at_experiment(state, act, "e"),
+        "stop": lambda: experimenting.stop_experiment(state, act, "e"),
     }
     others = {
         "hand_over": stream.hand_over,

@@ -7,7 +7,7 @@ import pytest
 
 from relay_play import ROLES_OF, TEAM, Stream
 from tasuki.errors import Missing, Refused
-from tasuki.flow import decide, relay
+from tasuki.flow import decide, experimenting, relay
 from tasuki.flow.decide import NewIdea
 from tasuki.flow.plan import ROLES, Member
 from tasuki.flow.playbook import default_playbook, default_texts
@@ -58,7 +58,7 @@ def test_a_member_may_do_what_role_and_formation_allow_and_no_more(formation, fl
     verbs = {
         "attach": lambda: decide.attach_evidence(state, act, {}, "hash", None),
         "rule": lambda: decide.record_rule(state, act, "go when better"),
-        "start": lambda: decide.start_experiment(state, act, "e", "check"),
+        "start": lambda: experimenting.start_experiment(state, act, "e", "check"),
         "reopen": lambda: decide.reopen_idea(killed, act, "new data"),
         "pick up": lambda: relay.pick_up(at_offer, act),
         "accept": lambda: relay.accept(

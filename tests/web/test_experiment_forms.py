@@ -47,6 +47,45 @@ def test_days_are_booked_and_moved_from_the_calendar(team: Workspace, client: Te
     assert str(experiment(team, "夜の確認").booked_from) == "2027-01-04"
 
 
+BACK = "/ideas/idea-4/experiments/night/release"
+
+
+def test_a_slot_is_given_back_on_the_page_and_told_to_those_who_wait(team: Workspace, client: TestClient) -> None:
+    queued = {**BOOKING, "experiment": "next", "from": "2026-12-01", "queue": "yes"}
+    assert sent(team, client, "ren", "/calendar/book", queued).status_code == 303
+    assert f'action="{BACK}"' in client.get("/experiments/night").text
+    assert sent(team, client, "ren", BACK, {"reason": "学習が間に合わない"}).headers["location"] == "/calendar"
+    assert experiment(team, "night").booked_from is None
+    calendar = unescape(client.get("/calendar?lang=ja").text)
+    assert "返却されて空いている枠" in calendar
+    assert "学習が間に合わない" in calendar
+    link = re.search(r'href="(/calendar\?[^"]*experiment=next[^"]*)#book"', calendar)
+    assert link, "the next in the queue is offered the earlier days"
+    form = unescape(client.get(link[1]).text)
+    assert 'name="from" type="date" value="2026-11-' in form
+    assert 'value="3"' in form, "for as many days as before"
+    for page in ("/ideas/idea-4?lang=ja", "/experiments/night?lang=ja"):
+        told = unescape(client.get(page).text)
+        assert "学習が間に合わない" in told
+        assert "蓮" in told
+    assert "枠の予約なし" in client.get("/experiments/night?lang=ja").text
+    assert "前倒し" in client.get("/experiments/next?lang=ja").text
+    assert f'action="{BACK}"' not in client.get("/experiments/night").text
+
+
+def test_a_slot_is_not_given_back_without_a_reason_or_after_the_start(team: Workspace, client: TestClient) -> None:
+    without = sent(team, client, "ren", f"{BACK}?lang=ja", {"reason": " "})
+    assert without.status_code == 400
+    assert "枠を返却できませんでした" in without.text
+    started = sent(team, client, "ren", BACK.replace("night", "dawn") + "?lang=ja", {"reason": "不要"})
+    assert started.status_code == 409
+    assert "枠を返せるのは、実験を開始する前です。" in started.text
+    outsider = sent(team, client, "aoi", f"{BACK}?lang=ja", {"reason": "不要"})
+    assert outsider.status_code == 403
+    assert client.get(BACK).status_code == 405
+    assert experiment(team, "night").booked_from is not None
+
+
 def test_a_form_that_is_sent_twice_books_once(team: Workspace, client: TestClient) -> None:
     signed_in(team, client, "ren")
     text = client.get("/calendar").text
@@ -90,8 +129,8 @@ def test_an_outsider_is_offered_nothing_and_refused_everything(team: Workspace, 
     for name in ("night", "dawn", "noon"):
         signed_in(team, client, "aoi")
         assert f"/experiments/{name}/" not in client.get(f"/experiments/{name}").text
-    for action in ("start", "stop", "check", "compare"):
-        fields = {"kind": "check", "model": "m", "shares": "5"}
+    for action in ("release", "start", "stop", "check", "compare"):
+        fields = {"kind": "check", "model": "m", "shares": "5", "reason": "later"}
         refused = sent(team, client, "aoi", f"/ideas/idea-4/experiments/dawn/{action}?lang=ja", fields)
         assert refused.status_code == 403
         assert "蓮" in refused.text.partition('role="alert"')[2], "who could is told"
@@ -135,8 +174,8 @@ def test_a_look_without_data_or_plan_says_what_is_missing_on_the_page(team: Work
     assert "<h1>noon</h1>" in answer.text
 
 
-@pytest.mark.parametrize("action", ["start", "stop", "check", "compare"])
+@pytest.mark.parametrize("action", ["release", "start", "stop", "check", "compare"])
 def test_an_experiment_that_is_not_there_is_not_found(team: Workspace, client: TestClient, action: str) -> None:
-    fields = {"kind": "check", "model": "m", "shares": "5"}
+    fields = {"kind": "check", "model": "m", "shares": "5", "reason": "later"}
     answer = sent(team, client, "ren", f"/ideas/idea-4/experiments/none/{action}", fields)
     assert answer.status_code in (404, 409)

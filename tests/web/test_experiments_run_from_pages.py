@@ -19,7 +19,7 @@ from tasuki.actions.relay import open_idea
 from tasuki.actions.transaction import Request, change_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.clock import MovableClock
-from tasuki.flow import decide
+from tasuki.flow import experimenting
 from tasuki.settings.workspace import Choices, init_workspace
 from tasuki.store.routing import load_routing
 from tasuki.web.app import create_app
@@ -95,7 +95,7 @@ def planned(tmp_path: Path) -> Iterator[Workspace]:
     wish = PlanRequest("ab2", "ctr", "clicks_per_user", {}, minimal_detectable_effect=0.3, **texts)
     plan_experiment(workspace, idea, wish, actor="aoi")
     asked = Request("start", "aoi", {})
-    change_idea(workspace, idea, asked, lambda s, act: [decide.start_experiment(s, act, "ab2", "comparison")])
+    change_idea(workspace, idea, asked, lambda s, act: [experimenting.start_experiment(s, act, "ab2", "comparison")])
     clock.advance(days=DAYS)
     yield workspace
     workspace.close()

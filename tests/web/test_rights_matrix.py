@@ -120,6 +120,12 @@ ASKED = {
         {"kind": "check", "days": 1, "queue": True},
         ("experiment", "book", "e-{}", "--idea", "{}", "--kind", "check", "--days", "1", "--queue"),
     ),
+    "experiment.release": Asked(
+        "booked",
+        "ideas/{}/experiments/e-{}/release",
+        {"reason": "later"},
+        ("experiment", "release", "e-{}", "--idea", "{}", "--reason", "later"),
+    ),
     "experiment.plan": Asked("working", "ideas/{}/experiments/e-{}/plan", PLAN),
     "experiment.start": Asked(
         "working",
@@ -148,6 +154,7 @@ FORMS = {
     "/ideas/{idea:str}/hand-off/return": {"code": "other", "reason": "which app?"},
     "/ideas/{idea:str}/contributions/confirm": {"stage": "hypothesis", "member": "owner"},
     "/calendar/book": {"idea": "{}", "experiment": "e-{}", "kind": "check", "days": "1", "queue": "yes"},
+    "/ideas/{idea:str}/experiments/{experiment:str}/release": {"reason": "later"},
     "/ideas/{idea:str}/experiments/{experiment:str}/start": {"kind": "check", "model": "ctr", "shares": "10"},
     "/ideas/{idea:str}/experiments/{experiment:str}/stop": {},
     "/ideas/{idea:str}/experiments/{experiment:str}/check": {},
@@ -196,6 +203,9 @@ def tell(team: Workspace, idea: str, situation: str) -> None:
             told.then("idea_killed", "owner", reason="no effect")
         case "stated":
             told.then("contribution_stated", "owner", stage="hypothesis", member="owner", text="all of it")
+        case "booked":
+            days = {"from": "2027-01-04", "days": 3}
+            told.then("experiment_booked", "holder", name=f"e-{idea}", kind="check", lane="ab1", **days)
         case "running":
             arms = [{"name": "control", "share": 0.9}, {"name": "treatment", "share": 0.1}]
             said = {"model": "ctr", "salt": "s", "arms": arms, "treatment_location": "artifacts", "layer": "ctr"}

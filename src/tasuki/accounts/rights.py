@@ -113,6 +113,7 @@ _TABLE = (
     Verb("experiment.report", "read", "anyone", _ANYONE),
     Verb("experiment.plan", "run", "rule", _HOLDER),
     Verb("experiment.book", "run", "rule", _HOLDER),
+    Verb("experiment.release", "run", "rule", _HOLDER),
     Verb("experiment.start", "run", "rule", _HOLDER),
     Verb("experiment.ramp", "run", "rule", _HOLDER),
     Verb("experiment.stop", "run", "rule", _HOLDER),

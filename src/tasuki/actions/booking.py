@@ -9,6 +9,7 @@ from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, said
 from tasuki.experiments.booking import (
+    LANES,
     BookingRequest,
     ExperimentRules,
     Slot,
@@ -18,13 +19,22 @@ from tasuki.experiments.booking import (
     planned_days,
     slot_calendar,
 )
-from tasuki.flow import decide
+from tasuki.flow import experimenting
 from tasuki.flow.event import NewEvent
 from tasuki.flow.rights import Act
-from tasuki.flow.state import Experiment, IdeaState
+from tasuki.flow.state import Experiment, GivenBack, IdeaState
 from tasuki.store.routing import changing_routing
 
-__all__ = ["Booked", "BookingRequest", "book_experiment", "read_calendar", "read_rules"]
+__all__ = [
+    "Booked",
+    "BookingRequest",
+    "Released",
+    "Sooner",
+    "book_experiment",
+    "read_calendar",
+    "read_rules",
+    "release_experiment",
+]
 
 PAST_DAYS = 35
 
@@ -53,8 +63,8 @@ def book_experiment(
         blank = Experiment(request.experiment, request.kind)
         days = planned_days(state, blank) if request.days is None else request.days
         lane, first = find_slot(read_calendar(workspace), request, idea, days)
-        booking = decide.Booking(request.experiment, request.kind, lane, first, days)
-        return [decide.book_experiment(state, act, booking)]
+        booking = experimenting.Booking(request.experiment, request.kind, lane, first, days)
+        return [experimenting.book_experiment(state, act, booking)]
 
     # Bookings of two ideas are two streams: whoever books holds the calendar until it is written, in this folder and
     # in the ledger, which several machines may share.
@@ -64,6 +74,52 @@ def book_experiment(
         calendar = read_calendar(workspace)
     slot = next(one for one in calendar.slots if (one.idea, one.experiment) == (idea, request.experiment))
     return Booked(slot, calendar.position(idea, request.experiment))
+
+
+@dataclass(frozen=True)
+class Sooner:
+    """One that waits, and the day on which it could begin now, which is before its own."""
+
+    slot: Slot
+    day: date
+
+
+@dataclass(frozen=True)
+class Released:
+    """A slot that was given back, and who of its lane could begin sooner now, the first in the queue first."""
+
+    idea: str
+    experiment: str
+    freed: GivenBack
+    sooner: tuple[Sooner, ...]
+
+
+def release_experiment(
+    workspace: Workspace, idea: str, experiment: str, *, reason: str, actor: str, key: str | None = None
+) -> Released:
+    """Gives a booked slot back before its experiment starts: everybody behind it moves up in the queue.
+
+    The days of those who wait are theirs, so nobody's booking is moved; who could begin sooner is told.
+
+    Raises:
+        Invalid: No reason.
+        Refused: It has started, has no slot, or the member may not.
+        Missing: The idea has no such experiment.
+    """
+    asked = Request("release_experiment", actor, {"experiment": experiment, "reason": reason}, key)
+    state = change_idea(
+        workspace, idea, asked, lambda now, act: [experimenting.release_experiment(now, act, experiment, reason)]
+    )
+    known = next(one for one in state.experiments if one.name == experiment)
+    freed, calendar = known.given_back[-1], read_calendar(workspace)
+    lane = freed.lane or LANES[known.kind]
+    return Released(idea, experiment, freed, tuple(one for one in sooner_slots(calendar) if one.slot.lane == lane))
+
+
+def sooner_slots(calendar: SlotCalendar) -> tuple[Sooner, ...]:
+    """Those that wait and could begin sooner, in the order of the calendar."""
+    found = ((slot, calendar.sooner(slot)) for slot in calendar.slots)
+    return tuple(Sooner(slot, day) for slot, day in found if day is not None)
 
 
 def read_calendar(workspace: Workspace, since: date | None = None) -> SlotCalendar:

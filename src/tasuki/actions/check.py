@@ -14,7 +14,7 @@ from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, Refused, said
 from tasuki.experiments.check import PROBES, Thresholds, day_verdicts, incidents_of, run_probes, thresholds_of
 from tasuki.experiments.start import Run
-from tasuki.flow import decide
+from tasuki.flow import decide, experimenting
 from tasuki.flow.event import NewEvent
 from tasuki.flow.evidence import DataWindow, evidence_of, read_evidence, to_body
 from tasuki.flow.records import CheckReport
@@ -82,7 +82,7 @@ def check_experiment(
     def decided(now: IdeaState, act: Act) -> list[NewEvent]:
         attached = decide.attach_evidence(now, act, to_body(evidence), evidence.content_hash, None)
         # A check looks at behaviour, never at who wins: for an A/B 2 it is no look at the result.
-        return [attached, decide.look_at_experiment(now, act, experiment)] if run.kind == "check" else [attached]
+        return [attached, experimenting.look_at_experiment(now, act, experiment)] if run.kind == "check" else [attached]
 
     change_idea(workspace, idea, asked, decided)
     return report

@@ -33,7 +33,7 @@ from tasuki.experiments.registered import (
     experiment_plan,
 )
 from tasuki.experiments.start import frozen_plan, require_not_started
-from tasuki.flow import decide
+from tasuki.flow import decide, experimenting
 from tasuki.flow.event import NewEvent
 from tasuki.flow.evidence import DataWindow, Evidence, evidence_of, read_evidence, to_body
 from tasuki.flow.records import ComparisonReport, ExperimentPlan
@@ -171,7 +171,7 @@ def _attach(workspace: Workspace, idea: str, asked: Request, evidence: Evidence,
 
     def decided(state: IdeaState, act: Act) -> list[NewEvent]:
         attached = decide.attach_evidence(state, act, body, evidence.content_hash, None)
-        return [attached] if look_at is None else [attached, decide.look_at_experiment(state, act, look_at)]
+        return [attached] if look_at is None else [attached, experimenting.look_at_experiment(state, act, look_at)]
 
     change_idea(workspace, idea, asked, decided)
 

@@ -121,9 +121,10 @@ def _lines(states: tuple[IdeaState, ...]) -> Iterator[Line]:
 
 
 def _moment(state: IdeaState, one: Experiment) -> datetime:
-    """What sorts it: when it was stopped or started, or the beginning of the day for which it was booked."""
+    """What sorts it: when it was stopped or started, the beginning of its booked day, or when it was given back."""
     booked = None if one.booked_from is None else _midnight(one.booked_from)
-    return one.stopped_at or one.started_at or booked or state.opened_at
+    freed = one.given_back[-1].at if one.given_back else None
+    return one.stopped_at or one.started_at or booked or freed or state.opened_at
 
 
 def _midnight(day: date) -> datetime:

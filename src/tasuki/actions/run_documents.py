@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from tasuki.accounts.account import Account, Token
     from tasuki.actions.artifacts import VersionEntry
-    from tasuki.actions.booking import Booked
+    from tasuki.actions.booking import Booked, Released
     from tasuki.actions.deliveries import Told
     from tasuki.actions.models import Published
     from tasuki.actions.serving_state import ServingState
@@ -62,6 +62,28 @@ def booking_document(booked: "Booked") -> dict[str, Any]:
     }
 
 
+def release_document(released: "Released") -> dict[str, Any]:
+    """`tasuki.experiment_release/1`."""
+    freed = released.freed
+    return {
+        "idea": released.idea,
+        "experiment": released.experiment,
+        "lane": freed.lane,
+        "first_day": freed.first,
+        "days": freed.days,
+        "reason": freed.reason,
+        "sooner": [
+            {
+                "idea": one.slot.idea,
+                "experiment": one.slot.experiment,
+                "first_day": one.slot.first,
+                "free_from": one.day,
+            }
+            for one in released.sooner
+        ],
+    }
+
+
 def check_document(idea: str, report: "CheckReport") -> dict[str, Any]:
     """`tasuki.experiment_check/1`."""
     return {
@@ -88,7 +110,7 @@ def status_document(state: "ServingState") -> dict[str, Any]:
 
 
 def calendar_document(calendar: "SlotCalendar") -> dict[str, Any]:
-    """`tasuki.calendar/1`: every slot by lane and day, and the place in the queue of those that wait."""
+    """`tasuki.calendar/1`: every slot by lane and day, the place in the queue of those that wait, what is free."""
     slots = [
         {
             "lane": one.lane,
@@ -100,12 +122,27 @@ def calendar_document(calendar: "SlotCalendar") -> dict[str, Any]:
             "last_day": one.last,
             "state": one.state,
             "position": calendar.position(one.idea, one.experiment),
+            "free_from": calendar.sooner(one),
         }
         for one in calendar.slots
     ]
     lanes = sorted({"ab1", "ab2", *(one.lane for one in calendar.slots)})
     capacity = {lane: calendar.capacity.get(lane, 1) for lane in lanes}
-    return {"today": calendar.today, "capacity": capacity, "slots": slots}
+    freed = [
+        {
+            "lane": one.lane,
+            "experiment": one.experiment,
+            "idea": one.idea,
+            "title": one.title,
+            "first_day": one.first,
+            "last_day": one.last,
+            "by": one.by,
+            "reason": one.reason,
+        }
+        for lane in dict.fromkeys(one.lane for one in calendar.freed)
+        for one in calendar.still_free(lane)
+    ]
+    return {"today": calendar.today, "capacity": capacity, "slots": slots, "given_back": freed}
 
 
 def published_document(published: "Published") -> dict[str, Any]:

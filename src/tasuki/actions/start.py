@@ -20,7 +20,7 @@ from tasuki.experiments.allocation import HoldOut
 from tasuki.experiments.booking import LANES, lane_of, require_slot
 from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import CHANNELS, Run, StartRequest, ramp, routing_of, settings_of, start
-from tasuki.flow import decide
+from tasuki.flow import experimenting
 from tasuki.flow.event import NewEvent
 from tasuki.flow.rights import Act, require_at_work
 from tasuki.flow.state import IdeaState
@@ -102,7 +102,7 @@ def stop_experiment(
     asked = Request("stop_experiment", actor, {"experiment": experiment, "reason": reason}, key)
 
     def decided(state: IdeaState, act: Act) -> list[NewEvent]:
-        event = decide.stop_experiment(state, act, experiment, reason)
+        event = experimenting.stop_experiment(state, act, experiment, reason)
         _route_back(workspace, experiment, run_of(workspace, idea, experiment))
         return [event]
 

@@ -1,11 +1,11 @@
-"""`tasuki experiment book|ramp`."""
+"""`tasuki experiment book|release|ramp`."""
 
 from datetime import date, datetime
 from typing import Annotated, Literal
 
 import typer
 
-from tasuki.actions.run_documents import booking_document, ramp_document
+from tasuki.actions.run_documents import booking_document, ramp_document, release_document
 from tasuki.cli.opened import actor_of, opened
 from tasuki.cli.options import AsOption, JsonOption, KeyOption, WorkspaceOption
 from tasuki.cli.output import console, emit
@@ -44,6 +44,36 @@ def book(
         console.print(f"{slot.experiment} has {slot.lane} from {slot.first} to {slot.last}{place}.", markup=False)
 
     emit("experiment_book/1", booking_document(booked), as_json=as_json, for_people=show)
+
+
+def release(
+    experiment: NameArgument,
+    *,
+    reason: Annotated[str, typer.Option("--reason", help="Why the days are not needed; others read it.")],
+    idea: IdeaOption = None,
+    workspace: WorkspaceOption = None,
+    member: AsOption = None,
+    key: KeyOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Give a booked slot back before it starts; says who could begin sooner now."""
+    from tasuki.actions.booking import release_experiment
+    from tasuki.actions.start import idea_of_experiment
+
+    with opened(workspace) as here:
+        whose = idea or idea_of_experiment(here, experiment)
+        released = release_experiment(here, whose, experiment, reason=reason, actor=actor_of(here, member), key=key)
+
+    def show() -> None:
+        freed = released.freed
+        console.print(f"{experiment} gave {freed.days} day(s) back from {freed.first}.", markup=False)
+        for one in released.sooner:
+            told = f"{one.slot.experiment} of {one.slot.idea} could begin {one.day} and not {one.slot.first}"
+            console.print(
+                f"{told}: tasuki experiment book {one.slot.experiment} --idea {one.slot.idea} …", markup=False
+            )
+
+    emit("experiment_release/1", release_document(released), as_json=as_json, for_people=show)
 
 
 def ramp(

@@ -23,6 +23,7 @@ app.command("show")(experiment_shown.show)
 app.command("check")(check.check)
 app.command("status")(status.status)
 app.command("book")(booking.book)
+app.command("release")(booking.release)
 app.command("ramp")(booking.ramp)
 app.command("decide")(deciding.decide)
 

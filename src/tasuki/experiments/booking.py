@@ -100,6 +100,20 @@ class Slot:
 
 
 @dataclass(frozen=True)
+class FreedSlot:
+    """Days of a lane that somebody gave back: whose they were, which, by whom, and why."""
+
+    idea: str
+    title: str
+    experiment: str
+    lane: str
+    first: date
+    last: date
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class SlotCalendar:
     """All slots, by lane and day.
 
@@ -107,21 +121,27 @@ class SlotCalendar:
         slots: In the order of lane, first day and name.
         capacity: How many fit into a lane; one where nothing is said.
         today: The day it was read on.
+        freed: What was given back and is not over yet, in the same order.
     """
 
     slots: tuple[Slot, ...]
     capacity: Mapping[str, int]
     today: date
+    freed: tuple[FreedSlot, ...] = ()
 
     def without(self, idea: str, experiment: str) -> "SlotCalendar":
         """The calendar as it is for one who moves this booking."""
         kept = (one for one in self.slots if (one.idea, one.experiment) != (idea, experiment))
-        return SlotCalendar(tuple(kept), self.capacity, self.today)
+        return SlotCalendar(tuple(kept), self.capacity, self.today, self.freed)
 
     def holders(self, lane: str, first: date, days: int) -> tuple[Slot, ...]:
         """The slots in whose way it would be: those of its days on which the lane is full. Empty when it fits."""
         found: dict[Slot, None] = {}
-        taken = [one for one in self.slots if one.lane == lane and one.state != "done"]
+        last = first + timedelta(days=days - 1)
+        taken = [one for one in self.slots if one.lane == lane and one.state != "done" and one.first <= last]
+        taken = [one for one in taken if one.last >= first]
+        if len(taken) < self.capacity.get(lane, 1):
+            return ()
         for day in (first + timedelta(days=n) for n in range(days)):
             there = [one for one in taken if one.first <= day <= one.last]
             if len(there) >= self.capacity.get(lane, 1):
@@ -134,6 +154,11 @@ class SlotCalendar:
         candidates = sorted({earliest, *(end for end in ends if end > earliest)})
         return next(day for day in candidates if not self.holders(lane, day, days))
 
+    def slot(self, idea: str, experiment: str) -> Slot | None:
+        """The slot of an experiment that is booked or runs; None where it has none."""
+        mine = (one for one in self.slots if (one.idea, one.experiment) == (idea, experiment))
+        return next((one for one in mine if one.state != "done"), None)
+
     def position(self, idea: str, experiment: str) -> int | None:
         """Its place among those of its lane that wait, from 1; None when it does not wait."""
         mine = next((one for one in self.slots if one.experiment == experiment and one.idea == idea), None)
@@ -142,14 +167,52 @@ class SlotCalendar:
         waiting = [one for one in self.slots if one.lane == mine.lane and one.state == "booked"]
         return waiting.index(mine) + 1
 
+    def sooner(self, slot: Slot) -> date | None:
+        """The first day on which one that waits could begin instead of its own; None when there is no earlier one."""
+        if slot.state != "booked":
+            return None
+        day = self.without(slot.idea, slot.experiment).free_from(slot.lane, slot.days, self.today)
+        return day if day < slot.first else None
+
+    def still_free(self, lane: str) -> tuple[FreedSlot, ...]:
+        """What was given back in a lane and has a day left that nobody has taken since."""
+        return tuple(one for one in self.freed if one.lane == lane and self._has_room(one))
+
+    def _has_room(self, freed: FreedSlot) -> bool:
+        first = max(freed.first, self.today)
+        days = (first + timedelta(days=n) for n in range((freed.last - first).days + 1))
+        return any(not self.holders(freed.lane, day, 1) for day in days)
+
 
 def slot_calendar(
     experiments: Iterable[tuple[IdeaState, Experiment]], capacity: Mapping[str, int], today: date
 ) -> SlotCalendar:
     """The slots of these experiments, each with its idea; what was neither booked nor started has none."""
-    slots = [slot for state, one in experiments if (slot := slot_of(state, one, today)) is not None]
+    slots, freed = list[Slot](), list[FreedSlot]()
+    for state, one in experiments:
+        if (slot := slot_of(state, one, today)) is not None:
+            slots.append(slot)
+        freed += freed_slots(state, one, today)
     slots.sort(key=lambda one: (one.lane, one.first, one.experiment))
-    return SlotCalendar(tuple(slots), capacity, today)
+    freed.sort(key=lambda one: (one.lane, one.first, one.experiment))
+    return SlotCalendar(tuple(slots), capacity, today, tuple(freed))
+
+
+def freed_slots(state: IdeaState, one: Experiment, today: date) -> list[FreedSlot]:
+    """What of an experiment's slots was given back and is not over yet."""
+    named = (state.idea, state.title, one.name)
+    freed = [
+        FreedSlot(
+            *named,
+            back.lane or LANES[one.kind],
+            back.first,
+            back.first + timedelta(days=back.days - 1),
+            back.by,
+            back.reason,
+        )
+        for back in one.given_back
+    ]
+    return [slot for slot in freed if slot.last >= today]
 
 
 def lane_of(one: Experiment) -> str:

@@ -18,7 +18,7 @@ from tasuki.experiments.routing import (
     plain_routing,
     read_placing,
 )
-from tasuki.flow import decide
+from tasuki.flow import experimenting
 from tasuki.flow.event import Event, NewEvent
 from tasuki.flow.rights import Act
 from tasuki.flow.state import EvidenceEntry, IdeaState
@@ -179,7 +179,7 @@ def start(
         Refused: The member may not, the idea is not in the stage, the plan is missing or says otherwise, or another
             experiment stands in the way.
     """
-    event = decide.start_experiment(state, act, request.experiment, request.kind)
+    event = experimenting.start_experiment(state, act, request.experiment, request.kind)
     _require_stage(state, request)
     _require_plan(state, request, settings)
     _require_free(state, request, settings, runs)
@@ -198,7 +198,7 @@ def ramp(state: IdeaState, act: Act, run: Run, exposed: float) -> NewEvent:
             "nothing was changed",
             [Fault("exposed", said("the share is {exposed:g}", exposed=exposed), "above 0 and at most 1")],
         )
-    event = decide.ramp_experiment(state, act, run.name, exposed)
+    event = experimenting.ramp_experiment(state, act, run.name, exposed)
     now = run.allocation.reach.exposed
     if exposed < now:
         raise Refused(

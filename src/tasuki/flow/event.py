@@ -35,6 +35,7 @@ IDEA_KINDS = frozenset(
         "idea_killed",
         "idea_reopened",
         "experiment_booked",
+        "experiment_released",
         "experiment_started",
         "experiment_ramped",
         "experiment_looked",

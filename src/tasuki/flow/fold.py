@@ -16,7 +16,7 @@ What the body of each kind of event says (JSON values; `?` marks what may be mis
 - `debt_settled`: number, note.
 - `stage_skipped`: stage, reason.
 - `idea_killed`: reason. `idea_reopened`: stage, reason. The actor has the sash then.
-- `experiment_booked`: name, kind (check or comparison), lane?, from (date), days.
+- `experiment_booked`: name, kind (check or comparison), lane?, from (date), days. `experiment_released`: name, reason.
 - `experiment_started`: name, kind, lane?, and, when it was started by its command, model, salt, arms [{name, share} …],
   treatment_location and, where not everybody takes part, layer?, range? [from, to], exposed?, holdout? {name, share}.
 - `experiment_ramped`: name, exposed. `experiment_looked`: name. `experiment_stopped`: name, reason?.
@@ -40,6 +40,7 @@ from tasuki.flow.state import (
     Debt,
     EvidenceEntry,
     Experiment,
+    GivenBack,
     HandOff,
     IdeaState,
     Leg,
@@ -289,6 +290,17 @@ def _experiment_booked(state: IdeaState, event: Event) -> IdeaState:
     return _with_experiment(state, experiment)
 
 
+def _experiment_released(state: IdeaState, event: Event) -> IdeaState:
+    known = next(one for one in state.experiments if one.name == event.body["name"])
+    if known.booked_from is None or known.booked_days is None:
+        raise ValueError("no slot is booked")
+    slot = (known.lane, known.booked_from, known.booked_days)
+    given_back = GivenBack(event.actor, event.at, event.body["reason"], *slot)
+    # The lane goes with the slot: a later booking, or a start without one, takes the lane of its kind again.
+    released = replace(known, lane="", booked_from=None, booked_days=None, given_back=(*known.given_back, given_back))
+    return _with_experiment(state, released)
+
+
 def _experiment_started(state: IdeaState, event: Event) -> IdeaState:
     exposed = float(event.body.get("exposed", 1.0))
     started = replace(_experiment(state, event), started_at=event.at, stopped_at=None, exposed=exposed)
@@ -357,6 +369,7 @@ _STEPS: dict[str, Callable[[IdeaState, Event], IdeaState]] = {
     "idea_killed": _killed,
     "idea_reopened": _reopened,
     "experiment_booked": _experiment_booked,
+    "experiment_released": _experiment_released,
     "experiment_started": _experiment_started,
     "experiment_ramped": _experiment_ramped,
     "experiment_looked": _experiment_looked,

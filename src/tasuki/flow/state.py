@@ -117,6 +117,18 @@ class Skip:
 
 
 @dataclass(frozen=True)
+class GivenBack:
+    """A slot that was given back before its experiment started: by whom, when and why, and which days of which lane."""
+
+    by: str
+    at: datetime
+    reason: str
+    lane: str
+    first: date
+    days: int
+
+
+@dataclass(frozen=True)
 class Experiment:
     """An A/B 1 or A/B 2 of this idea as the ledger knows it. `exposed` is the part of its range that is ramped up."""
 
@@ -129,6 +141,7 @@ class Experiment:
     stopped_at: datetime | None = None
     looks: tuple[datetime, ...] = ()
     exposed: float = 1.0
+    given_back: tuple[GivenBack, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
-from tasuki.flow import decide, relay
+from tasuki.flow import decide, experimenting, relay
 from tasuki.flow.plan import CASE
 from tasuki.samples import papers
 from tasuki.samples.papers import Numbers
@@ -138,12 +138,12 @@ def _check(run: _Run) -> None:
     fails = run.topic.killed_at == "ab_check" or run.happens("late_return")
     name = f"{story.idea}-check-{run.attempt}"
     start = story.now.date() + timedelta(days=1)
-    booking = decide.Booking(name, "check", "ab1", start, _CHECK_DAYS)
-    story.write(decide.book_experiment(story.state, story.act(holder), booking))
+    booking = experimenting.Booking(name, "check", "ab1", start, _CHECK_DAYS)
+    story.write(experimenting.book_experiment(story.state, story.act(holder), booking))
     story.rest(1.0)
-    story.write(decide.start_experiment(story.state, story.act(holder), name, "check", "ab1"))
+    story.write(experimenting.start_experiment(story.state, story.act(holder), name, "check", "ab1"))
     story.rest(2.0 if fails else float(_CHECK_DAYS))
-    story.write(decide.stop_experiment(story.state, story.act(holder), name))
+    story.write(experimenting.stop_experiment(story.state, story.act(holder), name))
     story.attach(papers.check_report(name, run.topic, story.rng, passed=not fails), holder, 2 if fails else _CHECK_DAYS)
     if fails and run.topic.killed_at is None:
         _send_back(run)
@@ -171,14 +171,14 @@ def _compare(run: _Run) -> None:
     name = f"{story.idea}-ab"
     story.attach(papers.experiment_plan(name, run.topic, numbers), holder)
     start = run.calendar.book((story.now + timedelta(days=1)).date(), numbers.days)
-    booking = decide.Booking(name, "comparison", "ab2", start, numbers.days)
-    story.write(decide.book_experiment(story.state, story.act(holder), booking))
+    booking = experimenting.Booking(name, "comparison", "ab2", start, numbers.days)
+    story.write(experimenting.book_experiment(story.state, story.act(holder), booking))
     story.now = max(story.now, _morning(start))
-    story.write(decide.start_experiment(story.state, story.act(holder), name, "comparison", "ab2"))
+    story.write(experimenting.start_experiment(story.state, story.act(holder), name, "comparison", "ab2"))
     story.now = _morning(start + timedelta(days=numbers.days)) + timedelta(minutes=30)
-    story.write(decide.stop_experiment(story.state, story.act(holder), name))
+    story.write(experimenting.stop_experiment(story.state, story.act(holder), name))
     story.rest(0.5)
-    story.write(decide.look_at_experiment(story.state, story.act(holder), name))
+    story.write(experimenting.look_at_experiment(story.state, story.act(holder), name))
     story.attach(papers.comparison_report(name, run.topic, numbers, story.rng), holder, numbers.days)
 
 

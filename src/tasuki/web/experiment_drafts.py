@@ -70,6 +70,7 @@ class Doing:
     Args:
         starts_in: The stage in which it can be started, where it can be: it was booked, or planned, and not started.
         is_early: Whether the idea is not in that stage yet.
+        gives_back: Whether it has a slot that can be given back.
         stops: Whether it can be stopped.
         checks: Whether A/B 1 can be looked at.
         compares: Whether A/B 2 can be compared.
@@ -78,6 +79,7 @@ class Doing:
 
     starts_in: str = ""
     is_early: bool = False
+    gives_back: bool = False
     stops: bool = False
     checks: bool = False
     compares: bool = False
@@ -101,6 +103,7 @@ def doing_of(state: IdeaState, entry: ExperimentEntry, act: Act) -> Doing:
     return Doing(
         starts_in="" if begun else stage,
         is_early=not begun and state.stage != stage,
+        gives_back=not begun and entry.first_day is not None,
         stops=runs,
         checks=begun and entry.kind == "check",
         compares=begun and entry.kind == "comparison",

@@ -1,4 +1,4 @@
-"""Doing something with experiments from the pages: booking days, starting, stopping, checking, comparing."""
+"""Doing something with experiments from the pages: booking, giving back, starting, stopping, checking, comparing."""
 
 from typing import Any, Literal
 from urllib.parse import quote
@@ -36,6 +36,19 @@ def do_book(request: AnyRequest) -> Response[Any]:
         book_experiment(workspace_of(request), form.text("idea"), wish, actor=who, key=form_key(request))
     except TasukiError as error:
         return calendar_page(request, error)
+    return Redirect("/calendar", status_code=303)
+
+
+@post(f"{_RUN}/release", sync_to_thread=True, opt={"verb": "experiment.release"})
+def do_release(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """Gives a booked slot back; the calendar then says who could begin sooner."""
+    from tasuki.actions.booking import release_experiment
+
+    reason, who = form_of(request).text("reason"), visitor_of(request).member
+    try:
+        release_experiment(workspace_of(request), idea, experiment, reason=reason, actor=who, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
     return Redirect("/calendar", status_code=303)
 
 
@@ -128,4 +141,4 @@ def _lacking(form: Form, *names: str) -> list[Fault]:
     return [Fault(name, "missing") for name in names if not form.text(name)]
 
 
-EXPERIMENT_FORMS = (do_book, do_start, do_stop, do_check, do_compare)
+EXPERIMENT_FORMS = (do_book, do_release, do_start, do_stop, do_check, do_compare)

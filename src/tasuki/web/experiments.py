@@ -13,7 +13,7 @@ from tasuki.actions.experiment_list import ExperimentEntry, entries_of, outlined
 from tasuki.actions.told import report_of
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, TasukiError, said
-from tasuki.experiments.booking import Slot, SlotCalendar
+from tasuki.experiments.booking import FreedSlot, Slot, SlotCalendar
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
 from tasuki.reports.document import Figure
@@ -28,26 +28,36 @@ from tasuki.web.visitors import form_of, visitor_of
 
 WEEKS_SHOWN = 12
 _QUERY_LENGTH = 200
+_ASKED = ("idea", "experiment", "kind", "days", "from", "lane")
+"""What an address may fill the form of a booking in with."""
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A slot on the calendar: how many days it begins after the first one shown, and how many of its days are shown."""
+    """A slot on the calendar: how many days it begins after the first one shown, and how many of its days are shown.
+
+    `sooner` is the day on which it could begin now, where that is before its own.
+    """
 
     slot: Slot
     offset: int
     days: int
     position: int | None
+    sooner: date | None
 
 
 @dataclass(frozen=True)
 class Lane:
-    """A lane of the calendar and what is in it, one row for each slot that stands beside another."""
+    """A lane of the calendar and what is in it, one row for each slot that stands beside another.
+
+    `freed` are days that were given back and that nobody has taken since.
+    """
 
     name: str
     capacity: int
     bars: tuple[Bar, ...]
     free_from: date
+    freed: tuple[FreedSlot, ...]
 
 
 @dataclass(frozen=True)
@@ -65,7 +75,9 @@ def view_of(calendar: SlotCalendar, weeks: int = WEEKS_SHOWN) -> CalendarView:
     """The calendar from four weeks ago on."""
     first = calendar.today - timedelta(days=calendar.today.weekday() + 28)
     last = first + timedelta(days=7 * weeks - 1)
-    names = dict.fromkeys([*(slot.lane for slot in calendar.slots), "ab1", "ab2"])
+    names = dict.fromkeys(
+        [*(slot.lane for slot in calendar.slots), *(one.lane for one in calendar.freed), "ab1", "ab2"]
+    )
     return CalendarView(
         first,
         last,
@@ -83,10 +95,12 @@ def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
             max(0, (slot.first - first).days),
             (min(slot.last, last) - max(slot.first, first)).days + 1,
             calendar.position(slot.idea, slot.experiment) if slot.state == "booked" else None,
+            calendar.sooner(slot),
         )
         for slot in shown
     )
-    return Lane(name, calendar.capacity.get(name, 1), bars, calendar.free_from(name, 7, calendar.today))
+    free_from = calendar.free_from(name, 7, calendar.today)
+    return Lane(name, calendar.capacity.get(name, 1), bars, free_from, calendar.still_free(name))
 
 
 @get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"})
@@ -116,7 +130,7 @@ def calendar_page(request: AnyRequest, error: TasukiError | None = None) -> Resp
     workspace, form = workspace_of(request), form_of(request)
     calendar = read_calendar(workspace)
     if error is None:
-        form = Form({name: [request.query_params.get(name) or ""] for name in ("idea", "experiment", "kind")})
+        form = Form({name: [request.query_params.get(name) or ""] for name in _ASKED})
     act, asked = workspace.act(visitor_of(request).member), form.text("idea")
     context = {
         "view": view_of(calendar),
@@ -162,6 +176,8 @@ def experiment_page(
     checks = _of(state, "check_report", name)
     plan = _newest(_of(state, "experiment_plan", name))
     language = language_of(request, workspace.language)
+    calendar = read_calendar(workspace)
+    slot = calendar.slot(entry.idea, name)
     context = {
         "entry": entry,
         "state": state,
@@ -174,6 +190,9 @@ def experiment_page(
         "power": () if plan is None else power_of_plan(plan, language),
         "looks": tuple(comparisons),
         "decision": _decision(state, entry),
+        "slot": slot,
+        "sooner": None if slot is None else calendar.sooner(slot),
+        "given_back": line.experiment.given_back,
         "today": workspace.clock().date(),
         "doing": doing_of(state, entry, workspace.act(visitor_of(request).member)),
         "typed": form_of(request) if error else Form(start_draft(state, name)),

@@ -2,18 +2,28 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
-from tasuki.flow.state import EvidenceEntry, HandOff, IdeaState, Leg
+from tasuki.flow.state import EvidenceEntry, Experiment, GivenBack, HandOff, IdeaState, Leg
 from tasuki.web.language import days_between
 
 EntryKind = Literal[
-    "look_up", "rule", "evidence", "experiment_started", "experiment_stopped", "skip", "comment", "handoff", "offer"
+    "look_up",
+    "rule",
+    "evidence",
+    "slot_given_back",
+    "experiment_started",
+    "experiment_stopped",
+    "skip",
+    "comment",
+    "handoff",
+    "offer",
 ]
 _ORDER: tuple[EntryKind, ...] = (
     "look_up",
     "rule",
+    "slot_given_back",
     "experiment_started",
     "experiment_stopped",
     "evidence",
@@ -43,6 +53,19 @@ class Entry:
     kind: EntryKind
     value: Any
     number: int = 0
+
+
+@dataclass(frozen=True)
+class SlotBack:
+    """A slot that was given back, and the experiment whose it was."""
+
+    experiment: Experiment
+    slot: GivenBack
+
+    @property
+    def last(self) -> date:
+        """The last of the days that were given back."""
+        return self.slot.first + timedelta(days=self.slot.days - 1)
 
 
 @dataclass(frozen=True)
@@ -165,6 +188,7 @@ def _entries(state: IdeaState) -> Iterator[Entry]:
     yield from (Entry(one.at, "skip", one) for one in state.skips)
     yield from (Entry(one.at, "comment", one) for one in state.comments)
     for experiment in state.experiments:
+        yield from (Entry(one.at, "slot_given_back", SlotBack(experiment, one)) for one in experiment.given_back)
         if experiment.started_at:
             yield Entry(experiment.started_at, "experiment_started", experiment)
         if experiment.stopped_at:

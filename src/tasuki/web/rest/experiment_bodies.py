@@ -54,6 +54,12 @@ class BookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     queue: bool = False
 
 
+class ReleaseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why the days are not needed: others read it on the calendar."""
+
+    reason: Text
+
+
 class StartBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How the traffic is split. The treatment is fetched from the workspace's own artifacts."""
 

@@ -17,6 +17,7 @@ from tasuki.web.rest.experiment_bodies import (
     OtherQuestionBody,
     PlanBody,
     RampBody,
+    ReleaseBody,
     StartBody,
     StopBody,
 )
@@ -77,6 +78,22 @@ def book(
     wish = BookingRequest(experiment, data.kind, data.days, data.first_day, data.lane, data.queue)
     booked = book_experiment(workspace_of(request), idea, wish, actor=visitor_of(request).member, key=key)
     return document("experiment_book/1", said.booking_document(booked))
+
+
+@_post("release")
+def release(
+    request: AnyRequest,
+    idea: FromPath[str],
+    experiment: FromPath[str],
+    data: JSONBody[ReleaseBody],
+    key: Key = None,
+) -> Document:
+    """Gives a booked slot back before it starts; says who could begin sooner now."""
+    from tasuki.actions.booking import release_experiment
+
+    who = visitor_of(request).member
+    freed = release_experiment(workspace_of(request), idea, experiment, reason=data.reason, actor=who, key=key)
+    return document("experiment_release/1", said.release_document(freed))
 
 
 @_post("start")
@@ -226,6 +243,7 @@ def report(
 EXPERIMENTS = (
     plan,
     book,
+    release,
     start,
     ramp,
     stop,
