@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,11 @@ def examine_metrics(folder: Path) -> Declared:
         return Declared({}, {}, ())
     except (UnicodeDecodeError, OSError) as error:
         return Declared({}, {}, (Fault(FILE, str(error), "a TOML file in UTF-8"),))
+    return _understood(text)
+
+
+@lru_cache(maxsize=8)  # every page that names a metric asks, and the file seldom changes
+def _understood(text: str) -> Declared:
     faults: list[Fault] = []
     document = read_blocks(text, FILE, faults)
     faults += [Fault(name, "unknown part", "[metric.NAME]") for name in document if name != "metric"]

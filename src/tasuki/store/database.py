@@ -6,6 +6,7 @@ order of their positions, so a reader of the feed never skips an event that comm
 """
 
 import re
+import select
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InvalidatePoolError, NoSuchModuleError
 
 from tasuki.errors import Invalid, Missing, Stale, TasukiError, Unavailable, said
 from tasuki.store.files import held
@@ -30,6 +31,9 @@ _WRITES = "tasuki_writes"
 _POOL: dict[str, Any] = {"pool_size": 32, "max_overflow": 8, "pool_use_lifo": True}
 """Connections are kept for as many threads as ever ask at once; one beyond the size would be opened and closed for each
 question. Those used last are used first, so that only as many are open as work."""
+
+_QUIET_S = 60.0
+"""A connection to a server that nobody used for so long is asked whether it lives: a network may have dropped it."""
 
 # What a driver's error means: the beginning of SQLite's error name or PostgreSQL's SQLSTATE.
 _MEANINGS: dict[str, tuple[type[Invalid] | type[Unavailable], str, str]] = {
@@ -88,8 +92,10 @@ def open_engine(url: str, timeout_s: float) -> Engine:
             event.listen(engine, "connect", _prepare_sqlite(timeout_s))
             event.listen(engine, "begin", _begin_sqlite)
         else:
-            engine = create_engine(address, pool_pre_ping=True, **_POOL)
+            engine = create_engine(address, **_POOL)
             event.listen(engine, "connect", _prepare_postgresql(timeout_s))
+            event.listen(engine, "checkin", _remember_use)
+            event.listen(engine, "checkout", _refuse_dead(engine))
     except ModuleNotFoundError as missing:
         raise Unavailable(
             said(
@@ -231,6 +237,36 @@ def _prepare_postgresql(timeout_s: float) -> Any:
         connection.commit()
 
     return prepare
+
+
+def _remember_use(_connection: object, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _refuse_dead(engine: Engine) -> Any:
+    """Has the pool open another connection in place of one that its server has ended.
+
+    A server that ends a connection says so on it, which the operating system knows without a question. Asking each
+    time costs the server an answer for each question that follows.
+    """
+
+    def look(connection: Any, record: Any, _holder: object) -> None:
+        used_at = record.info.get("used_at")
+        if used_at is None or not (_has_heard(connection.fileno()) or time.monotonic() - used_at > _QUIET_S):
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error
+
+    return look
+
+
+def _has_heard(descriptor: int) -> bool:
+    """Whether something arrived that nobody has read: between two questions only the end, or a notice."""
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    return bool(watch.poll(0))
 
 
 def _code(error: BaseException | None) -> str:
