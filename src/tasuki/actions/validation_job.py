@@ -21,6 +21,7 @@ LEAST_MEMORY_MB = 512
 MEMORY_SHARE = 0.75
 """The share of this machine's memory that a validation may hold when nobody says how much."""
 _GRACE_S = 5.0
+_LAST_WORDS = 300
 _FRAME = re.compile(r'^\s*File "(?P<file>.*)", line (?P<line>\d+)', re.MULTILINE)
 _BOOT = """
 import faulthandler, sys
@@ -78,7 +79,9 @@ def validate_apart(
     if stood or process.returncode == -signal.SIGKILL:
         raise _not_ended(model_file, stood, timeout_s)
     if process.returncode < 0:
+        last = " ".join(errors.split())[-_LAST_WORDS:]
         what = f"was ended by signal {-process.returncode}, most likely for want of memory ({memory_mb:,} MB)"
+        what += f"; its last words: {last}" if last else ""
         raise Invalid(f"{model_file} cannot be tried", [Fault(str(model_file), what, "less, or a higher --memory")])
     return Ended(process.returncode, output, errors)
 

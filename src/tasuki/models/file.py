@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from tasuki.errors import Fault, Invalid, Missing
+from tasuki.models.boosted_parameters import boosted_faults
 from tasuki.models.default_answer import DefaultAnswer
 from tasuki.models.definition import Model, Target, definition_faults, is_readable
 from tasuki.models.estimators import estimator_faults
@@ -90,7 +91,10 @@ def model_file_faults(file: ModelFile, table_columns: Collection[str] | None = N
         table_columns: The columns its table has, when the table is at hand.
     """
     model = file.model
-    faults = [*definition_faults(model), *estimator_faults(model.estimator, model.storage)]
+    of_estimator = estimator_faults(model.estimator, model.storage)
+    if not of_estimator and is_readable(model):
+        of_estimator = boosted_faults(model.estimator, tuple(model.features))
+    faults = [*definition_faults(model), *of_estimator]
     placed = [placed_fault(file, fault) for fault in faults]
     if table_columns is None or not is_readable(model):
         return placed
@@ -116,6 +120,8 @@ def placed_fault(file: ModelFile, fault: Fault) -> Fault:
     """The fault with the file and line of what it is about before its place."""
     first, _, rest = fault.where.partition(".")
     line = _line_of_keyword(file.tree, first)
+    if first == "estimator" and rest:
+        line = _line_of_parameter(file.tree, type(file.model.estimator).__name__, rest) or line
     if first == "features" and rest:
         line = _lines_of_features(file.tree).get(rest) or _line_of_text(file.tree, rest.split("×")[0]) or line
     return replace(fault, where=f"{file.path}:{line or 1} {fault.where}")
@@ -194,6 +200,16 @@ def _line_of_keyword(tree: ast.Module, name: str) -> int:
         if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "Model":
             return next((one.value.lineno for one in node.keywords if one.arg == name), node.lineno)
     return 1
+
+
+def _line_of_parameter(tree: ast.Module, kind: str, name: str) -> int:
+    """The line of the argument `name=…` in the call that makes an estimator; 0 when it is not written out there."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == kind:
+            for one in node.keywords:
+                if one.arg == name:
+                    return one.value.lineno
+    return 0
 
 
 def _line_of_text(tree: ast.Module, text: str) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, TasukiError
 from tasuki.models.artifact import Parameters
 from tasuki.models.definition import Model
 from tasuki.models.encoding import Column, WrongValue, as_numbers, codes_and_keys, slot_of
@@ -45,9 +45,9 @@ def fit(model: Model, columns: Columns, labels: Labels) -> Parameters:
         warnings.simplefilter("ignore")  # a fit that stops at max_iter is still a fit; its metrics are in the card
         try:
             return _FITS[family_of(estimator, model.storage)](model, columns, labels, estimator)
-        except (ValueError, TypeError, ImportError) as error:
-            if isinstance(error, WrongValue):
-                raise
+        except (MemoryError, TasukiError, WrongValue):
+            raise
+        except Exception as error:  # every library has errors of its own
             what = f"{type(estimator).__name__} refuses to learn: {str(error)[:400]}"
             raise Invalid(f"{model.name} cannot be trained", [Fault("estimator", what)]) from error
 
