@@ -21,6 +21,7 @@ from tasuki.clock import MovableClock
 from tasuki.errors import Invalid, Missing, Refused
 from tasuki.experiments.allocation import HoldOut, Reach
 from tasuki.experiments.routing import Routing
+from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import Flow, Titles
 from tasuki.settings.workspace import open_workspace
 from tasuki.store.routing import load_routing
@@ -233,6 +234,42 @@ def test_what_is_not_waiting_cannot_be_given_back(here: Workspace) -> None:
     stop_experiment(here, whose, "a", actor="aoi")
     with pytest.raises(Refused, match="what has ended holds no slot"):
         release_experiment(here, whose, "a", reason="late", actor="aoi")
+
+
+def test_a_name_is_one_ideas_alone(here: Workspace) -> None:
+    first, second = idea(here), idea(here)
+    book_experiment(here, first, booking("a", kind="check"), actor="aoi")
+    with pytest.raises(Refused, match=f"{first} has an experiment a already"):
+        book_experiment(here, second, booking("a", kind="check", queue=True), actor="aoi")
+    with pytest.raises(Refused, match=f"{first} has an experiment a already"):
+        start_experiment(here, second, request("a"), actor="aoi")
+    book_experiment(here, first, booking("a", kind="check", days=3), actor="aoi")
+    assert here.ledger.state(second).experiments == ()
+
+
+@pytest.mark.parametrize("name", ["a/b", "a\\b", "a\nb", "..", ".", "x" * 201])
+def test_a_name_without_a_page_address_is_neither_booked_nor_started(here: Workspace, name: str) -> None:
+    whose = idea(here)
+    with pytest.raises(Invalid, match=r"(?s)experiment: .*expected letters, digits, spaces and signs but /"):
+        book_experiment(here, whose, booking(name, days=0), actor="aoi")
+    with pytest.raises(Invalid, match="experiment: "):
+        start_experiment(here, whose, request(name), actor="aoi")
+
+
+@pytest.mark.parametrize("name", ["夜の確認（再）", "100% ?", "a　b", "v1.2+b#3"])
+def test_any_other_name_can_be_booked(here: Workspace, name: str) -> None:
+    assert book_experiment(here, idea(here), booking(name), actor="aoi").slot.experiment == name
+
+
+def test_what_was_booked_under_such_a_name_before_can_be_moved_and_given_back(
+    here: Workspace, clock: MovableClock
+) -> None:
+    whose, today = idea(here), clock().date()
+    body = {"name": "a/b", "kind": "check", "lane": "ab1", "from": today.isoformat(), "days": 7}
+    here.ledger.append(whose, 1, [NewEvent("experiment_booked", "aoi", clock(), body)])
+    assert book_experiment(here, whose, booking("a/b", kind="check", days=3), actor="aoi").slot.days == 3
+    release_experiment(here, whose, "a/b", reason="late", actor="aoi")
+    assert read_calendar(here).slots == ()
 
 
 def test_days_that_cannot_be_booked_are_all_said(here: Workspace, clock: MovableClock) -> None:

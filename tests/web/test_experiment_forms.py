@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from guarded_team import guarded, signed_in, visiting
 from litestar.testing import TestClient
-from told_ideas import tell_experiments
+from told_ideas import NOW, Telling, tell_experiments
 
 from tasuki.actions.workspace import Workspace
 from tasuki.flow.state import Experiment
@@ -84,6 +84,34 @@ def test_a_slot_is_not_given_back_without_a_reason_or_after_the_start(team: Work
     assert outsider.status_code == 403
     assert client.get(BACK).status_code == 405
     assert experiment(team, "night").booked_from is not None
+
+
+def test_a_name_of_another_idea_or_without_an_address_is_refused_on_the_calendar(
+    team: Workspace, client: TestClient
+) -> None:
+    taken = sent(team, client, "ren", "/calendar/book?lang=ja", {**BOOKING, "experiment": "recency-ab"})
+    assert taken.status_code == 409
+    assert "idea-1" in taken.text
+    assert "別の名前を付けてください" in taken.text
+    wrong = sent(team, client, "ren", "/calendar/book?lang=ja", {**BOOKING, "experiment": "a/b"})
+    assert wrong.status_code == 400
+    assert "以外の記号" in unescape(wrong.text).partition('id="fault-experiment"')[2]
+    named = {**BOOKING, "experiment": "100% ? #1"}
+    assert sent(team, client, "ren", "/calendar/book", named).status_code == 303
+    link = re.search(r'href="(/experiments/100[^"]+)"', client.get("/calendar").text)
+    assert link
+    assert "<h1>100% ? #1</h1>" in unescape(client.get(unescape(link[1])).text)
+
+
+def test_pages_open_where_such_names_were_booked_before(team: Workspace, client: TestClient) -> None:
+    day = {"from": "2026-12-20", "days": 3}
+    for idea, name in (("idea-7", "night"), ("idea-7", "a/b")):
+        told = Telling(team.ledger, idea, NOW)
+        told.sequence = len(team.ledger.events(idea))
+        told.then("experiment_booked", "aoi", name=name, kind="check", lane="ab1", **day)
+    signed_in(team, client, "ren")
+    for page in ("/calendar", "/experiments", "/experiments/night", "/ideas/idea-7", "/my-work"):
+        assert client.get(page).status_code == 200, page
 
 
 def test_a_form_that_is_sent_twice_books_once(team: Workspace, client: TestClient) -> None:

@@ -4,7 +4,7 @@ import tomllib
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 
-from tasuki.actions.experiment_lines import lines_since
+from tasuki.actions.experiment_lines import lines_since, require_own_name
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, said
@@ -54,7 +54,7 @@ def book_experiment(
 
     Raises:
         Invalid: Days that cannot be booked.
-        Refused: The days are taken, the experiment has started, or the member may not.
+        Refused: The days are taken, another idea has an experiment of this name, it has started, or the member may not.
     """
     said = {**asdict(request), "first": None if request.first is None else request.first.isoformat()}
     asked = Request("book_experiment", actor, said, key)
@@ -62,7 +62,8 @@ def book_experiment(
     def decided(state: IdeaState, act: Act) -> list[NewEvent]:
         blank = Experiment(request.experiment, request.kind)
         days = planned_days(state, blank) if request.days is None else request.days
-        lane, first = find_slot(read_calendar(workspace), request, idea, days)
+        lane, first = find_slot(read_calendar(workspace), request, state, days)
+        require_own_name(workspace.ledger.shelf(), state, request.experiment)
         booking = experimenting.Booking(request.experiment, request.kind, lane, first, days)
         return [experimenting.book_experiment(state, act, booking)]
 

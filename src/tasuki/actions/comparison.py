@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 
 from sqlglot import exp
 
+from tasuki.actions.experiment_lines import require_own_name
 from tasuki.actions.exposed import Increments, Question, measure_experiment, with_path
 from tasuki.actions.metrics import metric_named
 from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
@@ -22,6 +23,7 @@ from tasuki.experiments.departures import (
     outside_the_plan,
 )
 from tasuki.experiments.holidays import Holiday
+from tasuki.experiments.naming import name_faults
 from tasuki.experiments.prior import Prior, prior_of
 from tasuki.experiments.registered import (
     Learnt,
@@ -73,10 +75,11 @@ def plan_experiment(
         return _plan_in(earlier[0].body["evidence"])
     state = workspace.ledger.state(idea)
     require_at_work(state, workspace.act(actor), state.stage, f"plan {request.experiment}")
-    faults = request.faults()
+    faults = [*name_faults(request.experiment, state), *request.faults()]
     if faults:
         raise Invalid("the experiment cannot be registered", faults)
     require_not_started(state, request.experiment)
+    require_own_name(workspace.ledger.shelf(), state, request.experiment)
     named = (request.primary, *request.secondary, *request.guardrails)
     metrics = {name: metric_named(workspace.folder, name) for name in named}
     plan = experiment_plan(request, replace(_learn(workspace, metrics[request.primary], request), metrics=metrics))

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from operator import attrgetter
 from typing import Literal
 
+from tasuki.errors import Refused, said
 from tasuki.flow.state import Experiment, IdeaState
 from tasuki.store.shelf import Shelf
 
@@ -87,6 +88,23 @@ def _merged(shelf: Shelf, standing: "Callable[[tuple[IdeaState, ...]], _Sorted]"
 def lines_named(shelf: Shelf, experiment: str) -> tuple[Line, ...]:
     """The experiments of this name: one, unless two ideas booked it."""
     return tuple(line for pile in (shelf.active, shelf.ended) for line in pile.whole(_by_name).get(experiment, ()))
+
+
+def require_own_name(shelf: Shelf, state: IdeaState, experiment: str) -> None:
+    """Refuses a name that another idea has given to an experiment, unless this idea has one of that name as well.
+
+    Raises:
+        Refused: With the idea that has it.
+    """
+    if any(one.name == experiment for one in state.experiments):
+        return
+    other = next((line.state for line in lines_named(shelf, experiment) if line.state.idea != state.idea), None)
+    if other is not None:
+        raise Refused(
+            said("{idea} has an experiment {run} already", idea=other.idea, run=experiment),
+            rule="exposures are told apart by the experiment's name, so no two ideas share one",
+            next_step="choose another name",
+        )
 
 
 def lines_in_order(shelf: Shelf, wanted: Wanted = EVERY) -> Iterator[Line]:

@@ -10,7 +10,7 @@ from dataclasses import asdict
 
 from tasuki.actions.artifacts import store_of
 from tasuki.actions.booking import read_calendar, read_rules
-from tasuki.actions.experiment_lines import lines_named
+from tasuki.actions.experiment_lines import lines_named, require_own_name
 from tasuki.actions.experiment_list import routed_names, routing_now
 from tasuki.actions.runs import run_of, running_runs
 from tasuki.actions.transaction import Request, change_idea, done_before
@@ -63,6 +63,7 @@ def start_experiment(
 
             def decided(now: IdeaState, act: Act) -> list[NewEvent]:
                 event = start(now, act, request, settings, runs)
+                require_own_name(workspace.ledger.shelf(), now, request.experiment)
                 require_slot(read_calendar(workspace), idea, request.experiment, _lane(now, request))
                 return [event]
 

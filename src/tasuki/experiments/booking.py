@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from tasuki.errors import Fault, Invalid, Refused, joined, said
 from tasuki.experiments.allocation import MOST_HELD_OUT, HoldOut
+from tasuki.experiments.naming import name_faults
 from tasuki.flow.state import Experiment, IdeaState
 
 LANES: Mapping[str, str] = {"check": "ab1", "comparison": "ab2"}
@@ -262,20 +263,20 @@ class BookingRequest:
     queue: bool = False
 
 
-def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: int) -> tuple[str, date]:
+def find_slot(calendar: SlotCalendar, request: BookingRequest, state: IdeaState, days: int) -> tuple[str, date]:
     """The lane and the first day that the request gets.
 
     Args:
         calendar: All slots; what this very experiment had booked before does not stand in its way.
         request: What is wanted.
-        idea: The idea.
+        state: The idea.
         days: For how many days.
 
     Raises:
         Invalid: Days that cannot be booked: every fault at once.
         Refused: Somebody has the lane on one of the days; says who, and the first day that is free.
     """
-    faults = []
+    faults = name_faults(request.experiment, state)
     if not request.experiment.strip():
         faults.append(Fault("experiment", "missing", "a name"))
     if not 1 <= days <= LONGEST_DAYS:
@@ -292,7 +293,7 @@ def find_slot(calendar: SlotCalendar, request: BookingRequest, idea: str, days: 
         )
     if faults:
         raise Invalid("the slot was not booked", faults)
-    lane, others = request.lane or LANES[request.kind], calendar.without(idea, request.experiment)
+    lane, others = request.lane or LANES[request.kind], calendar.without(state.idea, request.experiment)
     wanted = request.first or calendar.today
     free = others.free_from(lane, days, wanted)
     if request.first is not None and free != wanted and not request.queue:

@@ -9,6 +9,7 @@ from typing import Any
 from tasuki.errors import Fault, Invalid, Refused, said
 from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_faults
 from tasuki.experiments.assignment import SHARE_TOLERANCE
+from tasuki.experiments.naming import name_faults
 from tasuki.experiments.routing import (
     CONTROL,
     ExperimentKind,
@@ -109,6 +110,7 @@ def settings_of(request: StartRequest, state: IdeaState, holdout: HoldOut | None
         )
         if not getattr(request, name).strip()
     ]
+    faults += name_faults(request.experiment, state)
     if request.kind not in STAGES:
         faults.append(Fault("kind", said("there is no kind {kind!r}", kind=request.kind), "check or comparison"))
     if set(request.shares) != set(CHANNELS):
