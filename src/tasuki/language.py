@@ -45,16 +45,24 @@ class Formats:
         return f"{self.day(moment)} {moment.astimezone(UTC):%H:%M} UTC"
 
     def days(self, days: float | None) -> str:
-        """A span of days: whole ones above ten, one decimal below, hours where it is less than a day."""
+        """A span of days: whole ones above ten, one decimal below; hours, then minutes, where it is shorter."""
         if days is None:
             return NOTHING
         if 0 < days < 1:
-            hours = max(1, round(days * 24))
-            return f"{hours}時間" if self.language == "ja" else f"{hours} h"
+            return self._hours(days * 24)
         figure = f"{days:.0f}" if days >= 10 or abs(days - round(days)) < 0.05 else f"{days:.1f}"
         if self.language == "ja":
             return f"{figure}日"
         return f"{figure} day" if figure == "1" else f"{figure} days"
+
+    def _hours(self, hours: float) -> str:
+        minutes = round(hours * 60)
+        if minutes == 0:
+            return "1分未満" if self.language == "ja" else "under a minute"
+        figure, unit = (minutes, "分" if self.language == "ja" else "min")
+        if minutes >= 60:
+            figure, unit = (round(hours), "時間" if self.language == "ja" else "h")
+        return f"{figure}{unit}" if self.language == "ja" else f"{figure} {unit}"
 
     def number(self, value: float | None, digits: int = 4) -> str:
         """A number to so many significant digits, never in a form with an exponent down to a millionth."""

@@ -112,6 +112,18 @@ def test_the_calendar_shows_what_touches_its_weeks_and_cuts_what_sticks_out() ->
     assert view.first + timedelta(days=view.today_offset) == TODAY
 
 
+def test_a_name_stands_where_the_line_of_today_does_not_go_through_it() -> None:
+    past = slot("a-name-of-some-length", TODAY - timedelta(days=20), TODAY - timedelta(days=3), "done")
+    running = slot("runs", TODAY - timedelta(days=2), TODAY + timedelta(days=5), "running")
+    ends_last = slot("ends-last", TODAY + timedelta(days=35), TODAY + timedelta(days=60))
+    both = slot("a-very-long-name-that-fits-nowhere", TODAY - timedelta(days=9), TODAY - timedelta(days=3), "done")
+    bars = {}
+    for one in (past, running, ends_last, both):
+        (bar,) = next(lane for lane in view_of(SlotCalendar((one,), {}, TODAY)).lanes if lane.name == "ab2").bars
+        bars[one.experiment] = bar.name_at
+    assert list(bars.values()) == ["line", "after", "before", "line"]
+
+
 def test_metrics_stand_below_their_parents_and_none_is_lost() -> None:
     profit = Metric("profit", "mean", "value")
     clicks = replace(profit, name="clicks", parent="profit")

@@ -41,6 +41,8 @@ def test_days_are_written_as_each_language_does() -> None:
     assert EN.days(1) == "1 day"
     assert EN.days(2.46) == "2.5 days"
     assert JA.days(0.25) == "6時間"
+    assert [JA.days(seconds / 86400) for seconds in (5, 60, 59.4 * 60, 3600)] == ["1分未満", "1分", "59分", "1時間"]
+    assert [EN.days(seconds / 86400) for seconds in (5, 1800, 7200)] == ["under a minute", "30 min", "2 h"]
     assert EN.days(None) == "–"
 
 

@@ -91,7 +91,9 @@ def _trial(tried: Any, family: Family, features: tuple[Feature, ...]) -> Iterato
             yield Fault(_place(_named_in(said, tried)), what)
     for kept, name in _IGNORED.findall(printed.getvalue()):
         others = (_aliases_of(name, tried) - {name}) & set(tried.get_params())
-        if name in given and others:  # of two names, LightGBM takes the one that it calls the parameter by, also by its default
+        if (
+            name in given and others
+        ):  # of two names, LightGBM takes the one that it calls the parameter by, also by its default
             yield Fault(_place(name), f"{type(tried).__name__} passes over {name}: {kept} counts", f"{kept}=…")
     unused = [name for one in warned for found in _UNUSED.findall(str(one.message)) for name in found.split(",")]
     for name in (one.strip().strip('"') for one in unused):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Response, get
 from litestar.params import FromPath
@@ -27,22 +27,33 @@ from tasuki.web.site import AnyRequest, language_of, page, whole_number, workspa
 from tasuki.web.visitors import form_of, visitor_of
 
 WEEKS_SHOWN = 12
+_LETTER = 6.5 / 900
+"""The width of a letter of a name, as a share of the drawing; below that width the names stand above their bars."""
 _QUERY_LENGTH = 200
 _ASKED = ("idea", "experiment", "kind", "days", "from", "lane")
 """What an address may fill the form of a booking in with."""
+NamePlace = Literal["after", "before", "line"]
 
 
 @dataclass(frozen=True)
 class Bar:
-    """A slot on the calendar: how many days it begins after the first one shown, and how many of its days are shown.
+    """A slot on the calendar.
 
-    `sooner` is the day on which it could begin now, where that is before its own.
+    Args:
+        slot: What is booked.
+        offset: How many days it begins after the first one shown.
+        days: How many of its days are shown.
+        position: Its place in the queue.
+        name_at: Where its name is written: `after` or `before` the bar, or right of the `line` of today, so that the
+            line goes through no name.
+        sooner: The day on which it could begin now, where that is before its own.
     """
 
     slot: Slot
     offset: int
     days: int
     position: int | None
+    name_at: NamePlace
     sooner: date | None
 
 
@@ -89,18 +100,23 @@ def view_of(calendar: SlotCalendar, weeks: int = WEEKS_SHOWN) -> CalendarView:
 
 def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
     shown = [slot for slot in calendar.slots if slot.lane == name and slot.last >= first and slot.first <= last]
-    bars = tuple(
-        Bar(
-            slot,
-            max(0, (slot.first - first).days),
-            (min(slot.last, last) - max(slot.first, first)).days + 1,
-            calendar.position(slot.idea, slot.experiment) if slot.state == "booked" else None,
-            calendar.sooner(slot),
-        )
-        for slot in shown
-    )
+    bars = tuple(_bar(calendar, slot, first, last) for slot in shown)
     free_from = calendar.free_from(name, 7, calendar.today)
     return Lane(name, calendar.capacity.get(name, 1), bars, free_from, calendar.still_free(name))
+
+
+def _bar(calendar: SlotCalendar, slot: Slot, first: date, last: date) -> Bar:
+    offset = max(0, (slot.first - first).days)
+    days = (min(slot.last, last) - max(slot.first, first)).days + 1
+    position = calendar.position(slot.idea, slot.experiment) if slot.state == "booked" else None
+    whole, line, end = (last - first).days + 1, (calendar.today - first).days, offset + days
+    needs = (len(slot.experiment) + 2) * _LETTER * whole
+    name_at: NamePlace = "line"
+    if end + needs <= whole and not end <= line < end + needs:
+        name_at = "after"
+    elif offset >= needs and not offset - needs < line <= offset:
+        name_at = "before"
+    return Bar(slot, offset, days, position, name_at, calendar.sooner(slot))
 
 
 @get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"})
