@@ -166,13 +166,13 @@ def test_a_browser_session_may_ask_but_changes_only_with_its_mark(team: Workspac
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(passwords, "hasher", lambda: cheap)
         session = sign_in.sign_in(team, "mio", "milk and bread, every day", "127.0.0.1")
-    visitor = sign_in.visitor_of_session(team, session)
+    back = sign_in.come_back(team, session)
     with TestClient(create_app(team), base_url="http://127.0.0.1") as browser:
         browser.cookies.set("tasuki_session", session)
         assert browser.get(f"{API}/my-work").json()["member"] == "mio"
         path, body = f"{API}/ideas/idea-2/comments", {"text": "読みました"}
         assert browser.post(path, json=body).status_code == 403
-        assert browser.post(path, json=body, headers={"x-tasuki-mark": form_mark(visitor.csrf)}).status_code == 200
+        assert browser.post(path, json=body, headers={"x-tasuki-mark": form_mark(back.visitor.csrf)}).status_code == 200
 
 
 def routes(team: Workspace) -> list[tuple[str, str, str]]:

@@ -20,6 +20,7 @@ from tasuki.actions.passwords import hash_password, is_password
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Refused, Stale, TasukiError, Unavailable, said
 from tasuki.store.accounts import AccountStore
+from tasuki.store.head import Head
 
 
 class WrongPassword(TasukiError):
@@ -213,7 +214,15 @@ def sign_out(workspace: Workspace, session_secret: str) -> None:
         tell(workspace, session.member, [("signed_out", {"member": session.member})])
 
 
-def visitor_of_session(workspace: Workspace, session_secret: str, *, is_use: bool = True) -> Visitor | None:
+@dataclass(frozen=True)
+class CameBack:
+    """Who holds a session, and the ledger's head when that was asked."""
+
+    visitor: Visitor
+    head: Head
+
+
+def come_back(workspace: Workspace, session_secret: str, *, is_use: bool = True) -> CameBack | None:
     """Who holds a session; None when it is unknown, over, or its account is disabled.
 
     Args:
@@ -222,16 +231,17 @@ def visitor_of_session(workspace: Workspace, session_secret: str, *, is_use: boo
         is_use: Whether somebody uses it now; a board that only stays open does not.
     """
     store, now, hashed = store_of(workspace), workspace.clock(), secret_hash(session_secret)
-    session = store.session(hashed)
-    if session is None:
+    arrival = store.arrival(hashed)
+    if arrival is None:
         return None
-    account = store.account(session.member)
+    session, account = arrival.session, arrival.account
     if session.is_over(now) or account is None or account.is_disabled:
         store.close_session(hashed)
         return None
     if is_use and now - session.seen_at > timedelta(hours=1):
         store.touch_session(hashed, now)
-    return Visitor(session.member, "session", SCOPES, account.is_administrator, session.csrf)
+    visitor = Visitor(session.member, "session", SCOPES, account.is_administrator, session.csrf)
+    return CameBack(visitor, arrival.head)
 
 
 def change_password(workspace: Workspace, member: str, *, old: str, new: str) -> str:

@@ -1,13 +1,14 @@
 """An open workspace: what every action works on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tasuki.accounts.door import Door
 from tasuki.clock import Clock
 from tasuki.flow.plan import Playbook
 from tasuki.flow.rights import Act
+from tasuki.store.head import Head
 from tasuki.store.ledger import Ledger
 
 
@@ -67,6 +68,10 @@ class Workspace:
     door: Door = field(default_factory=Door)
     engine: str = "duckdb"
     serving_url: str = ""
+
+    def as_of(self, head: Head) -> "Workspace":
+        """This workspace for one who has just asked for the ledger's head, see `Ledger.as_of`."""
+        return replace(self, ledger=self.ledger.as_of(head))
 
     def act(self, actor: str) -> Act:
         """The actor, now, under this workspace's playbook and team."""

@@ -5,17 +5,35 @@ happened to an account is also an event of `ACCOUNT_STREAM`, so that it can be r
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
+from sqlalchemy import Connection, Engine, RowMapping, bindparam, delete, func, insert, select, update
 
 from tasuki.accounts.account import Account, Invitation, Session, Token
 from tasuki.accounts.rights import Scope
 from tasuki.accounts.throttle import Limit, wait_s
 from tasuki.clock import from_text, to_text
 from tasuki.store.database import asking, reading, writing
+from tasuki.store.head import HEAD_COLUMNS, Head, head_of
 from tasuki.store.schema import accounts, failures, invitations, sessions, tokens
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A session with the account it belongs to, None where that is gone, and the ledger's head at that moment."""
+
+    session: Session
+    account: Account | None
+    head: Head
+
+
+_ARRIVAL = (
+    select(sessions, *(column for column in accounts.c if column.name != "member"), *HEAD_COLUMNS)
+    .join_from(sessions, accounts, accounts.c.member == sessions.c.member, isouter=True)
+    .where(sessions.c.secret_hash == bindparam("secret_hash"))
+)
 
 
 class AccountStore:
@@ -62,9 +80,16 @@ class AccountStore:
         """The session with this id's hash, over or not."""
         with asking(self._engine) as connection:
             row = connection.execute(select(sessions).where(sessions.c.secret_hash == secret_hash)).mappings().first()
+        return None if row is None else _session(row)
+
+    def arrival(self, secret_hash: str) -> Arrival | None:
+        """What a page must know first of who asks by a session, in one question; None for no such session."""
+        with asking(self._engine) as connection:
+            row = connection.execute(_ARRIVAL, {"secret_hash": secret_hash}).mappings().first()
         if row is None:
             return None
-        return Session(row["member"], row["csrf"], from_text(row["created_at"]), from_text(row["seen_at"]))
+        account = None if row["administrator"] is None else _account(row)
+        return Arrival(_session(row), account, head_of(row))
 
     def touch_session(self, secret_hash: str, seen_at: datetime) -> None:
         """Remembers that a session was used."""
@@ -185,6 +210,10 @@ def _failed(connection: Connection, subject: str, now: datetime, limit: Limit) -
     since = to_text(now - limit.window)
     query = select(failures.c.at).where(failures.c.subject == subject, failures.c.at > since)
     return [from_text(at) for at in connection.execute(query).scalars()]
+
+
+def _session(row: RowMapping) -> Session:
+    return Session(row["member"], row["csrf"], from_text(row["created_at"]), from_text(row["seen_at"]))
 
 
 def _account(row: RowMapping | Mapping[str, Any]) -> Account:

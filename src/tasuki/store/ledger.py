@@ -8,16 +8,18 @@ is. When it returns they are on disk. Writers go one after the other (see `tasuk
 import re
 from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
+from copy import copy
 
 from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, select, update
 
 from tasuki.clock import Clock, system_clock, to_text
 from tasuki.errors import Missing, Refused, Stale, Unavailable, said
-from tasuki.flow.event import OWN_STREAMS, TEAM_STREAM, Event, NewEvent, chained
-from tasuki.flow.fold import fold, fold_members
+from tasuki.flow.event import OWN_STREAMS, Event, NewEvent, chained
+from tasuki.flow.fold import fold
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
 from tasuki.store.database import asking, holding_calendar, open_engine, reading, writing
+from tasuki.store.head import Head, read_head
 from tasuki.store.migrate import bring_up_to_date
 from tasuki.store.outlines import story_of
 from tasuki.store.rows import checked, digest_of, read_state, stored_fold, to_event, to_row
@@ -25,6 +27,7 @@ from tasuki.store.schema import cursors, events, keys, outlines, streams
 from tasuki.store.shelf import Shelf, ShelfKeeper
 from tasuki.store.starts import Started, StartKeeper
 from tasuki.store.states import StateKeeper
+from tasuki.store.team import TeamKeeper
 from tasuki.store.verify import Finding, examine
 
 _IDEA_ID = re.compile(r"idea-([1-9][0-9]{0,17})")
@@ -60,12 +63,27 @@ class Ledger:
         self._keeper = ShelfKeeper(engine)
         self._states = StateKeeper(engine)
         self._starts = StartKeeper(engine)
-        self._members: tuple[int, dict[str, Member]] = (0, {})
+        self._team = TeamKeeper(engine)
+        self._head: Head | None = None
 
     @property
     def engine(self) -> Engine:
         """The database below, for the store's own tools (backup, restore)."""
         return self._engine
+
+    def head(self) -> Head:
+        """How far it has grown."""
+        with asking(self._engine) as connection:
+            return read_head(connection)
+
+    def as_of(self, head: Head) -> "Ledger":
+        """This ledger for one who has just asked for its head, and reads several things of that moment.
+
+        Members, shelf and starts are then those of the head or newer, without a question each. It sees what it writes.
+        """
+        known = copy(self)
+        known._head = head
+        return known
 
     def holding_calendar(self) -> AbstractContextManager[None]:
         """Holds the slots of all ideas for one who reads, decides and writes; others, on any machine, wait."""
@@ -102,6 +120,7 @@ class Ledger:
                 row = {"key": key, "idea": idea, "digest": digest_of(idea, wanted), "at": to_text(self._clock())}
                 span = {"first_sequence": added[0].sequence, "last_sequence": added[-1].sequence}
                 connection.execute(insert(keys).values(row | span))
+        self._head = None
         return added
 
     def earlier(self, key: str) -> tuple[Event, ...] | None:
@@ -157,14 +176,14 @@ class Ledger:
 
         The first call reads every outline; later ones read what changed since, by whichever process.
         """
-        return self._keeper.shelf()
+        return self._keeper.shelf(self._head)
 
     def started_models(self) -> Started:
         """The model that each experiment was started on, as of now, by idea and experiment; in the order of the starts.
 
         The first call looks through all events; later ones read what was written since, by whichever process.
         """
-        return self._starts.models()
+        return self._starts.models(self._head)
 
     def run_events(self, ideas: Collection[str]) -> dict[str, tuple[Event, ...]]:
         """The events of these ideas that tell of runs of experiments (`store.starts.RUN_KINDS`), in order.
@@ -186,11 +205,7 @@ class Ledger:
 
     def members(self) -> dict[str, Member]:
         """The team's members by name, folded from the team's stream when that has grown."""
-        known, members = self._members
-        if (length := self.length(TEAM_STREAM)) != known:
-            members = fold_members(self.events(TEAM_STREAM)[:length])
-            self._members = length, members
-        return dict(members)
+        return self._team.members(self._head)
 
     def new_idea_id(self) -> str:
         """The next free id: `idea-1`, `idea-2` … Two who ask at once get the same; the slower one's append is Stale."""

@@ -17,6 +17,7 @@ from tasuki.flow.fold import fold_members
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
 from tasuki.store.database import asking, reading
+from tasuki.store.head import Head, read_head
 from tasuki.store.outlines import read_outlines, story_of
 from tasuki.store.schema import events
 
@@ -95,11 +96,16 @@ class ShelfKeeper:
         self._lock = threading.Lock()
         self._shelf = Shelf()
 
-    def shelf(self) -> Shelf:
-        """The shelf as of now: everything that was committed before this call is on it."""
-        with asking(self._engine) as connection:
-            newest = _newest(connection)
-        if newest == self._shelf.position:
+    def shelf(self, head: Head | None = None) -> Shelf:
+        """The shelf as of now: everything that was committed before this call is on it.
+
+        Args:
+            head: The ledger's head, for whoever has asked for it already: then the shelf is of that moment or newer.
+        """
+        if head is None:
+            with asking(self._engine) as connection:
+                head = read_head(connection)
+        if head.position == self._shelf.position:
             return self._shelf
         with self._lock, reading(self._engine) as connection:
             self._shelf = _grown(connection, self._shelf)  # whoever waited here finds the work done

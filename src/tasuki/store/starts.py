@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from tasuki.flow.event import Event
 from tasuki.store.database import reading
+from tasuki.store.head import Head
 from tasuki.store.rows import to_event
 from tasuki.store.schema import events
 
@@ -33,8 +34,14 @@ class StartKeeper:
         self._position = 0
         self._models, self._places = dict[tuple[str, str], str](), dict[str, tuple[int, ...]]()
 
-    def models(self) -> Started:
-        """The model of every experiment that was started on one, as of now, in the order of the starts."""
+    def models(self, head: Head | None = None) -> Started:
+        """The model of every experiment that was started on one, as of now, in the order of the starts.
+
+        Args:
+            head: The ledger's head, for whoever has asked for it already.
+        """
+        if head is not None and head.position == self._position:
+            return self._models
         with self._lock, reading(self._engine) as connection:
             self._catch_up(connection)
             return self._models

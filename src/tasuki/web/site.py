@@ -49,9 +49,10 @@ AnyRequest = Request[Any, Any, Any]
 
 
 def workspace_of(request: AnyRequest) -> Workspace:
-    """The workspace whose pages these are."""
+    """The workspace whose pages these are; for a request that only reads as of the moment it was let in."""
     workspace: Workspace = request.app.state.workspace
-    return workspace
+    head = known_of(request).head
+    return workspace if head is None else workspace.as_of(head)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ this site put into its own form, so that no other site can make a reader's brows
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,10 +17,11 @@ from litestar.handlers import BaseRouteHandler
 from tasuki.accounts.secret import is_form_mark, new_secret
 from tasuki.accounts.visitor import Visitor, may, require
 from tasuki.actions.account_story import store_of
-from tasuki.actions.sign_in import visitor_of_session
+from tasuki.actions.sign_in import CameBack, come_back
 from tasuki.actions.tokens import visitor_of_token
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import NotAllowed, said
+from tasuki.store.head import Head
 from tasuki.web.cookies import SESSION_COOKIE, VISIT_COOKIE, read_cookie
 from tasuki.web.forms import Form
 
@@ -35,12 +36,21 @@ class SignInNeeded(Exception):
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a request: who asks (None for a stranger), what its forms are marked with, what they read."""
+    """What is known of a request.
+
+    Args:
+        visitor: Who asks; None for a stranger.
+        csrf: What its forms are marked with.
+        is_new_visit: Whether the browser is to keep that mark from now on.
+        language: What they read.
+        head: The ledger's head when that was asked, for a request that changes nothing: all it shows is of then.
+    """
 
     visitor: Visitor | None
     csrf: str
     is_new_visit: bool = False
     language: str | None = None
+    head: Head | None = None
 
 
 STRANGER = Known(None, "")
@@ -88,10 +98,9 @@ async def require_visitor(connection: ASGIConnection[Any, Any, Any, Any], handle
 
 def came_in(request: ASGIConnection[Any, Any, Any, Any], workspace: Workspace, session_secret: str) -> None:
     """From here on the request is the one's who has just signed in, and its page's forms carry their mark."""
-    visitor = visitor_of_session(workspace, session_secret)
-    if visitor is not None:
-        member = workspace.ledger.members().get(visitor.member)
-        request.scope["state"]["known"] = Known(visitor, visitor.csrf, language=member.language if member else None)
+    back = come_back(workspace, session_secret)
+    if back is not None:
+        request.scope["state"]["known"] = _known_again(workspace, back)
 
 
 def still_may(connection: ASGIConnection[Any, Any, Any, Any], verb: str) -> bool:
@@ -108,15 +117,28 @@ def _identify(
     if scheme.lower() == "bearer":
         return Known(visitor_of_token(workspace, secret.strip()), "")
     if secret := read_cookie(connection, SESSION_COOKIE):
-        visitor = visitor_of_session(workspace, secret, is_use=is_use)
-        if visitor is not None:
-            member = workspace.ledger.members().get(visitor.member)
-            return Known(visitor, visitor.csrf, language=member.language if member else None)
+        back = come_back(workspace, secret, is_use=is_use)
+        if back is not None:
+            return _of_now(connection, _known_again(workspace, back), back.head)
     visit = read_cookie(connection, VISIT_COOKIE)
     fresh = not 20 <= len(visit) <= 100
     csrf = new_secret() if fresh else visit
-    local = None if signs_in(workspace, reachable) else _local_visitor(workspace, connection.cookies, csrf)
-    return Known(local, csrf, fresh)
+    if signs_in(workspace, reachable):
+        return Known(None, csrf, fresh)
+    head = workspace.ledger.head()
+    local = _local_visitor(workspace.as_of(head), connection.cookies, csrf)
+    return _of_now(connection, Known(local, csrf, fresh), head)
+
+
+def _known_again(workspace: Workspace, back: CameBack) -> Known:
+    member = workspace.ledger.as_of(back.head).members().get(back.visitor.member)
+    return Known(back.visitor, back.visitor.csrf, language=member.language if member else None)
+
+
+def _of_now(connection: ASGIConnection[Any, Any, Any, Any], known: Known, head: Head) -> Known:
+    """What is known, with the head for a request that changes nothing; others ask again for what they have changed."""
+    only_reads = isinstance(connection, Request) and connection.method in SAFE_METHODS
+    return replace(known, head=head) if only_reads else known
 
 
 def _local_visitor(workspace: Workspace, cookies: Mapping[str, str], csrf: str) -> Visitor:
