@@ -7,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 from stories import MOMENT, comment, joining, opening, tell, words_of
 
 from tasuki.errors import Invalid, Missing, Refused, Stale, Unavailable
-from tasuki.flow.event import TEAM_STREAM, NewEvent
+from tasuki.flow.event import TEAM_STREAM, NewEvent, Sought
 from tasuki.flow.fold import fold
 from tasuki.store.ledger import Ledger, open_ledger
 
@@ -170,6 +170,24 @@ def test_the_feed_pages_through_all_streams_in_order(ledger):
         *[("idea-2", n) for n in (1, 2)],
         ("idea-1", 4),
     ]
+
+
+def test_looking_back_gives_what_is_sought_between_two_positions_the_newest_first(ledger):
+    tell(ledger, "idea-1", 2)
+    tell(ledger, "idea-2", 1)
+    ledger.append("idea-1", 3, [comment("last")])
+    assert ledger.newest() == 6
+
+    def places(sought=Sought(), after=0, before=7, limit=10):  # noqa: B008
+        return [position for position, _ in ledger.looked_back(sought, after=after, before=before, limit=limit)]
+
+    assert places() == [6, 5, 4, 3, 2, 1]
+    assert places(limit=2) == [6, 5]
+    assert places(after=1, before=4) == [3, 2]
+    assert places(Sought(stream="idea-2")) == [5, 4]
+    assert places(Sought(kind="idea_opened")) == [4, 1]
+    assert places(Sought(stream="idea-1", kind="idea_opened")) == [1]
+    assert places(Sought(actor="nobody")) == []
 
 
 def test_a_cursor_moves_forward_only(ledger):

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 import tasuki.web
 from tasuki.flow import records
 from tasuki.flow.checks import CHECKS
+from tasuki.flow.event import ACCOUNT_KINDS, IDEA_KINDS, TEAM_KINDS
 from tasuki.flow.plan import REASON_CODES, ROLES, TaskKind
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.web.language import LANGUAGES
@@ -85,6 +86,7 @@ def _choices(record: type, field: str) -> set[str]:
         ("looking", _choices(records.ExperimentPlan, "sequential") - {"none"}),
         ("metric_role", _choices(records.PlannedMetric, "role")),
         ("direction", set(get_args(records.Direction))),
+        ("event", set(IDEA_KINDS | TEAM_KINDS | ACCOUNT_KINDS)),
     ],
 )
 def test_every_name_that_data_can_hold_has_its_word(family: str, names: set[str]) -> None:

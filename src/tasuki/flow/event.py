@@ -75,6 +75,21 @@ class NewEvent:
 
 
 @dataclass(frozen=True)
+class Sought:
+    """Which events are looked for; what is empty does not matter.
+
+    Args:
+        stream: An idea's id, or one of `OWN_STREAMS`.
+        actor: Who did it.
+        kind: What was done.
+    """
+
+    stream: str = ""
+    actor: str = ""
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class Event:
     """A fact as the ledger keeps it.
 

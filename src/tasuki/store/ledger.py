@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, RowMapping, delete, func, insert, sel
 
 from tasuki.clock import Clock, system_clock, to_text
 from tasuki.errors import Missing, Refused, Stale, Unavailable, said
-from tasuki.flow.event import OWN_STREAMS, Event, NewEvent, chained
+from tasuki.flow.event import OWN_STREAMS, Event, NewEvent, Sought, chained
 from tasuki.flow.fold import fold
 from tasuki.flow.plan import Member
 from tasuki.flow.state import IdeaState
@@ -200,6 +200,32 @@ class Ledger:
             limit: At most so many.
         """
         query = select(events).where(events.c.position > after).order_by(events.c.position).limit(limit)
+        with reading(self._engine) as connection:
+            return tuple((row["position"], to_event(dict(row))) for row in connection.execute(query).mappings())
+
+    def newest(self) -> int:
+        """The position of the newest event; 0 when there is none."""
+        with asking(self._engine) as connection:
+            return int(connection.execute(select(func.coalesce(func.max(events.c.position), 0))).scalar_one())
+
+    def looked_back(self, sought: Sought, *, after: int, before: int, limit: int) -> tuple[tuple[int, Event], ...]:
+        """Events between two positions, each with its own, the newest first.
+
+        Args:
+            sought: Which ones.
+            after: Only later ones; it bounds what is looked through where few are sought.
+            before: Only earlier ones.
+            limit: At most so many.
+        """
+        query = select(events).where(events.c.position > after, events.c.position < before)
+        for column, wanted in (
+            (events.c.idea, sought.stream),
+            (events.c.actor, sought.actor),
+            (events.c.kind, sought.kind),
+        ):
+            if wanted:
+                query = query.where(column == wanted)
+        query = query.order_by(events.c.position.desc()).limit(limit)
         with reading(self._engine) as connection:
             return tuple((row["position"], to_event(dict(row))) for row in connection.execute(query).mappings())
 

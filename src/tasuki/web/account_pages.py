@@ -1,4 +1,4 @@
-"""One's own account (password, tokens), everybody's accounts for administrators, and what happened to them."""
+"""One's own account (password, tokens), and everybody's accounts for administrators."""
 
 from typing import Any
 
@@ -13,15 +13,12 @@ from tasuki.actions.accounts import change_access, invite
 from tasuki.actions.members import add_member, change_roles
 from tasuki.actions.sign_in import TooManyTries, WrongPassword, change_password
 from tasuki.actions.tokens import TokenWish, make_token, revoke_token
-from tasuki.actions.webhooks import told_webhooks
 from tasuki.errors import Fault, Invalid
-from tasuki.flow.event import ACCOUNT_STREAM, TEAM_STREAM
 from tasuki.flow.plan import ROLES
 from tasuki.web.coming_in import with_session
 from tasuki.web.site import AnyRequest, page, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
 
-EVENTS_SHOWN = 200
 _OWN, _READ = {"verb": "account.own"}, {"verb": "account.list"}
 
 
@@ -169,21 +166,6 @@ def do_change_access(request: AnyRequest, member: FromPath[str]) -> Response[Any
     return Redirect("/accounts", status_code=303)
 
 
-@get("/audit", sync_to_thread=True, opt={"verb": "audit.show"})
-def show_audit(request: AnyRequest) -> Response[str]:
-    """What happened to accounts and the team, and the ledger's latest events."""
-    workspace = workspace_of(request)
-    stream = request.query_params.get("stream", "all")
-    context = {"stream": stream, "place": "audit", "events": (), "webhooks": told_webhooks(workspace)}
-    if stream in (ACCOUNT_STREAM, TEAM_STREAM):
-        context["events"] = tuple(reversed(workspace.ledger.events(stream)[-EVENTS_SHOWN:]))
-    else:
-        newest = workspace.ledger.size()[0]
-        latest = workspace.ledger.feed(max(0, newest - EVENTS_SHOWN), EVENTS_SHOWN)
-        context["events"] = tuple(event for _, event in reversed(latest))
-    return page(request, workspace, "audit.html", context)
-
-
 ACCOUNT_PAGES = (
     show_account,
     do_change_password,
@@ -194,5 +176,4 @@ ACCOUNT_PAGES = (
     do_invite,
     do_change_roles,
     do_change_access,
-    show_audit,
 )

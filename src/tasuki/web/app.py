@@ -11,6 +11,7 @@ from tasuki.actions.redelivery import Redelivery
 from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
+from tasuki.web.audit_page import AUDIT
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.experiment_forms import EXPERIMENT_FORMS
 from tasuki.web.experiments import EXPERIMENTS
@@ -65,6 +66,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
                     *HANDING_OVER,
                     *COMING_IN,
                     *ACCOUNT_PAGES,
+                    *AUDIT,
                 ],
                 include_in_schema=False,
             ),
