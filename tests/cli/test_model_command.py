@@ -9,9 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import model_desk
+from tasuki.actions.publication import publish_model
 from tasuki.actions.relay import open_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
+from tasuki.errors import Invalid
+from tasuki.models.default_answer import DefaultAnswer
+from tasuki.texts import Teller
 
 
 @pytest.fixture(scope="module")
@@ -130,6 +134,27 @@ def test_publication_reaches_the_idea(document: Any, champion: str, workspace: W
     document("publish", "ctr", version, "--idea", idea, "--channel", "kept", actor="sota")
     record = workspace.ledger.state(idea).evidence[0].record
     assert (record["version"], record["channel"], record["location"]) == (version, "kept", "artifacts")
+    assert record["default"] is None
+    told = ("--default", "0.02", "--default-reason", "the click rate of March")
+    document("publish", "ctr", version, "--idea", idea, "--channel", "kept", *told, "--key", "again", actor="sota")
+    record = workspace.ledger.state(idea).evidence[-1].record
+    assert record["default"] == {"value": 0.02, "reason": "the click rate of March"}
+
+
+def test_what_is_wrong_with_a_default_answer_is_told_in_both_languages(
+    document: Any, champion: str, workspace: Workspace
+) -> None:
+    version = document("train", champion)["version"]
+    for default, fault in (
+        (DefaultAnswer(1.5, "the click rate"), "1.5 はスコアではありません。"),
+        (DefaultAnswer(0.5, "two\nlines"), "その値にした理由がわかりません。"),
+    ):
+        with pytest.raises(Invalid) as refused:
+            publish_model(workspace, "ctr", version, actor="sota", default=default)
+        assert Teller().japanese(refused.value.what) == "この既定の応答は使えません。"
+        [one] = refused.value.faults
+        assert fault in (Teller().japanese(one.what) or "")
+        assert Teller().japanese(one.expected)
 
 
 @pytest.mark.parametrize(

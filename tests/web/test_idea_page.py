@@ -37,6 +37,7 @@ def test_the_story_shows_every_stage_and_who_ran_it(story: str) -> None:
         "対数損失の差の 95% 区間",
         "入出力仕様と検証用サンプル",
         "モデルの公開",
+        "0.004（先月の転換率）",
         "ロールバックの予行",
         "fetch_rate",
         "検出したい最小の効果",

@@ -1,6 +1,8 @@
 """The page of models: what is published, what the service really answers with, and what A/B 1 found."""
 
+import html
 import json
+import re
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -15,15 +17,18 @@ from litestar.testing import TestClient
 
 from check_world import START, idea_for, make_template, opened, request_of, versions_of
 from tasuki.actions import observation
+from tasuki.actions.artifacts import store_of
 from tasuki.actions.check import check_experiment, start_experiment
 from tasuki.actions.serving_state import what_serves
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.clock import MovableClock
 from tasuki.demo.service_process import free_port
-from tasuki.errors import Invalid, Missing
+from tasuki.errors import Invalid, Missing, said
 from tasuki.flow.records import DayVerdict
+from tasuki.models.default_answer import DefaultAnswer
 from tasuki.settings.workspace import open_workspace
+from tasuki.texts import as_record
 from tasuki.web.app import create_app
 from tasuki.web.models_page import health_table
 
@@ -95,6 +100,49 @@ def test_the_page_says_what_is_published_since_when_by_whom_and_what_failed(chec
     assert "Exposures are complete" in page
     assert "nothing was seen" in page
     assert "What to do: see that it is logged" in page
+
+
+def cells(page: str, label: str) -> list[str]:
+    """What stands in a column of the table of channels, as text, by row."""
+    found = re.findall(rf'<td data-label="{label}"[^>]*>(.*?)</td>', page, re.DOTALL)
+    return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", one)).split()) for one in found]
+
+
+@pytest.mark.parametrize(
+    ("language", "label", "none"), [("en", "Default answer", "0 (none declared)"), ("ja", "既定の応答", "0（未設定）")]
+)
+def test_each_channel_says_what_is_answered_when_nothing_can_be_computed(
+    checked: Workspace, language: str, label: str, none: str
+) -> None:
+    champion, challenger = versions_of(checked).champion.version, versions_of(checked).challenger.version
+    before = cells(read(checked, language), label)
+    assert before == [none, none]
+    said = DefaultAnswer(0.0125, "the <b>click rate</b> of March")
+    store = store_of(checked)
+    was = {path: path.read_bytes() for path in (checked.folder / "artifacts" / "ctr" / "channels").glob("*.json")}
+    try:
+        store.publish("ctr", "challenger", challenger, checked.clock(), "yui", default=said)
+        assert cells(read(checked, language), label) == [none, "0.0125 the <b>click rate</b> of March"]
+        store.publish("ctr", "champion", champion, checked.clock(), "yui", default=DefaultAnswer(1, "always"))
+        assert cells(read(checked, language), label) == ["1 always", "0.0125 the <b>click rate</b> of March"]
+        assert "<b>click rate</b>" not in read(checked, language)
+    finally:
+        for path, content in was.items():
+            path.write_bytes(content)
+    assert cells(read(checked, language), label) == before
+
+
+def test_the_page_says_in_either_language_why_the_log_is_not_compacted(checked: Workspace) -> None:
+    broken = said("{name} cannot be read: {error}", name="exposures-1.parquet", error="no footer")
+    failure = {"at": "2026-04-01T11:00:00Z", "reasons": [{"text": str(broken), "said": as_record(broken)}]}
+    compaction = {"last": None, "failure": failure, "fails": True}
+    with service_that_says(health_with(checked) | {"status": "degraded", "compaction": compaction}) as address:
+        english, japanese = (read(checked, language, address) for language in ("en", "ja"))
+    assert "the exposure log was not compacted: exposures-1.parquet cannot be read: no footer" in english
+    assert (
+        "エクスポージャーのログをまとめられませんでした：exposures-1.parquet を読み取れません（no footer）。"
+        in japanese
+    )
 
 
 def test_the_page_speaks_japanese_to_the_faults_remedy(checked: Workspace) -> None:

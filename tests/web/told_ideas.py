@@ -129,6 +129,10 @@ def golden() -> r.GoldenExamples:
     )
 
 
+def publication() -> r.Publication:
+    return r.Publication("cvr", "challenger", "b" * 64, "artifacts", None, r.DefaultNote(0.004, "先月の転換率"))
+
+
 def readiness() -> r.ReadinessNote:
     return r.ReadinessNote(
         schedule="毎日 03:00 JST",
@@ -365,7 +369,7 @@ def tell_whole_relay(ledger: Ledger, idea: str, title: str) -> None:
     t.then("rule_recorded", "mio", 0.1, stage="offline_validation", text="対数損失の差の 95% 区間が 0 より下なら進む")
     t.shows(offline_report(), "mio", "offline_validation", 1).shows(golden(), "mio", "offline_validation")
     t.offers("mio", ("offline_validation", "implementation")).accepts("sota", "はい。", 4.0)
-    t.shows(r.Publication("cvr", "challenger", "b" * 64, "artifacts", None), "sota", "implementation", 3)
+    t.shows(publication(), "sota", "implementation", 3)
     t.shows(readiness(), "sota", "implementation").offers("sota", ("implementation", "ab_check"))
     t.accepts(
         "yui",

@@ -8,7 +8,7 @@ from tasuki.actions.publication_checks import Candidate, publication_faults
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, NotAllowed, Refused, TasukiError, said
 from tasuki.flow.evidence import Evidence, evidence_of
-from tasuki.flow.records import Publication
+from tasuki.flow.records import DefaultNote, Publication
 from tasuki.flow.rights import require_at_work, require_member
 from tasuki.models.artifact import prove, read_artifact
 from tasuki.models.default_answer import DefaultAnswer, require_default
@@ -178,6 +178,7 @@ def _require_publisher(workspace: Workspace, actor: str, verb: str) -> None:
 def _published(workspace: Workspace, record: Publication, actor: str, default: DefaultAnswer | None) -> Published:
     store, now = store_of(workspace), workspace.clock()
     previous = store.publish(record.model, record.channel, record.version, now, actor, default=default)
-    known = replace(record, previous_version=previous)
+    noted = None if default is None else DefaultNote(float(default.value), default.reason)
+    known = replace(record, previous_version=previous, default=noted)
     evidence = evidence_of(known, "tasuki model publish", workspace.clock())
     return Published(record.model, record.channel, record.version, previous, evidence, default)

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Literal
 
 from tasuki.clock import from_text
+from tasuki.errors import joined, said
+from tasuki.texts import from_record
 
 ServiceState = Literal["not_configured", "not_reachable", "ok", "degraded"]
 _PATIENCE_S = 2.0
@@ -83,8 +85,17 @@ def _health_of(address: str, document: Mapping[str, Any]) -> ServiceHealth:
     faults = [str(one["error"]) for one in document["models"].values() if one.get("error")]
     faults += [f"{arm.channel}: {arm.error}" for arms in models.values() for arm in arms if arm.error]
     faults += [str(document["exposures"]["error"])] if document["exposures"]["error"] else []
+    faults += _compaction_faults(document.get("compaction") or {})
     state: ServiceState = "ok" if document["status"] == "ok" else "degraded"
-    return ServiceHealth(state, address, "; ".join(faults), from_text(document["since"]), models)
+    return ServiceHealth(state, address, joined(faults), from_text(document["since"]), models)
+
+
+def _compaction_faults(compaction: Mapping[str, Any]) -> list[str]:
+    """Why the log is not compacted; of a service from before it told, nothing."""
+    if not compaction.get("fails"):
+        return []
+    reasons = tuple(from_record(one["said"], str(one["text"])) for one in compaction["failure"]["reasons"])
+    return [said("the exposure log was not compacted: {reasons:;}", reasons=reasons)]
 
 
 def _answering(plan: Mapping[str, Any]) -> tuple[Answering, ...]:

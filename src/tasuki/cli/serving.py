@@ -82,7 +82,7 @@ def compact(
 
     from tasuki.clock import system_clock
     from tasuki.errors import Missing
-    from tasuki.serving.compaction import compact as run
+    from tasuki.serving.compaction_told import compact_and_tell
     from tasuki.serving.exposures import LogPlace
 
     folder = (workspace or Path()).resolve()
@@ -90,7 +90,7 @@ def compact(
         raise Missing(f"{folder} is no workspace", expected="a folder with a tasuki.toml", next_step="tasuki init DIR")
     place = LogPlace.of(folder)
     with progress_console.status("compacting"):
-        done = run(place.segments, place.write_ahead, system_clock(), everything=now)
+        done = compact_and_tell(place.segments, place.write_ahead, system_clock(), everything=now)
 
     def show() -> None:
         if done.busy:

@@ -133,14 +133,26 @@ class GoldenExamples:
 
 
 @dataclass(frozen=True, config=STRICT)
+class DefaultNote:
+    """What is answered when neither an arm nor control can, and why that number."""
+
+    value: Probability
+    reason: Text
+
+
+@dataclass(frozen=True, config=STRICT)
 class Publication:
-    """A version made fetchable by the inference service under a channel."""
+    """A version made fetchable by the inference service under a channel.
+
+    `default` is None where the score 0 is answered, and in publications of before it was kept.
+    """
 
     model: Text
     channel: Text
     version: Text
     location: Text
     previous_version: str | None = None
+    default: DefaultNote | None = None
 
 
 @dataclass(frozen=True, config=STRICT)

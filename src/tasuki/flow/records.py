@@ -32,6 +32,7 @@ from tasuki.flow.experiment_records import (
 from tasuki.flow.model_records import (
     CalibrationBin,
     CalibrationCurves,
+    DefaultNote,
     FeatureNote,
     GoldenExample,
     GoldenExamples,
@@ -66,6 +67,7 @@ __all__ = [
     "DayVerdict",
     "Days",
     "Decision",
+    "DefaultNote",
     "Direction",
     "Effect",
     "EffectOfDay",

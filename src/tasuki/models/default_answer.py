@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 
 LONGEST_REASON = 200
 SAID = "; default: "
@@ -30,7 +30,8 @@ def default_faults(value: object, where: str = "default") -> Iterator[Fault]:
     if value is None:
         return
     if not isinstance(value, DefaultAnswer):
-        yield Fault(where, f"{value!r} is no DefaultAnswer", 'DefaultAnswer(0.01, "the click rate of last month")')
+        what = said("{value} is no DefaultAnswer", value=repr(value))
+        yield Fault(where, what, 'DefaultAnswer(0.01, "the click rate of last month")')
         return
     number: object = value.value
     if (
@@ -38,10 +39,14 @@ def default_faults(value: object, where: str = "default") -> Iterator[Fault]:
         or not isinstance(number, int | float)
         or not (math.isfinite(number) and 0 <= number <= 1)
     ):
-        yield Fault(f"{where}.value", f"{number!r} is no score", "a number from 0 to 1")
+        yield Fault(f"{where}.value", said("{number} is no score", number=repr(number)), "a number from 0 to 1")
     reason: object = value.reason
     if not isinstance(reason, str) or not reason.strip() or len(reason) > LONGEST_REASON or not reason.isprintable():
-        yield Fault(f"{where}.reason", f"{reason!r:.80} says nothing", f"one line, at most {LONGEST_REASON} characters")
+        yield Fault(
+            f"{where}.reason",
+            said("{reason} says nothing", reason=repr(reason)[:80]),
+            said("one line, at most {length} characters", length=LONGEST_REASON),
+        )
 
 
 def require_default(value: DefaultAnswer | None) -> None:

@@ -198,7 +198,7 @@ class ScoringApp:
         elif path == "/openapi.json":
             _send(protocol, 200, _encode(openapi_of(self._watcher.plans)))
         else:
-            text = metrics_text(read_reports(self._state, self._clock()))
+            text = metrics_text(read_reports(self._state, self._clock()), self._state.compaction)
             protocol.response_bytes(200, _TEXT, text.encode())
 
     def _ready(self) -> tuple[int, bytes]:

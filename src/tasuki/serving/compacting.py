@@ -12,7 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tasuki.clock import Clock, system_clock
-from tasuki.errors import TasukiError
+from tasuki.errors import TasukiError, Unavailable
+from tasuki.serving.compaction_told import compact_and_tell, tell_failed
 from tasuki.serving.exposures import LogPlace
 from tasuki.serving.finished_hours import is_due
 
@@ -20,6 +21,8 @@ COMPACT_S = 60.0
 """Seconds between two looks whether an hour is over."""
 YIELDING = 10
 """How much the process yields to the service (niceness)."""
+FAILED = 3
+"""The exit code of a compaction that failed and has told so; an interpreter that cannot go on ends with 1."""
 
 
 class Compacting:
@@ -29,7 +32,7 @@ class Compacting:
         place: Where the log lies.
         every_s: Seconds between two looks.
         clock: Where the time comes from.
-        say: Told when it fails; a log that is not compacted is still whole.
+        say: Told when it fails; a log that is not compacted is still whole. How it went is kept as well, for `/health`.
     """
 
     def __init__(self, place: LogPlace, every_s: float, clock: Clock, say: Callable[[str], None]) -> None:
@@ -65,7 +68,7 @@ class Compacting:
                 self._said = failed
 
     def _compact(self) -> str:
-        """Compacts, and returns why that failed, or nothing."""
+        """Compacts, and returns why that failed, or nothing. The process itself keeps how it went."""
         words = ["-m", "tasuki.serving.compacting", str(self._place.segments), str(self._place.write_ahead)]
         try:
             with subprocess.Popen(
@@ -77,26 +80,32 @@ class Compacting:
                     process.kill()
                 _, said = process.communicate()
         except OSError as error:
+            with contextlib.suppress(Unavailable):
+                tell_failed(self._place.write_ahead.parent, [str(error)], self._clock())
             return str(error)
         finally:
             self._process = None
-        return "" if process.returncode == 0 else " ".join(said.split())[-500:] or f"exit code {process.returncode}"
+        if process.returncode in (0, FAILED):
+            return " ".join(said.split())[-500:]
+        why = f"its process ended with {process.returncode}: {' '.join(said.split())[-500:]}"
+        if not self._stop.is_set():  # whoever stops breaks it off
+            with contextlib.suppress(Unavailable):
+                tell_failed(self._place.write_ahead.parent, [why], self._clock())
+        return why
 
 
 def main(segments: str, write_ahead: str) -> int:
     """Compacts once, yielding to everybody else; the exit code."""
-    from tasuki.serving.compaction import compact
-
     with contextlib.suppress(OSError):
         os.nice(YIELDING)
     try:
-        done = compact(Path(segments), Path(write_ahead), system_clock())
+        done = compact_and_tell(Path(segments), Path(write_ahead), system_clock())
     except TasukiError as error:
         print(error, file=sys.stderr)
-        return 1
+        return FAILED
     if done.left:
         print("; ".join(done.left), file=sys.stderr)
-    return 1 if done.left else 0
+    return FAILED if done.left else 0
 
 
 if __name__ == "__main__":

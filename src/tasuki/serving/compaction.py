@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from tasuki.errors import Unavailable
+from tasuki.errors import Unavailable, said
 from tasuki.serving.finished_hours import GRACE_S, SEGMENT_START, hour_of
 from tasuki.serving.segments import ENDING
 from tasuki.store.files import sync_folder, write_synced
@@ -95,8 +95,8 @@ def compact(segments: Path, write_ahead: Path, now: datetime, *, everything: boo
             return _compact(segments, write_ahead, now, everything)
     except OSError as error:
         raise Unavailable(
-            f"the exposure log cannot be compacted: {error}",
-            expected=f"a folder that may be written: {segments}",
+            said("the exposure log cannot be compacted: {error}", error=str(error)),
+            expected=said("a folder that may be written: {folder}", folder=str(segments)),
             next_step="mend it and repeat; every row is still there",
         ) from error
 
@@ -112,18 +112,29 @@ def _compact(segments: Path, write_ahead: Path, now: datetime, everything: bool)
         try:
             name, count = _merge(segments, group)
         except _Unfit as error:
-            left.append(str(error))
+            left.append(error.why)
             continue
         if _swap(segments, name, [one.name for one in group]):
             made.append(name)
             rows += count
         else:
-            left.append(f"{len(group)} files of {group[0].first}: readers held the log for more than {PATIENCE_S:g} s")
+            left.append(
+                said(
+                    "{count} files of {day}: readers held the log for more than {seconds:g} s",
+                    count=len(group),
+                    day=group[0].first,
+                    seconds=PATIENCE_S,
+                )
+            )
     return Compacted(before, len(_names(segments)), rows, tuple(made), tuple(left))
 
 
 class _Unfit(Exception):
-    """Files that cannot become one; the reason is its text."""
+    """Files that cannot become one."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 @contextlib.contextmanager
@@ -163,7 +174,7 @@ def _finished(
         try:
             first, last = _days(path)
         except Exception as error:  # whatever is wrong with it, the others can be taken
-            leave(f"{name} cannot be read: {error}")
+            leave(said("{name} cannot be read: {error}", name=name, error=str(error)))
             continue
         found.append(_File(name, first, last, hour_of(stat.st_mtime), stat.st_size))
     return found
@@ -227,7 +238,15 @@ def _merge(segments: Path, group: Sequence[_File]) -> tuple[str, int]:
     expected = sum(pq.read_metadata(segments / one.name).num_rows for one in group)
     if not written == expected == pq.read_metadata(draft).num_rows:
         draft.unlink()
-        raise _Unfit(f"{len(group)} files of {group[0].first} hold {expected} rows, but {written} were written")
+        raise _Unfit(
+            said(
+                "{count} files of {day} hold {expected} rows, but {written} were written",
+                count=len(group),
+                day=group[0].first,
+                expected=expected,
+                written=written,
+            )
+        )
     return name, written
 
 
@@ -249,7 +268,7 @@ def _tables(segments: Path, group: Sequence[_File], schema: Any) -> Iterator[Any
             for place in range(file.num_row_groups):
                 table = file.read_row_group(place).replace_schema_metadata(None)
                 if table.schema != schema:
-                    raise _Unfit(f"{one.name} has other columns than {group[0].name}")
+                    raise _Unfit(said("{name} has other columns than {other}", name=one.name, other=group[0].name))
                 waiting.append(table)
                 if sum(table.num_rows for table in waiting) >= ROWS_PER_GROUP:
                     yield pa.concat_tables(waiting)

@@ -15,6 +15,7 @@ from typing import Any
 
 from tasuki.clock import to_text
 from tasuki.models.default_answer import default_to
+from tasuki.serving.compaction_told import CompactionTold, read_told, told_document
 from tasuki.serving.exposures import ExposureLog
 from tasuki.serving.plan import ServingPlan, Slot
 from tasuki.serving.tally import SECONDS, Tally
@@ -57,6 +58,11 @@ class State:
     gate_error: str = ""
     draining: bool = False
 
+    @property
+    def compaction(self) -> CompactionTold:
+        """What is known of the log's compaction, whoever did it."""
+        return read_told(self.log.place.write_ahead.parent)
+
 
 def health_of(state: State, now: datetime) -> dict[str, Any]:
     """What serves, since when, in which state, and what went wrong last."""
@@ -64,6 +70,8 @@ def health_of(state: State, now: datetime) -> dict[str, Any]:
     arms = [slot for plan in plans.values() for slot in plan.slots.values()]
     sound = all(slot.state == "serving" for slot in arms) and not log.error and not state.gate_error
     sound = sound and not any(plan.error for plan in plans.values()) and not state.watcher.trouble
+    compaction = state.compaction
+    sound = sound and not compaction.fails
     routed = next((plan.routing for plan in plans.values() if plan.routing.experiment), None)
     others = _others(state, now)
     return {
@@ -82,6 +90,7 @@ def health_of(state: State, now: datetime) -> dict[str, Any]:
             "flush_s": log.place.flush_s,
             "lost_when_killed": loss_bound(log.place.durable, log.place.flush_s),
         },
+        "compaction": told_document(compaction),
         "swaps": state.watcher.swaps,
         "draining": state.draining,
         "tokens_error": state.gate_error,
@@ -151,8 +160,8 @@ def read_reports(state: State, now: datetime) -> list[dict[str, Any]]:
     return reports
 
 
-def metrics_text(reports: Sequence[Mapping[str, Any]]) -> str:
-    """The metrics of all workers in Prometheus' text form."""
+def metrics_text(reports: Sequence[Mapping[str, Any]], compaction: CompactionTold) -> str:
+    """The metrics of all workers in Prometheus' text form, and the log's, which they share."""
     lines: list[str] = []
 
     def add(name: str, kind: str, what: str, samples: Iterable[tuple[Mapping[str, object], object]]) -> None:
@@ -180,6 +189,15 @@ def metrics_text(reports: Sequence[Mapping[str, Any]]) -> str:
         for one in reports
         for model, arm, version, said in one["arms"]
     ))  # fmt: skip
+    add("compaction_fails", "gauge", "Whether the last compaction failed or left what was due.",
+        [({}, int(compaction.fails))])  # fmt: skip
+    if compaction.at is not None:
+        add("compaction_time_seconds", "gauge", "When one last went through.", [({}, compaction.at.timestamp())])
+        add("compaction_segments", "gauge", "Segments that it found, and left.",
+            [({"when": "before"}, compaction.before), ({"when": "after"}, compaction.after)])  # fmt: skip
+    if compaction.failed_at is not None:
+        add("compaction_failure_time_seconds", "gauge", "When one last failed.",
+            [({}, compaction.failed_at.timestamp())])  # fmt: skip
     return "\n".join(lines) + "\n"
 
 
@@ -205,7 +223,8 @@ def _labels(labels: Mapping[str, object]) -> str:
         (name, str(value).replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n"))
         for name, value in labels.items()
     )
-    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped) + "}"
+    written = ",".join(f'{name}="{value}"' for name, value in escaped)
+    return f"{{{written}}}" if written else ""
 
 
 def _alone(state: State) -> State:
