@@ -41,6 +41,14 @@ def said(template: str, /, **values: object) -> str:
     return Said(template, values)
 
 
+def command(template: str, /, **values: object) -> str:
+    """A command to type: `command("tasuki idea show {idea}", idea=idea)`. It reads the same in every language.
+
+    Pages know it by its template, and say what their own buttons and forms do instead.
+    """
+    return Said(template, values)
+
+
 def joined(parts: Sequence[str], comma: str = "; ", text: str = "") -> str:
     """Several sentences as one; `text` is how they read in English, where that is more than the parts."""
     if len(parts) == 1 and not text:

@@ -147,7 +147,11 @@ class Teller:
         if not key:
             return None
         values = sentence.values if isinstance(sentence, Said) else {}
-        return _Places(self).vformat(catalogue(EVERY_ROOM)[key]["ja"], (), values)
+        return self.filled(catalogue(EVERY_ROOM)[key]["ja"], values)
+
+    def filled(self, template: str, values: Mapping[str, Any]) -> str:
+        """A Japanese template with its places filled in, names by their form."""
+        return _Places(self).vformat(template, (), values)
 
 
 class _Places(string.Formatter):

@@ -81,7 +81,10 @@ def test_an_empty_workspace_says_how_to_begin(empty: Workspace, address: str) ->
     with TestClient(create_app(empty), base_url="http://127.0.0.1") as client:
         answer = client.get(address)
     assert answer.status_code == 200
-    assert "<code>" in answer.text or "予約はありません" in answer.text
+    if address == "/experiments":
+        assert '<a class="button" href="/calendar#book">' in answer.text
+    else:
+        assert "<code>" in answer.text or "予約はありません" in answer.text
 
 
 @pytest.mark.parametrize("address", ["/experiments", "/calendar", "/metrics"])

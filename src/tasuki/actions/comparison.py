@@ -12,7 +12,7 @@ from tasuki.actions.metrics import metric_named
 from tasuki.actions.plan import learn_baseline, read_calendar_file, simulate_on
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Fault, Invalid, Missing, Refused, said
+from tasuki.errors import Fault, Invalid, Missing, Refused, command, said
 from tasuki.experiments.aa import AASplits
 from tasuki.experiments.compare import compare_arms
 from tasuki.experiments.departures import (
@@ -128,7 +128,11 @@ def compare_experiment(
         raise Refused(
             said("{idea} has ended: its comparison is not made anew", idea=idea),
             rule="evidence is attached while an idea is on its way",
-            next_step=f"tasuki experiment report {experiment} --idea {idea} --out report.html",
+            next_step=command(
+                "tasuki experiment report {experiment} --idea {idea} --out report.html",
+                experiment=experiment,
+                idea=idea,
+            ),
         )
     require_at_work(state, workspace.act(actor), state.stage, f"compare {experiment}")
     plan, run = _registered(state, experiment), _started(state, experiment)
@@ -202,7 +206,9 @@ def _registered(state: IdeaState, experiment: str) -> ExperimentPlan:
         raise Missing(
             said("{experiment} was not planned", experiment=experiment),
             expected="a registered plan: metrics, smallest effect, days and rule",
-            next_step=f"tasuki experiment plan {experiment} --idea {state.idea}",
+            next_step=command(
+                "tasuki experiment plan {experiment} --idea {idea}", experiment=experiment, idea=state.idea
+            ),
         )
     return _plan_in(dict(entry.body))
 
@@ -213,7 +219,9 @@ def _started(state: IdeaState, experiment: str) -> Experiment:
         raise Missing(
             said("{experiment} was not started", experiment=experiment),
             expected="an experiment that runs or ran",
-            next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
+            next_step=command(
+                "tasuki experiment start {experiment} --idea {idea}", experiment=experiment, idea=state.idea
+            ),
         )
     return run
 

@@ -2,7 +2,7 @@
 
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, said
+from tasuki.errors import Invalid, Missing, command, said
 from tasuki.experiments.decided import DecisionRequest, decision_on
 from tasuki.experiments.start import frozen_plan
 from tasuki.flow.evidence import evidence_of, read_evidence
@@ -42,7 +42,9 @@ def decide_experiment(
         raise Missing(
             said("{experiment} was not compared", experiment=request.experiment),
             expected="a comparison to decide on",
-            next_step=f"tasuki experiment compare {request.experiment} --idea {idea}",
+            next_step=command(
+                "tasuki experiment compare {experiment} --idea {idea}", experiment=request.experiment, idea=idea
+            ),
         )
     report, planned = read_evidence(entry.body).record, frozen_plan(state, request.experiment)
     plan = None if planned is None else read_evidence(planned.body).record

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from tasuki.clock import to_text
-from tasuki.errors import Missing, said
+from tasuki.errors import Missing, command, said
 
 if TYPE_CHECKING:
     from tasuki.actions.workspace import Workspace
@@ -119,7 +119,7 @@ def find_evidence(state: "IdeaState", which: str) -> "EvidenceEntry":
             said("{idea} has no evidence {which!r}", idea=state.idea, which=which),
             expected=", ".join(f"{one.kind} {one.content_hash[:12]}" for one in state.evidence)
             or "none is attached yet",
-            next_step=f"tasuki evidence list {state.idea}",
+            next_step=command("tasuki evidence list {idea}", idea=state.idea),
         )
     return fits[-1]
 
@@ -137,7 +137,7 @@ def find_case(workspace: "Workspace", idea: str) -> "Case":
         raise Missing(
             said("{idea} has no case: it is {status}", idea=idea, status=state.status),
             expected="an idea that was concluded or killed",
-            next_step=f"tasuki idea show {idea}",
+            next_step=command("tasuki idea show {idea}", idea=idea),
         )
     return case_from_body(state.case)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from tasuki.actions.artifacts import attach_once, read_version, store_of
 from tasuki.actions.publication_checks import Candidate, publication_faults
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, NotAllowed, Refused, TasukiError, said
+from tasuki.errors import Missing, NotAllowed, Refused, TasukiError, command, said
 from tasuki.flow.evidence import Evidence, evidence_of
 from tasuki.flow.records import DefaultNote, Publication
 from tasuki.flow.rights import require_at_work, require_member
@@ -118,7 +118,9 @@ def roll_back_model(
             expected=said("one of {earlier}, the newest first", earlier=tuple(earlier))
             if earlier
             else "at least two published versions",
-            next_step=f"tasuki model rollback {model} --channel {channel} --to VERSION"
+            next_step=command(
+                "tasuki model rollback {model} --channel {channel} --to VERSION", model=model, channel=channel
+            )
             if earlier
             else "tasuki model list",
         )

@@ -15,7 +15,7 @@ from tasuki.actions.experiment_list import routed_names, routing_now
 from tasuki.actions.runs import run_of, running_runs
 from tasuki.actions.transaction import Request, change_idea, done_before
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Invalid, Missing, Refused, said
+from tasuki.errors import Invalid, Missing, Refused, command, said
 from tasuki.experiments.allocation import HoldOut
 from tasuki.experiments.booking import LANES, lane_of, require_slot
 from tasuki.experiments.routing import CONTROL
@@ -159,7 +159,7 @@ def _require_champion(workspace: Workspace, model: str) -> None:
         raise Missing(
             said("{model} has no published champion", model=model),
             expected="a control that can answer",
-            next_step=f"tasuki model publish {model} VERSION --channel champion",
+            next_step=command("tasuki model publish {model} VERSION --channel champion", model=model),
         )
 
 
@@ -204,5 +204,7 @@ def _refuse_only_planned(ideas: Iterable[IdeaState], experiment: str) -> None:
             raise Missing(
                 said("{experiment} is planned, but was not started", experiment=experiment),
                 expected="an experiment that runs or ran",
-                next_step=f"tasuki experiment start {experiment} --idea {state.idea}",
+                next_step=command(
+                    "tasuki experiment start {experiment} --idea {idea}", experiment=experiment, idea=state.idea
+                ),
             )

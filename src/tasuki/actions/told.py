@@ -5,7 +5,7 @@ from pathlib import Path
 from tasuki.actions.metrics import declared_metrics
 from tasuki.actions.report import Question, origin_of, save_document
 from tasuki.actions.workspace import Workspace
-from tasuki.errors import Missing, TasukiError, said
+from tasuki.errors import Missing, TasukiError, command, said
 from tasuki.experiments.comparison import Comparison
 from tasuki.experiments.registered import comparison_of
 from tasuki.flow.evidence import Evidence, read_evidence
@@ -39,7 +39,7 @@ def report_of(workspace: Workspace, idea: str, experiment: str, language: Langua
         raise Missing(
             said("{experiment} was not compared yet", experiment=experiment),
             expected="a comparison report among the evidence of its idea",
-            next_step=f"tasuki experiment compare {experiment}",
+            next_step=command("tasuki experiment compare {experiment}", experiment=experiment),
         )
     return document_of(workspace, idea, found[-1], language)
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid, Refused, joined, said
+from tasuki.errors import Fault, Invalid, Refused, command, joined, said
 from tasuki.experiments.allocation import MOST_HELD_OUT, HoldOut
 from tasuki.experiments.naming import name_faults
 from tasuki.flow.state import Experiment, IdeaState
@@ -314,7 +314,11 @@ def require_slot(calendar: SlotCalendar, idea: str, experiment: str, lane: str) 
         raise Refused(
             said("{lane} is booked for today: {told}", lane=lane, told=_told(holders)),
             rule="who has booked a slot has it",
-            next_step=f"tasuki experiment book {experiment} --idea {idea} …, or ask who has it to move",
+            next_step=command(
+                "tasuki experiment book {experiment} --idea {idea} …, or ask who has it to move",
+                experiment=experiment,
+                idea=idea,
+            ),
         )
 
 

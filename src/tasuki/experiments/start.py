@@ -6,7 +6,7 @@ from datetime import datetime
 from math import isclose
 from typing import Any
 
-from tasuki.errors import Fault, Invalid, Refused, said
+from tasuki.errors import Fault, Invalid, Refused, command, said
 from tasuki.experiments.allocation import EVERYBODY, Allocation, HoldOut, Reach, allocation_faults
 from tasuki.experiments.assignment import SHARE_TOLERANCE
 from tasuki.experiments.naming import name_faults
@@ -277,7 +277,9 @@ def _require_plan(state: IdeaState, request: StartRequest, settings: Mapping[str
         raise Refused(
             said("no plan was registered for {experiment}", experiment=request.experiment),
             rule="an A/B 2 is planned before it starts: metrics, smallest effect, days and rule",
-            next_step=f"tasuki experiment plan {request.experiment} --idea {state.idea}",
+            next_step=command(
+                "tasuki experiment plan {experiment} --idea {idea}", experiment=request.experiment, idea=state.idea
+            ),
         )
     planned = {one["name"]: one["share"] for one in plan["arms"]}
     asked = {one["name"]: one["share"] for one in settings["arms"]}

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasuki.errors import Fault, Invalid, Missing, Refused, joined, said
+from tasuki.errors import Fault, Invalid, Missing, Refused, command, joined, said
 from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import ROLES, Member
 from tasuki.flow.relay import require_active
@@ -91,7 +91,7 @@ def _require_reached(state: IdeaState, stage: str) -> None:
         raise Missing(
             said("{idea} has no stage {stage!r}", idea=state.idea, stage=stage),
             expected=", ".join(state.stages),
-            next_step=f"tasuki idea show {state.idea}",
+            next_step=command("tasuki idea show {idea}", idea=state.idea),
         )
     if state.stages.index(stage) > state.stages.index(state.stage):
         raise Refused(
@@ -129,7 +129,7 @@ def settle_debt(state: IdeaState, act: Act, number: int, note: str) -> NewEvent:
         raise Missing(
             said("{idea} has no open debt {number}", idea=state.idea, number=number),
             expected=", ".join(f"{one.number} ({one.what})" for one in state.open_debts()) or "none is open",
-            next_step=f"tasuki idea show {state.idea}",
+            next_step=command("tasuki idea show {idea}", idea=state.idea),
         )
     able = {debt.owner: said("who owes it")}
     require_one_of(
@@ -146,7 +146,7 @@ def skip_stage(state: IdeaState, act: Act, stage: str, reason: str) -> NewEvent:
         raise Missing(
             said("{idea} has no stage {stage!r}", idea=state.idea, stage=stage),
             expected=", ".join(_skippable(state)) or "nothing can be skipped now",
-            next_step=f"tasuki idea show {state.idea}",
+            next_step=command("tasuki idea show {idea}", idea=state.idea),
         )
     _require_leads(state, act, said("skip {stage}", stage=stage))
     if stage not in _skippable(state):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from tasuki.errors import Fault, Invalid, Missing, Refused, said
+from tasuki.errors import Fault, Invalid, Missing, Refused, command, said
 from tasuki.flow.event import NewEvent
 from tasuki.flow.relay import require_active
 from tasuki.flow.rights import Act, require_at_work, require_member
@@ -69,7 +69,7 @@ def release_experiment(state: IdeaState, act: Act, name: str, reason: str) -> Ne
             rule="a slot is given back before its experiment starts",
             next_step="nothing is to be done: what has ended holds no slot"
             if known.stopped_at is not None
-            else f"tasuki experiment stop {name}",
+            else command("tasuki experiment stop {name}", name=name),
         )
     if known.booked_from is None:
         raise Refused(
@@ -90,7 +90,7 @@ def start_experiment(
         raise Refused(
             said("{name} is running since {started_at:%Y-%m-%d %H:%M} UTC", name=name, started_at=known.started_at),
             rule="an experiment is started once and stopped before it starts again",
-            next_step=f"tasuki experiment stop {name}",
+            next_step=command("tasuki experiment stop {name}", name=name),
         )
     if known is not None and known.kind != kind:
         raise Refused(
@@ -128,7 +128,7 @@ def _require_running(known: Experiment) -> None:
         raise Refused(
             said("{name} is not running", name=known.name),
             rule="only what runs is ramped up or stopped",
-            next_step=f"tasuki experiment start {known.name}",
+            next_step=command("tasuki experiment start {name}", name=known.name),
         )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
-from tasuki.errors import Fault, Invalid, Refused, Said, said
+from tasuki.errors import Fault, Invalid, Refused, Said, command, said
 from tasuki.flow.checks import CHECKS, RUNNING, CheckResult, Offering, run_check
 from tasuki.flow.event import NewEvent
 from tasuki.flow.plan import CASE, REASON_CODES, Contract, Requirement
@@ -19,7 +19,6 @@ from tasuki.flow.rights import (
     who_may_work,
 )
 from tasuki.flow.state import IdeaState, Offer
-from tasuki.texts import code_of
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,9 @@ def require_active(state: IdeaState, verb: str) -> None:
         raise Refused(
             said("{idea} is {status}; you cannot {verb}", idea=state.idea, status=said(state.status), verb=verb),
             rule="only an active idea moves",
-            next_step=f"tasuki idea reopen {state.idea} --reason …" if state.status == "killed" else "open a new idea",
+            next_step=command("tasuki idea reopen {idea} --reason …", idea=state.idea)
+            if state.status == "killed"
+            else "open a new idea",
         )
 
 
@@ -178,9 +179,8 @@ _NOT_ATTACHED = Said("the evidence is not attached", {}, "missing")
 
 
 def _how(requirement: Requirement, idea: str) -> str:
-    # A team writes its own contracts: what is no template of ours is filled in as text.
-    known = code_of(requirement.how)
-    return said(requirement.how, idea=idea) if known else requirement.how.replace("{idea}", idea)
+    # A team writes its own contracts: what stands there is filled in as text, whatever braces it has.
+    return Said(requirement.how, {"idea": idea}, requirement.how.replace("{idea}", idea))
 
 
 _ENVELOPE_FIELDS = ("data_window", "code_commit")
@@ -395,7 +395,7 @@ def _require_picked_up(state: IdeaState, act: Act, offered: Offer) -> None:
         raise Refused(
             said("nobody has picked up {idea} yet", idea=state.idea),
             rule="an offer is picked up before it is accepted or returned: that moment is the end of waiting",
-            next_step=f"tasuki handoff pick-up {state.idea}",
+            next_step=command("tasuki handoff pick-up {idea}", idea=state.idea),
         )
     raise Refused(
         said(

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from tasuki.errors import Missing, NotAllowed, joined, said
+from tasuki.errors import Missing, NotAllowed, command, joined, said
 from tasuki.flow.plan import CASE, Formation, Member, Playbook
 from tasuki.flow.state import IdeaState
 
@@ -97,7 +97,7 @@ def require_stage_right(act: Act, formation: Formation, flow: str, stage: str, v
         else "a member with such a role; none has it",
         next_step=said("ask {member}, or let them do it with --as {member}", member=able[0])
         if able
-        else f"tasuki account role NAME --role {owners[0] if owners else 'ROLE'}",
+        else command("tasuki account role NAME --role {role}", role=owners[0] if owners else "ROLE"),
     )
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from litestar import Response
 from litestar.exceptions import HTTPException, MethodNotAllowedException, NotFoundException
@@ -13,6 +14,7 @@ from litestar.response import Redirect
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, Unavailable
 from tasuki.flow.plan import Member
+from tasuki.flow.state import IdeaState
 from tasuki.web.coming_in import sign_in_page
 from tasuki.web.guard import local_address
 from tasuki.web.kept_text import kept_of
@@ -117,6 +119,17 @@ def _members(request: AnyRequest, workspace: Workspace, status: int) -> Mapping[
         return {}
 
 
+def _idea_above(request: AnyRequest, workspace: Workspace, status: int) -> IdeaState | None:
+    """The idea below whose page something went wrong, for the way back to it; None where there is none to tell of."""
+    below = re.match(r"/ideas/([^/]+)/.", request.url.path)
+    if below is None or status >= 500 or known_of(request).visitor is None:
+        return None
+    try:
+        return workspace.ledger.shelf().ideas.get(unquote(below[1]))
+    except TasukiError:
+        return None
+
+
 def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) -> Response[Any]:
     """The page for an error, also when the ledger itself is what fails; unforeseen ones go to the log in full."""
     if isinstance(error, SignInNeeded):
@@ -136,6 +149,7 @@ def answer_problem(request: AnyRequest, workspace: Workspace, error: Exception) 
         "place": "",
         "kept": kept_of(request),
         "members": _members(request, workspace, problem.status),
+        "back_to": _idea_above(request, workspace, problem.status),
     }
     response = page(request, workspace, "error.html", context, problem.status)
     if allowed:

@@ -20,6 +20,7 @@ from tasuki.actions.told import metric_titles
 from tasuki.actions.workspace import Workspace
 from tasuki.charts.frame import chart_style
 from tasuki.clock import from_text
+from tasuki.errors import Said
 from tasuki.flow.plan import CASE, Contract, Member
 from tasuki.flow.state import HandOff
 from tasuki.texts import Teller, from_record, parts_of
@@ -31,6 +32,7 @@ from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, k
 from tasuki.web.readings import concern_in, fault_titles, is_absolute, offline_verdict, reasons_in
 from tasuki.web.texts import Texts
 from tasuki.web.visitors import known_of
+from tasuki.web.ways import WayOut, address_in, way_of
 
 LANGUAGE_COOKIE = "tasuki_language"
 _LONGEST_NUMBER = 9
@@ -166,6 +168,7 @@ class Words:
             self.kind_names,
             self.question_of,
             self.said,
+            self.way_out,
             self.place_of,
             self.said_by,
             self.all_said_by,
@@ -215,13 +218,26 @@ class Words:
         return contract.question.in_language(self._language) if contract else ""
 
     def said(self, sentence: str) -> str:
-        """What a room said, in the reader's language; marked as English where only English is known."""
+        """What a room said, in the reader's language and in a page's words; marked where only English is known."""
+        if (way := way_of(sentence)) is not None:
+            return self._filled(way[self._language], sentence)
         if self._language == "en":
             return _SOME.sub(lambda found: found[1] + ("" if found[2] == "1" else "s"), sentence)
         known = self._teller.japanese(sentence)
         if known is not None:
             return known
         return Markup('<span lang="en">{}</span>').format(sentence) if _is_english(sentence) else sentence
+
+    def _filled(self, template: str, sentence: str) -> str:
+        values = sentence.values if isinstance(sentence, Said) else {}
+        return self._teller.filled(template, values) if self._language == "ja" else Said(template, values)
+
+    def way_out(self, sentence: str) -> WayOut:
+        """What to do next: a page's own way where it has one, the command to type otherwise."""
+        told, way = self.said(sentence), way_of(sentence)
+        if way is None:
+            return WayOut(told, is_command=sentence.startswith("tasuki ") and told == sentence)
+        return WayOut(told, address_in(way, sentence))
 
     def said_by(self, probe: Mapping[str, Any], part: str, text: str) -> str:
         """A sentence of a probe's record; `text` in English, and of a record from before sentences were kept."""
