@@ -13,8 +13,9 @@ from tasuki.actions.workspace import Workspace
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.metrics.metric import Metric
 from tasuki.web.app import create_app
+from tasuki.web.calendar_view import view_of
 from tasuki.web.drawings import _svg, calibration_of
-from tasuki.web.experiments import days_of, probes_by_report, view_of
+from tasuki.web.experiments import days_of, probes_by_report
 from tasuki.web.metric_tree import Branch, tree_of
 from tasuki.web.readings import concern_in, reasons_in
 from tasuki.web.texts import Texts

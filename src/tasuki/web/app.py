@@ -12,6 +12,7 @@ from tasuki.actions.vouching import Vouching
 from tasuki.actions.workspace import Workspace
 from tasuki.web.account_pages import ACCOUNT_PAGES
 from tasuki.web.audit_page import AUDIT
+from tasuki.web.calendar_view import KeptCalendar
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.experiment_forms import EXPERIMENT_FORMS
 from tasuki.web.experiments import EXPERIMENTS
@@ -79,6 +80,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
                 "vouching": _vouching(workspace),
                 "streams": Streams(),
                 "fragments": Fragments(),
+                "calendar": KeptCalendar(),
             }
         ),
         guards=[require_visitor],

@@ -1,8 +1,8 @@
 """Experiments as pages: all with their slots, and one with its plan, its probes, its effects and its decision."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
-from typing import Any, Literal
+from datetime import date
+from typing import Any
 
 from litestar import Response, get
 from litestar.params import FromPath
@@ -13,10 +13,10 @@ from tasuki.actions.experiment_list import ExperimentEntry, entries_of, outlined
 from tasuki.actions.told import report_of
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, TasukiError, said
-from tasuki.experiments.booking import FreedSlot, Slot, SlotCalendar
 from tasuki.flow.state import EvidenceEntry, IdeaState
 from tasuki.language import Language
 from tasuki.reports.document import Figure
+from tasuki.web.calendar_view import KeptCalendar
 from tasuki.web.drawings import figures_in, power_of_plan
 from tasuki.web.experiment_choice import KINDS, STANDINGS, part_of_list
 from tasuki.web.experiment_drafts import booking_choices, doing_of, start_draft
@@ -26,97 +26,9 @@ from tasuki.web.problems import status_of
 from tasuki.web.site import AnyRequest, language_of, page, whole_number, workspace_of
 from tasuki.web.visitors import form_of, visitor_of
 
-WEEKS_SHOWN = 12
-_LETTER = 6.5 / 900
-"""The width of a letter of a name, as a share of the drawing; below that width the names stand above their bars."""
 _QUERY_LENGTH = 200
 _ASKED = ("idea", "experiment", "kind", "days", "from", "lane")
 """What an address may fill the form of a booking in with."""
-NamePlace = Literal["after", "before", "line"]
-
-
-@dataclass(frozen=True)
-class Bar:
-    """A slot on the calendar.
-
-    Args:
-        slot: What is booked.
-        offset: How many days it begins after the first one shown.
-        days: How many of its days are shown.
-        position: Its place in the queue.
-        name_at: Where its name is written: `after` or `before` the bar, or right of the `line` of today, so that the
-            line goes through no name.
-        sooner: The day on which it could begin now, where that is before its own.
-    """
-
-    slot: Slot
-    offset: int
-    days: int
-    position: int | None
-    name_at: NamePlace
-    sooner: date | None
-
-
-@dataclass(frozen=True)
-class Lane:
-    """A lane of the calendar and what is in it, one row for each slot that stands beside another.
-
-    `freed` are days that were given back and that nobody has taken since.
-    """
-
-    name: str
-    capacity: int
-    bars: tuple[Bar, ...]
-    free_from: date
-    freed: tuple[FreedSlot, ...]
-
-
-@dataclass(frozen=True)
-class CalendarView:
-    """The lanes from a first day on."""
-
-    first: date
-    last: date
-    weeks: tuple[date, ...]
-    lanes: tuple[Lane, ...]
-    today_offset: int
-
-
-def view_of(calendar: SlotCalendar, weeks: int = WEEKS_SHOWN) -> CalendarView:
-    """The calendar from four weeks ago on."""
-    first = calendar.today - timedelta(days=calendar.today.weekday() + 28)
-    last = first + timedelta(days=7 * weeks - 1)
-    names = dict.fromkeys(
-        [*(slot.lane for slot in calendar.slots), *(one.lane for one in calendar.freed), "ab1", "ab2"]
-    )
-    return CalendarView(
-        first,
-        last,
-        tuple(first + timedelta(days=7 * week) for week in range(weeks)),
-        tuple(_lane(calendar, name, first, last) for name in sorted(names)),
-        (calendar.today - first).days,
-    )
-
-
-def _lane(calendar: SlotCalendar, name: str, first: date, last: date) -> Lane:
-    shown = [slot for slot in calendar.slots if slot.lane == name and slot.last >= first and slot.first <= last]
-    bars = tuple(_bar(calendar, slot, first, last) for slot in shown)
-    free_from = calendar.free_from(name, 7, calendar.today)
-    return Lane(name, calendar.capacity.get(name, 1), bars, free_from, calendar.still_free(name))
-
-
-def _bar(calendar: SlotCalendar, slot: Slot, first: date, last: date) -> Bar:
-    offset = max(0, (slot.first - first).days)
-    days = (min(slot.last, last) - max(slot.first, first)).days + 1
-    position = calendar.position(slot.idea, slot.experiment) if slot.state == "booked" else None
-    whole, line, end = (last - first).days + 1, (calendar.today - first).days, offset + days
-    needs = (len(slot.experiment) + 2) * _LETTER * whole
-    name_at: NamePlace = "line"
-    if end + needs <= whole and not end <= line < end + needs:
-        name_at = "after"
-    elif offset >= needs and not offset - needs < line <= offset:
-        name_at = "before"
-    return Bar(slot, offset, days, position, name_at, calendar.sooner(slot))
 
 
 @get("/experiments", sync_to_thread=True, opt={"verb": "experiment.list"})
@@ -148,8 +60,12 @@ def calendar_page(request: AnyRequest, error: TasukiError | None = None) -> Resp
     if error is None:
         form = Form({name: [request.query_params.get(name) or ""] for name in _ASKED})
     act, asked = workspace.act(visitor_of(request).member), form.text("idea")
+    calendars: KeptCalendar = request.app.state.calendar
+    kept = calendars.lanes(calendar, language_of(request, workspace.language), act.members)
     context = {
-        "view": view_of(calendar),
+        "view": kept.view,
+        "kept": kept,
+        "members": act.members,
         "choices": booking_choices(workspace.ledger.shelf().active.states, act, calendar, asked),
         "kinds": KINDS,
         "today": calendar.today,
