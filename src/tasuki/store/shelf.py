@@ -5,7 +5,7 @@ only the ideas that changed since are read. A shelf that was handed out never ch
 """
 
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,6 +22,7 @@ from tasuki.store.outlines import read_outlines, story_of
 from tasuki.store.schema import events
 
 T = TypeVar("T")
+Q = TypeVar("Q", bound=Hashable)
 Make = Callable[[IdeaState], Any]
 _ANSWERS_KEPT = 200
 
@@ -34,7 +35,7 @@ class Pile:
         self._lock = threading.Lock()
         self._made: dict[Make, tuple[Any, ...]] = {}
         self._whole: dict[Callable[..., Any], Any] = {}
-        self._answers: dict[tuple[Callable[..., Any], str], Any] = {}
+        self._answers: dict[tuple[Callable[..., Any], Hashable], Any] = {}
         for make, values in before._made.items() if before is not None else ():
             known = {id(state): value for state, value in zip(before.states if before else (), values, strict=True)}
             self._made[make] = tuple(known[id(one)] if id(one) in known else make(one) for one in states)
@@ -54,7 +55,7 @@ class Pile:
             made: T = self._whole[make]
             return made
 
-    def answered(self, answer: Callable[["Pile", str], T], question: str) -> T:
+    def answered(self, answer: Callable[["Pile", Q], T], question: Q) -> T:
         """`answer(pile, question)`; the last answers are kept as long as the pile is. `answer` is pure and named."""
         key = (answer, question)
         with self._lock:

@@ -16,7 +16,7 @@ from tasuki.web.calendar_view import KeptCalendar
 from tasuki.web.coming_in import COMING_IN
 from tasuki.web.experiment_forms import EXPERIMENT_FORMS
 from tasuki.web.experiments import EXPERIMENTS
-from tasuki.web.fragments import Fragments
+from tasuki.web.fragments import MOST_OF_CASES, Fragments
 from tasuki.web.guard import is_own_host, security_headers
 from tasuki.web.handing_over import HANDING_OVER
 from tasuki.web.language import accepted_language
@@ -80,6 +80,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
                 "vouching": _vouching(workspace),
                 "streams": Streams(),
                 "fragments": Fragments(),
+                "cases": Fragments(MOST_OF_CASES),
                 "calendar": KeptCalendar(),
             }
         ),

@@ -54,13 +54,25 @@ def list_cases(ended: Pile, query: str, page: int = 1, shown: int = SHOWN, choic
         shown: How many make a part.
         choice: What they must be.
     """
-    found = ended.answered(_found, query) if query else ended.states
-    if not choice.is_open:
+    return ended.answered(_list, _Asked(query, page, shown, choice))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    query: str
+    page: int
+    shown: int
+    choice: CaseChoice
+
+
+def _list(ended: Pile, asked: _Asked) -> CaseList:
+    found = ended.answered(_found, asked.query) if asked.query else ended.states
+    if not asked.choice.is_open:
         facts = {state.idea: one for state, one in zip(ended.states, ended.made(facts_of), strict=True)}
-        found = tuple(state for state in found if choice.fits(facts[state.idea]))
-    pages = max(1, -(-len(found) // shown))
-    page = min(max(1, page), pages)
-    lines = tuple(_line(state) for state in found[(page - 1) * shown : page * shown])
+        found = tuple(state for state in found if asked.choice.fits(facts[state.idea]))
+    pages = max(1, -(-len(found) // asked.shown))
+    page = min(max(1, asked.page), pages)
+    lines = tuple(_line(state) for state in found[(page - 1) * asked.shown : page * asked.shown])
     return CaseList(len(ended.states), len(found), page, pages, lines, ended.whole(_choices))
 
 

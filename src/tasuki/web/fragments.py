@@ -13,9 +13,12 @@ from markupsafe import Markup
 
 from tasuki.flow.plan import Member
 from tasuki.language import Language
+from tasuki.web.case_list import CaseLine
 from tasuki.web.story import Entry, Exhibit
 
 MOST_CHARACTERS = 8_000_000
+MOST_OF_CASES = 10_000_000
+"""Of the list of cases: some ten thousand."""
 CHANGING = frozenset({"offer"})
 """Kinds of entry whose words change with time: an open offer says how long it waits."""
 
@@ -84,3 +87,27 @@ class Drawn:
             evidence = value.evidence
             value = (evidence.content_hash, evidence.sequence, evidence.attached_by, value.superseded)
         return (self.language, self.idea, entry.kind, entry.at, value, self.team)
+
+
+@dataclass(frozen=True)
+class DrawnCases:
+    """The cases of the list for readers of one language, as its template asks for them.
+
+    Args:
+        fragments: Where they are kept.
+        language: The reader's language.
+        team: Stands for the team as it is: cases say what people are called.
+    """
+
+    fragments: Fragments
+    language: Language
+    team: int
+
+    def get(self, case: CaseLine) -> Markup | None:
+        """How the case was drawn before; None when it was not."""
+        return self.fragments.get((self.language, self.team, case))
+
+    def keep(self, case: CaseLine, drawn: Markup) -> Markup:
+        """Keeps how the case was drawn, and gives it back."""
+        self.fragments.keep((self.language, self.team, case), drawn)
+        return drawn

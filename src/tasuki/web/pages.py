@@ -16,7 +16,7 @@ from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_choice import CaseChoice
 from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
-from tasuki.web.fragments import Drawn, Fragments, team_mark
+from tasuki.web.fragments import Drawn, DrawnCases, Fragments, team_mark
 from tasuki.web.my_work import work_of
 from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.site import AnyRequest, assets, language_of, page, whole_number, workspace_of
@@ -118,7 +118,16 @@ def show_cases(request: AnyRequest) -> Response[str]:
     choice = CaseChoice(**asked)
     number = whole_number(request.query_params.get("page")) or 1
     found = list_cases(workspace.ledger.shelf().ended, query, number, choice=choice)
-    context = {"found": found, "cases": found.lines, "query": query, "choice": choice, "place": "cases"}
+    members, language = workspace.ledger.members(), language_of(request, workspace.language)
+    context = {
+        "found": found,
+        "cases": found.lines,
+        "kept": DrawnCases(request.app.state.cases, language, team_mark(members)),
+        "members": members,
+        "query": query,
+        "choice": choice,
+        "place": "cases",
+    }
     return page(request, workspace, "cases.html", context)
 
 
