@@ -48,6 +48,7 @@ from tasuki.experiments.assignment import assign
 from tasuki.flow.records import CheckReport
 from tasuki.models.artifact import Artifact, score_rows
 from tasuki.store.routing import load_routing
+from tasuki.texts import Teller, from_record
 
 
 @dataclass(frozen=True)
@@ -304,6 +305,9 @@ def test_a_location_without_the_version_is_named_though_training_succeeded(desk:
     assert "staging" in told["version_published"]
     assert "training_succeeded" not in told
     assert report.incidents == (f"treatment: {sum(one['fallback'] for one in rows):,} × parameters_unavailable",)
+    kept = [from_record(one) for one in report.said["incidents"]]
+    assert kept == list(report.incidents)
+    assert Teller().japanese(kept[0]) == report.incidents[0].replace(" ×", " 件 ×")
 
 
 def test_a_damaged_artifact_is_named(desk: Desk) -> None:

@@ -91,6 +91,14 @@ def test_ab_2_has_a_path_over_its_days_and_no_day_is_missing(story):
     assert not codes & {"missing_days", "exposures_outside_days"}
 
 
+def test_ab_2_was_planned_and_read_by_the_system_of_a_persons_device(story):
+    report = story.latest("comparison_report").record
+    plan = next(one for one in story.evidence if one.kind == "experiment_plan").record
+    assert list(plan["segments"]) == ["os"]
+    assert {one["segment"] for one in report["results"] if one["segment"]} == {"os=android", "os=ios"}
+    assert not {one["code"] for one in report["concerns"]} & {"segment_varies", "outside_the_plan"}
+
+
 def test_comparing_on_an_idea_that_has_ended_leads_to_its_report(demo, story):
     folder, _ = demo
     refused = run_tasuki("experiment", "compare", "recency-comparison", "--workspace", str(folder))

@@ -1,7 +1,9 @@
 """Experiments, the slot calendar and the KPI tree as pages, and as values."""
 
+import re
 from dataclasses import replace
 from datetime import date, timedelta
+from html import unescape
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from litestar.testing import TestClient
 from told_ideas import foreign_scripts
 
 from tasuki.actions.experiment_list import list_experiments
+from tasuki.actions.metrics import declared_metrics
 from tasuki.actions.workspace import Workspace
 from tasuki.experiments.booking import Slot, SlotCalendar
 from tasuki.metrics.metric import Metric
@@ -134,6 +137,27 @@ def test_metrics_stand_below_their_parents_and_none_is_lost() -> None:
     lost = replace(profit, name="lost", parent="nothing")
     tree = tree_of({one.name: one for one in (clicks, profit, lost)})
     assert tree == (Branch(profit, (Branch(clicks, ()),)), Branch(lost, ()))
+
+
+def test_a_metric_has_an_address_that_results_lead_to(told: Workspace, tmp_path: Path) -> None:
+    declared = (
+        '[metric.install_rate]\nkind = "mean"\ntable = "outcomes"\nnumerator = "installed"\nunit = "unit"\ntime = "at"'
+    )
+    titled = '\ntitle = { en = "Install rate", ja = "インストール率" }\n'
+    (tmp_path / "metrics.toml").write_text(declared + titled, encoding="utf-8")
+    with TestClient(create_app(replace(told, folder=tmp_path)), base_url="http://127.0.0.1") as client:
+        result, tree = client.get("/experiments/recency-ab?lang=ja").text, client.get("/metrics?lang=ja").text
+    assert 'href="/metrics#metric-install_rate"' in result
+    assert 'id="metric-install_rate"' in tree
+    assert 'href="#metric-install_rate"' in tree
+
+
+def test_a_team_without_metrics_is_shown_one_that_can_be_taken_as_it_is(empty: Workspace, tmp_path: Path) -> None:
+    with TestClient(create_app(replace(empty, folder=tmp_path)), base_url="http://127.0.0.1") as client:
+        page = client.get("/metrics?lang=en").text
+    shown = re.search(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)
+    (tmp_path / "metrics.toml").write_text(unescape(shown[1]), encoding="utf-8")
+    assert list(declared_metrics(tmp_path))
 
 
 def test_faults_of_the_declarations_are_shown_in_place_of_the_tree(empty: Workspace, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from tasuki.flow.evidence import DataWindow, evidence_of, read_evidence, to_body
 from tasuki.flow.records import CheckReport
 from tasuki.flow.rights import Act, require_at_work
 from tasuki.flow.state import IdeaState
+from tasuki.texts import as_record
 
 __all__ = [
     "ClientSaid",
@@ -101,14 +102,16 @@ def _checked(workspace: Workspace, asked: Asked) -> tuple[CheckReport, DataWindo
     limits = asked.limits
     observed = observe(workspace, asked)
     probes = run_probes(observed.design, observed.seen, limits)
+    incidents = incidents_of(observed.seen, limits)
     report = CheckReport(
         asked.run.name,
         observed.seen.days,
         limits.days_required,
         all(probe.passed for probe in probes),
         probes,
-        incidents_of(observed.seen, limits),
+        incidents,
         day_verdicts(observed.design, observed.days, limits),
+        {"incidents": [as_record(one) for one in incidents]} if incidents else {},
     )
     return report, observed.window
 

@@ -11,12 +11,11 @@ from tasuki.flow.records import ComparisonReport, Decision, Effect, Learning
 
 def effect_in_words(effect: Effect) -> str:
     """One line of an A/B result: the relative effect with its interval, or the absolute one where that is all."""
+    name = effect.metric if effect.segment is None else f"{effect.metric} ({effect.segment})"
     if effect.relative is None:
-        return (
-            f"{effect.metric}: {_signed(effect.effect)} [{_signed(effect.effect_low)}, {_signed(effect.effect_high)}]"
-        )
+        return f"{name}: {_signed(effect.effect)} [{_signed(effect.effect_low)}, {_signed(effect.effect_high)}]"
     span = f"[{_percent(effect.relative_low)}, {_percent(effect.relative_high)}]"
-    return f"{effect.metric}: {_percent(effect.relative)} {span}, p = {effect.p_value or 0:.2g}"
+    return f"{name}: {_percent(effect.relative)} {span}, p = {effect.p_value or 0:.2g}"
 
 
 def _percent(value: float | None) -> str:

@@ -104,4 +104,5 @@ def exchange_ground(folder: Path, seed: int, clock: Clock, texts: dict[str, Any]
         play=traffic.play,
         honesty=tuple(said["honesty"]),
         replay_time="at",
+        segments=("os",),
     )

@@ -67,6 +67,7 @@ class Ground:
         guardrails: Metrics that must not fall by more than their margin.
         minimal_detectable_effect: Relative; what A/B 2 is planned for.
         comparison_days: How long A/B 2 is registered to run.
+        segments: Columns of the outcomes by whose values A/B 2 is registered to be read as well.
         play: Sends one phase's traffic through the service at an address and writes the outcomes.
         replay_time: The feature that says when a played row happened, where that lies in the story's days.
         honesty: What this ground can and cannot show, one sentence a line; read when everything has been played.
@@ -87,3 +88,4 @@ class Ground:
     play: Callable[[Phase, str], Played]
     honesty: Sequence[str]
     replay_time: str | None = None
+    segments: tuple[str, ...] = ()

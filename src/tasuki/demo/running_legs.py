@@ -109,6 +109,7 @@ def run_comparison(relay: Relay, address: str) -> ComparisonReport:
         stop_rule=rule["stop"],
         interactions=rule["interactions"],
         days=relay.ground.comparison_days,
+        segments=relay.ground.segments,
     )
     plan = plan_experiment(relay.workspace, relay.idea, request, actor="mio")
     smallest = f"{plan.minimal_detectable_effect:.0%}"

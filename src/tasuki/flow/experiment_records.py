@@ -39,7 +39,10 @@ class DayVerdict:
 
 @dataclass(frozen=True, config=STRICT)
 class CheckReport:
-    """A/B 1: does it behave as designed? One verdict per probe over the days covered, and what each day showed."""
+    """A/B 1: does it behave as designed? One verdict per probe over the days covered, and what each day showed.
+
+    `said` keeps each incident as its code with values, so that pages can say it in Japanese.
+    """
 
     experiment: Text
     days: Days
@@ -48,6 +51,7 @@ class CheckReport:
     probes: Annotated[tuple[Probe, ...], Field(min_length=1)]
     incidents: tuple[str, ...] = ()
     by_day: tuple[DayVerdict, ...] = ()
+    said: Mapping[str, JsonValue] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -25,7 +25,7 @@ def check_report_document(report: CheckReport, origin: Origin, language: Languag
         _days(report, t, formats),
     ]
     if report.incidents:
-        sections.append(Section("incidents", t("check.incidents"), (Bullets(report.incidents),)))
+        sections.append(Section("incidents", t("check.incidents"), (Bullets(_incidents(report, language)),)))
     days = {"days": formats.days(report.days), "required": formats.days(report.days_required)}
     foot = t("frame.foot", version=origin.version, moment=formats.moment(origin.made_at))
     title = t("check.title", name=report.experiment)
@@ -99,7 +99,16 @@ def _days(report: CheckReport, t: Texts, formats: Formats) -> Section:
     return Section("daily", t("section.daily"), (Facts(tuple(pairs)),) if pairs else ())
 
 
+def _incidents(report: CheckReport, language: Language) -> tuple[str, ...]:
+    kept = report.said.get("incidents")
+    records = kept if isinstance(kept, list | tuple) and len(kept) == len(report.incidents) else report.incidents
+    return tuple(_in(from_record(one, text), language) for one, text in zip(records, report.incidents, strict=True))
+
+
 def _told(probe: Probe, part: str, text: str, language: Language) -> str:
     """A sentence of a probe; English where a record of before sentences had codes knows no other."""
-    sentence = from_record(probe.said.get(part), text)
+    return _in(from_record(probe.said.get(part), text), language)
+
+
+def _in(sentence: str, language: Language) -> str:
     return sentence if language == "en" else Teller().japanese(sentence) or sentence

@@ -44,6 +44,7 @@ OUTCOMES = pa.schema(
         ("installed_at", _MOMENT),
         ("spend", pa.float64()),
         ("value", pa.float64()),
+        ("os", pa.string()),
     ]
 )
 """What became of every answered opportunity. `price` is null where the auction was lost; spend and value in fen."""

@@ -16,7 +16,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from tasuki.samples.auction import Purse, Rules
-from tasuki.samples.exchange import Memory, Opportunities, World, draw_opportunities
+from tasuki.samples.exchange import SYSTEMS, Memory, Opportunities, World, draw_opportunities
 from tasuki.samples.happenings import Happenings, happenings_of
 from tasuki.samples.logs import OUTCOMES, LogWriter, moments
 from tasuki.samples.scoring import Answers, Request, Scorer
@@ -188,4 +188,5 @@ def _outcomes(world: World, hour: Opportunities, answers: Answers, settled: _Set
         "installed_at": moments(world, installed),
         "spend": pa.array(np.where(won, price / 1_000, 0.0)),
         "value": pa.array(np.where(np.isnan(clicked), 0.0, world.click_value)),
+        "os": pa.array(np.array(SYSTEMS)[hour.system].tolist(), type=pa.string()),
     }
