@@ -14,6 +14,7 @@ from told_ideas import NOW, tell_board, tell_experiments
 from walking import PASSWORD
 
 from tasuki.actions import accounts
+from tasuki.actions.account_story import store_of
 from tasuki.actions.sign_in import NewMember, accept_invitation
 from tasuki.actions.workspace import Workspace
 from tasuki.store.ledger import open_ledger
@@ -80,7 +81,8 @@ def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
     workspace = workspace_of(ledger, folder)
     first = accounts.first_link(workspace)
     accept_invitation(workspace, first or "", PASSWORD, NewMember("mio", ("data_scientist",)))
-    accept_invitation(workspace, accounts.invite(workspace, "haru", actor="mio"), PASSWORD)
+    for member in ("haru", "aoi"):
+        accept_invitation(workspace, accounts.invite(workspace, member, actor="mio"), PASSWORD)
     yield workspace
     workspace.close()
 
@@ -211,9 +213,46 @@ def tab_to(page: Any, selector: str, most: int = 90) -> None:
     pytest.fail(f"{selector} is not reached by Tab on {page.url}")
 
 
-def test_a_keyboard_alone_picks_up_accepts_with_a_debt_and_offers(
+def test_a_keyboard_alone_picks_up(signed_site: str, team: Workspace, visit: Visits) -> None:
+    page = visit(locale="ja")
+    sign_in(page, signed_site, "aoi")
+    page.goto(f"{signed_site}/ideas/idea-2")
+    tab_to(page, "#needs ~ p a.button[href$='/hand-off']")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{signed_site}/ideas/idea-2/hand-off")
+    tab_to(page, "form[action$='/pick-up'] button")
+    page.keyboard.press("Enter")
+    page.locator("#field-answer").wait_for()
+    offer = team.ledger.state("idea-2").offer
+    assert offer is not None
+    assert offer.picked_up_by == "aoi"
+
+
+def test_what_is_being_written_when_the_session_ends_is_told_kept_and_sent(
     signed_site: str, team: Workspace, visit: Visits
 ) -> None:
+    page = visit(locale="ja")
+    sign_in(page, signed_site, "haru")
+    page.goto(f"{signed_site}/ideas/idea-8/attach/hypothesis_brief")
+    store_of(team).close_sessions("haru")
+    change = page.locator("main [name='change']")
+    change.press_sequentially("夜の入札を下げる")
+    page.locator("#beside", has_text="サインインし直してください").wait_for()
+    assert change.input_value() == "夜の入札を下げる", "what was written stays in the form"
+    page.locator("main form").evaluate("one => { one.noValidate = true }")
+    page.get_by_role("button", name="添付する").click()
+    page.locator("input[name='name']").fill("haru")
+    page.locator("input[name='password']").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    kept = page.locator("textarea[name='change']")
+    kept.wait_for()
+    assert kept.input_value() == "夜の入札を下げる"
+    page.get_by_role("button", name="送信").click()
+    page.get_by_role("alert").wait_for()
+    assert page.locator("main [name='change']").input_value() == "夜の入札を下げる", "its other fields are asked for"
+
+
+def test_a_keyboard_alone_accepts_with_a_debt_and_offers(signed_site: str, team: Workspace, visit: Visits) -> None:
     page = visit(locale="en")
     sign_in(page, signed_site, "mio")
     page.goto(f"{signed_site}/ideas/idea-5/hand-off")

@@ -164,6 +164,24 @@ def test_a_return_after_somebody_was_faster_keeps_its_reason(client: TestClient,
     assert html.escape(WROTE.splitlines()[0]) in answer.text
 
 
+def test_a_late_return_outlives_the_session_with_the_stage_it_goes_back_to(
+    client: TestClient, team: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, fields = "/ideas/idea-4/hand-off/return", {"to_stage": "investigation", "code": "other", "reason": WROTE}
+    refused = client.post(path, data={"_mark": "of a session that has ended", **fields})
+    assert refused.status_code == 403
+    sent = fields_of(refused.text, "/sign-in")
+    secret = new_session(team, "ren")
+    monkeypatch.setattr("tasuki.web.coming_in.sign_in", lambda *_: secret)
+    page = client.post("/sign-in", data={**sent, "name": "ren", "password": "x"})
+    again = fields_of(page.text, path)
+    assert {name: again[name].replace("\r", "") for name in fields} == fields
+    assert client.post(path, data=again).status_code == 303
+    state = team.ledger.state("idea-4")
+    assert (state.stage, state.handoffs[-1].outcome, state.handoffs[-1].late) == ("investigation", "returned", True)
+    assert state.handoffs[-1].reason == WROTE
+
+
 def test_a_blank_rule_is_told_as_a_fault_of_the_input(client: TestClient, team: Workspace, language: str) -> None:
     mark = entered(team, client, "aoi")
     answer = client.post(f"/ideas/{held(team, 'aoi')}/rule", data={"_mark": mark, "text": "　"})

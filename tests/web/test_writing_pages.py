@@ -78,6 +78,23 @@ def opened(client: TestClient) -> str:
     return answer.headers["location"].removeprefix("/ideas/")
 
 
+@pytest.mark.parametrize(("language", "title"), [("ja", "施策を起票"), ("en", "Open an idea")])
+def test_an_empty_team_is_told_to_add_members_before_it_opens_an_idea(
+    empty: Workspace, language: str, title: str
+) -> None:
+    with TestClient(create_app(empty), base_url="http://127.0.0.1") as client:
+        answer = client.get(f"/new-idea?lang={language}")
+        assert answer.status_code == 200
+        assert f"<h1>{title}</h1>" in answer.text
+        assert 'href="/accounts"' in answer.text
+        assert "tasuki account add NAME --role analyst" in answer.text
+        assert 'action="/new-idea"' not in answer.text
+        mark = answer.text.partition('name="_mark" value="')[2][:64]
+        refused = client.post("/new-idea", data={"_mark": mark, "title": "早すぎる"})
+        assert refused.status_code < 500
+        assert empty.ledger.ideas() == ()
+
+
 def test_an_idea_runs_from_hypothesis_to_case_without_a_terminal(client: TestClient, team: Workspace) -> None:
     idea = opened(client)
     page = f"/ideas/{idea}"

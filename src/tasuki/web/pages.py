@@ -141,7 +141,9 @@ def show_my_work(request: AnyRequest) -> Response[str]:
     if asked and asked not in members:
         raise Missing(said("the team has no member {member!r}", member=asked), expected=", ".join(members))
     if not name:
-        return page(request, workspace, "no_members.html", {"members": members, "place": "my_work"})
+        return page(
+            request, workspace, "no_members.html", {"members": members, "heading": "work.title", "place": "my_work"}
+        )
     ideas = ideas_at_work(workspace.ledger.shelf())
     work = work_of(members[name], ideas, workspace.playbook, workspace.clock(), members.values())
     context = {"work": work, "member": members[name], "members": members, "place": "my_work"}

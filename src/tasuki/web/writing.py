@@ -36,7 +36,8 @@ def show_new_idea(request: AnyRequest) -> Response[str]:
     workspace = workspace_of(request)
     members = workspace.ledger.members()
     if not members:
-        return page(request, workspace, "no_members.html", {"members": members, "place": "board"})
+        context = {"members": members, "heading": "new.title", "place": "board"}
+        return page(request, workspace, "no_members.html", context)
     return _new_idea_page(request, Form({}))
 
 
