@@ -30,6 +30,7 @@ PAGES = (
     *(f"/ideas/idea-{number}/hand-off" for number in (1, 2, 4, 5, 8)),
     *(f"/ideas/idea-4/attach/{kind}" for kind in PEOPLE_WRITE),
     "/ideas/idea-4/attach/comparison_report",
+    "/ideas/idea-4/plan",
     "/new-idea",
     "/cases",
     "/cases?q=nothing-like-it",

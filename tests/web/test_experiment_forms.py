@@ -185,6 +185,49 @@ def test_a_start_is_refused_on_its_own_page_with_what_was_typed(team: Workspace,
     assert experiment(team, "night").started_at is None
 
 
+def test_a_running_experiment_is_ramped_up_on_its_page(team: Workspace, client: TestClient) -> None:
+    told = Telling(team.ledger, "idea-4", NOW)
+    told.sequence = len(team.ledger.events("idea-4"))
+    arms = [{"name": "control", "share": 0.9}, {"name": "treatment", "share": 0.1}]
+    body = {"model": "dusk", "salt": "dusk", "arms": arms, "treatment_location": "artifacts", "layer": "dusk"}
+    told.then("experiment_started", "ren", name="dusk", kind="check", range=[0.0, 1.0], exposed=0.1, **body)
+    path = "/ideas/idea-4/experiments/dusk/ramp"
+    signed_in(team, client, "ren")
+    assert f'action="{path}"' in client.get("/experiments/dusk").text
+    assert '/ramp"' not in client.get("/experiments/dawn").text, "all of its range takes part"
+    assert sent(team, client, "ren", path, {"exposed": "50"}).headers["location"] == "/experiments/dusk"
+    assert experiment(team, "dusk").exposed == 0.5
+    less = sent(team, client, "ren", f"{path}?lang=ja", {"exposed": "20%"})
+    assert less.status_code == 409
+    assert 'value="20%"' in less.text
+    assert "実験のページで停止" in less.text
+    for wrong in ("", "many", "120"):
+        assert sent(team, client, "ren", path, {"exposed": wrong}).status_code == 400
+    assert sent(team, client, "ren", path, {"exposed": "８０％"}).status_code == 303
+    assert experiment(team, "dusk").exposed == 0.8
+    assert sent(team, client, "aoi", path, {"exposed": "90"}).status_code == 403
+    assert client.get(path).status_code == 405
+
+
+def test_the_counts_of_the_client_are_sent_with_a_check(
+    team: Workspace, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr("tasuki.actions.check.check_experiment", lambda *where, **more: asked.append(more["said"]))
+    path = "/ideas/idea-4/experiments/dawn/check"
+    signed_in(team, client, "ren")
+    assert 'name="sent.control"' in client.get("/experiments/dawn").text
+    wrong = sent(team, client, "ren", f"{path}?lang=ja", {"sent.control": "9.5", "failed": "何件か"})
+    assert wrong.status_code == 400
+    assert "整数ではありません" in unescape(wrong.text)
+    assert 'id="fault-failed"' in wrong.text
+    assert asked == []
+    counts = {"sent.control": "9,500", "sent.treatment": "500", "failed": "3"}
+    assert sent(team, client, "ren", path, counts).status_code == 303
+    assert sent(team, client, "ren", path, {}).status_code == 303
+    assert [(one.sent, one.failed) for one in asked] == [({"control": 9500, "treatment": 500}, 3), ({}, None)]
+
+
 def test_what_runs_is_stopped_with_a_reason(team: Workspace, client: TestClient) -> None:
     answer = sent(team, client, "ren", "/ideas/idea-4/experiments/dawn/stop", {"reason": "応答が遅い"})
     assert answer.headers["location"] == "/experiments/dawn"

@@ -115,6 +115,22 @@ def write_logs(folder: Path, experiment: str) -> None:
         pl.DataFrame({**plain, **more}).write_parquet(folder / "logs" / name / f"{experiment}.parquet")
 
 
+def test_ab_2_is_planned_on_a_page_from_the_teams_own_data(planned: Workspace) -> None:
+    words = {"rule": "区間が 0 より上なら採用", "stop_rule": "予定の日数が終わった時点", "interactions": "なし"}
+    with browser(planned, "aoi") as client:
+        form = "/ideas/idea-1/plan?experiment=next"
+        done = send(client, form, "/plan", model="ctr", primary="clicks_per_user", mde="30%", **words)
+        assert done == (303, "/ideas/idea-1")
+        entry = planned.ledger.state("idea-1").latest("experiment_plan")
+        assert entry is not None
+        assert (entry.record["experiment"], entry.record["minimal_detectable_effect"]) == ("next", 0.3)
+        assert entry.record["units_needed"] > 0
+        assert entry.record["baseline"] == pytest.approx(2 * DAYS * 0.2, rel=0.05)
+        again = send(client, "/ideas/idea-1/plan?experiment=ab2", "/plan", model="ctr", primary="clicks_per_user",
+                     mde="30%", **words)  # fmt: skip
+        assert again[0] == 409, "a plan is frozen at the start"
+
+
 def test_ab_2_is_compared_and_leads_to_the_decision(planned: Workspace) -> None:
     with browser(planned, "aoi") as client:
         assert "/attach/decision" not in client.get("/experiments/ab2").text

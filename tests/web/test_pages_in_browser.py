@@ -21,6 +21,7 @@ ADDRESSES = (
     "/ideas/idea-4/hand-off",
     "/ideas/idea-4/attach/hypothesis_brief",
     "/ideas/idea-4/attach/data_report",
+    "/ideas/idea-4/plan",
     "/account",
     "/accounts",
     "/audit",

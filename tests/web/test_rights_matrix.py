@@ -143,6 +143,7 @@ ASKED = {
 FORMS = {
     "/new-idea": {"title": "夜の入札"},
     "/ideas/{idea:str}/rule": {"text": "go"},
+    "/ideas/{idea:str}/plan": {"experiment": "e-{}", "rule": "go"},
     "/ideas/{idea:str}/skip": {"stage": "offline_validation", "reason": "known"},
     "/ideas/{idea:str}/kill": {"reason": "no"},
     "/ideas/{idea:str}/reopen": {"reason": "new"},
@@ -156,6 +157,7 @@ FORMS = {
     "/calendar/book": {"idea": "{}", "experiment": "e-{}", "kind": "check", "days": "1", "queue": "yes"},
     "/ideas/{idea:str}/experiments/{experiment:str}/release": {"reason": "later"},
     "/ideas/{idea:str}/experiments/{experiment:str}/start": {"kind": "check", "model": "ctr", "shares": "10"},
+    "/ideas/{idea:str}/experiments/{experiment:str}/ramp": {"exposed": "100"},
     "/ideas/{idea:str}/experiments/{experiment:str}/stop": {},
     "/ideas/{idea:str}/experiments/{experiment:str}/check": {},
     "/ideas/{idea:str}/experiments/{experiment:str}/compare": {},

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, NotAllowed
 from tasuki.flow.state import IdeaState
 from tasuki.web.site import ONCE_FIELD, AnyRequest, workspace_of
 from tasuki.web.visitors import MARK_FIELD, form_of, visitor_of
@@ -44,3 +44,12 @@ def form_key(request: AnyRequest) -> str | None:
     typed = {name: list(values) for name, values in form.fields.items() if name != MARK_FIELD}
     said = json.dumps([visitor_of(request).member, request.url.path, typed], sort_keys=True)
     return f"form-{hashlib.sha256(said.encode()).hexdigest()[:40]}"
+
+
+def barred_from(asked: Callable[[], object]) -> NotAllowed | None:
+    """Why somebody may not do something, told before they have typed anything; None where they may."""
+    try:
+        asked()
+    except NotAllowed as error:
+        return error
+    return None

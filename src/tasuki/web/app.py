@@ -23,6 +23,7 @@ from tasuki.web.language import accepted_language
 from tasuki.web.metric_tree import METRICS
 from tasuki.web.models_page import MODEL_PAGES
 from tasuki.web.pages import PAGES
+from tasuki.web.planning import PLANNING
 from tasuki.web.problems import ForeignHost, answer_problem
 from tasuki.web.rest.problems import answer_problem as answer_rest_problem
 from tasuki.web.rest.routes import PREFIX, REST, description
@@ -59,6 +60,7 @@ def create_app(workspace: Workspace, *, reachable: bool = False) -> Litestar:
                 "/",
                 route_handlers=[
                     *PAGES,
+                    *PLANNING,
                     *EXPERIMENTS,
                     *EXPERIMENT_FORMS,
                     *METRICS,

@@ -71,6 +71,7 @@ class Doing:
         starts_in: The stage in which it can be started, where it can be: it was booked, or planned, and not started.
         is_early: Whether the idea is not in that stage yet.
         gives_back: Whether it has a slot that can be given back.
+        ramps: Whether more of its range can be exposed.
         stops: Whether it can be stopped.
         checks: Whether A/B 1 can be looked at.
         compares: Whether A/B 2 can be compared.
@@ -80,6 +81,7 @@ class Doing:
     starts_in: str = ""
     is_early: bool = False
     gives_back: bool = False
+    ramps: bool = False
     stops: bool = False
     checks: bool = False
     compares: bool = False
@@ -104,6 +106,7 @@ def doing_of(state: IdeaState, entry: ExperimentEntry, act: Act) -> Doing:
         starts_in="" if begun else stage,
         is_early=not begun and state.stage != stage,
         gives_back=not begun and entry.first_day is not None,
+        ramps=runs and entry.exposed < 1,
         stops=runs,
         checks=begun and entry.kind == "check",
         compares=begun and entry.kind == "comparison",

@@ -1,4 +1,4 @@
-"""Doing something with experiments from the pages: booking, giving back, starting, stopping, checking, comparing."""
+"""Doing something with experiments from the pages: what the command line does with book, start, stop and the others."""
 
 from typing import Any, Literal
 from urllib.parse import quote
@@ -8,6 +8,7 @@ from litestar.params import FromPath
 from litestar.response import Redirect
 
 from tasuki.errors import Fault, Invalid, TasukiError, said
+from tasuki.experiments.routing import CONTROL
 from tasuki.experiments.start import TREATMENT
 from tasuki.web.acting import form_key
 from tasuki.web.experiments import calendar_page, experiment_page
@@ -58,10 +59,10 @@ def do_start(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]
     from tasuki.actions.start import StartRequest, start_experiment
 
     form, faults, workspace = form_of(request), list[Fault](), workspace_of(request)
-    percent, kind = form.number("shares", faults), _kind(form, faults)
-    if percent is None:
+    share, kind = form.percent("shares", faults), _kind(form, faults)
+    if share is None:
         faults += _lacking(form, "shares")
-    share = (percent or 0.0) / 100
+        share = 0.0
     # Rounded, so that a plan's 0.95 is what stands beside its 0.05.
     shares = {"control": round(1 - share, 12), TREATMENT: share}
     try:
@@ -69,6 +70,24 @@ def do_start(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]
             raise Invalid(said("the experiment was not started: {count} fault(s)", count=len(faults)), faults)
         wish = StartRequest(experiment, kind, form.text("model"), shares, workspace.artifacts_location)
         start_experiment(workspace, idea, wish, actor=visitor_of(request).member, key=form_key(request))
+    except TasukiError as error:
+        return experiment_page(request, experiment, idea, error)
+    return _to_experiment(experiment)
+
+
+@post(f"{_RUN}/ramp", sync_to_thread=True, opt={"verb": "experiment.ramp"})
+def do_ramp(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
+    """Exposes more of the range that an experiment holds."""
+    from tasuki.actions.start import ramp_experiment
+
+    form, faults, who = form_of(request), list[Fault](), visitor_of(request).member
+    share = form.percent("exposed", faults)
+    if share is None:
+        faults += _lacking(form, "exposed")
+    try:
+        if faults or share is None:
+            raise Invalid("nothing was changed", faults)
+        ramp_experiment(workspace_of(request), idea, experiment, share, actor=who, key=form_key(request))
     except TasukiError as error:
         return experiment_page(request, experiment, idea, error)
     return _to_experiment(experiment)
@@ -89,13 +108,19 @@ def do_stop(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str])
 
 @post(f"{_RUN}/check", sync_to_thread=True, opt={"verb": "experiment.check"})
 def do_check(request: AnyRequest, idea: FromPath[str], experiment: FromPath[str]) -> Response[Any]:
-    """A/B 1: asks every probe now and attaches the report."""
-    from tasuki.actions.check import check_experiment
+    """A/B 1: asks every probe now, with what the client counted where somebody says it, and attaches the report."""
+    from tasuki.actions.check import ClientSaid, check_experiment
 
-    who = visitor_of(request).member
+    form, faults, who = form_of(request), list[Fault](), visitor_of(request).member
+    counts = {arm: form.whole(f"sent.{arm}", faults) for arm in (CONTROL, TREATMENT)}
+    sent = {arm: count for arm, count in counts.items() if count is not None}
+    failed = form.whole("failed", faults)
     try:
+        if faults:
+            raise Invalid("the experiment was not checked", faults)
+        counted = ClientSaid(sent, failed)
         with one_of_few():
-            check_experiment(workspace_of(request), idea, experiment, actor=who, key=form_key(request))
+            check_experiment(workspace_of(request), idea, experiment, actor=who, said=counted, key=form_key(request))
     except TasukiError as error:
         return experiment_page(request, experiment, idea, error)
     return _to_experiment(experiment)
@@ -141,4 +166,4 @@ def _lacking(form: Form, *names: str) -> list[Fault]:
     return [Fault(name, "missing") for name in names if not form.text(name)]
 
 
-EXPERIMENT_FORMS = (do_book, do_release, do_start, do_stop, do_check, do_compare)
+EXPERIMENT_FORMS = (do_book, do_release, do_start, do_ramp, do_stop, do_check, do_compare)

@@ -63,6 +63,20 @@ class Form:
         faults.append(Fault(name, said("{text!r} is no number", text=text[:40]), "a number, as 2, 0.5 or 3%"))
         return None
 
+    def percent(self, name: str, faults: list[Fault]) -> float | None:
+        """A share that is asked for in percent, with the sign or without: `5` and `5%` are both 0.05."""
+        number = self.number(name, faults)
+        is_said = unicodedata.normalize("NFKC", self.text(name)).endswith("%")
+        return number if number is None or is_said else number / 100
+
+    def whole(self, name: str, faults: list[Fault]) -> int | None:
+        """A whole number, or None for an empty field; a fault for anything else."""
+        number = self.number(name, faults)
+        if number is None or number.is_integer():
+            return None if number is None else int(number)
+        faults.append(Fault(name, said("{number:g} is no whole number", number=number), "a whole number, as 1 or 14"))
+        return None
+
     def day(self, name: str, faults: list[Fault]) -> date | None:
         """A day, or None for an empty field; a fault for anything else."""
         text = self.text(name)

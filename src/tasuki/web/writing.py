@@ -1,6 +1,5 @@
 """Working on an idea from the pages: opening it, writing evidence, saying something, ending it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from litestar import Response, get, post
@@ -11,11 +10,11 @@ from tasuki.actions import relay
 from tasuki.actions.evidence import attach_evidence
 from tasuki.actions.workspace import Workspace
 from tasuki.cases.search import similar_prepared
-from tasuki.errors import Fault, Invalid, Missing, NotAllowed, Refused, Stale, TasukiError, said
+from tasuki.errors import Fault, Invalid, Missing, Refused, Stale, TasukiError, said
 from tasuki.flow.lint import lint_brief, read_metric
 from tasuki.flow.records import EVIDENCE_TYPES
 from tasuki.flow.rights import Act, may_work, require_at_work, require_stage_right
-from tasuki.web.acting import acted, form_key
+from tasuki.web.acting import acted, barred_from, form_key
 from tasuki.web.drafts import draft_of
 from tasuki.web.evidence_form import JSON_INPUT, PEOPLE_WRITE, body_of, filled, groups_shown, inputs_of, record_of
 from tasuki.web.forms import Form
@@ -41,15 +40,6 @@ def show_new_idea(request: AnyRequest) -> Response[str]:
     return _new_idea_page(request, Form({}))
 
 
-def _barred_from(asked: Callable[[], object]) -> NotAllowed | None:
-    """Why somebody may not do something, told before they have typed anything; None where they may."""
-    try:
-        asked()
-    except NotAllowed as error:
-        return error
-    return None
-
-
 def _require_opener(act: Act) -> None:
     """Refuses whom no flow lets begin in any formation.
 
@@ -68,7 +58,7 @@ def _require_opener(act: Act) -> None:
 def _new_idea_page(request: AnyRequest, form: Form, error: TasukiError | None = None) -> Response[str]:
     workspace = workspace_of(request)
     act = workspace.act(visitor_of(request).member)
-    barred = _barred_from(lambda: _require_opener(act))
+    barred = barred_from(lambda: _require_opener(act))
     context = {
         "barred": barred,
         "problem": (None if isinstance(error, Invalid) else error) or barred,
@@ -156,7 +146,7 @@ def _evidence_page(
     inputs = inputs_of(kind, as_json=_as_json(request))
     state, act = workspace.ledger.state(idea), workspace.act(visitor_of(request).member)
     verb = said("attach evidence to {stage}", stage=state.stage)
-    barred = _barred_from(lambda: require_at_work(state, act, state.stage, verb))
+    barred = barred_from(lambda: require_at_work(state, act, state.stage, verb))
     context = {
         "state": state,
         "barred": barred,
