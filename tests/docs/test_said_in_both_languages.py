@@ -13,8 +13,11 @@ from docs.said_sentences import ROOT, sentences_of, unsaid_in
 from tasuki.errors import joined, said
 from tasuki.texts import EVERY_ROOM, Teller, as_record, catalogue, code_of, from_record, parts_of, sentences
 
-ROOMS = ("flow", "accounts", "web", "actions", "experiments", "metrics", "offline", "cases", "team", "store")
-"""The rooms whose every sentence must be known; engines and estimators speak English, marked as such."""
+ROOMS = (
+    *("flow", "accounts", "web", "actions", "experiments", "metrics", "offline", "cases", "team", "store"),
+    "warehouse",
+)
+"""The rooms whose every sentence must be known; estimators and databases speak English, marked as such."""
 ON_THE_COMMAND_LINE = {
     *("flow/playbook.py", "web/run.py", "web/problems.py", "actions/doctor.py", "actions/real_logs.py"),
     "actions/validation_job.py",

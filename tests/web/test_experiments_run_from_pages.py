@@ -138,3 +138,14 @@ def test_ab_2_is_compared_and_leads_to_the_decision(planned: Workspace) -> None:
         text = client.get("/experiments/ab2").text
         assert 'id="effects"' in text
         assert "/attach/decision" in text
+
+
+def test_data_that_cannot_be_read_is_told_in_japanese(planned: Workspace) -> None:
+    for file in (planned.folder / "logs" / "outcomes").glob("*.parquet"):
+        file.unlink()
+    with browser(planned, "aoi") as client:
+        client.cookies.set("tasuki_language", "ja")
+        status, text = send(client, "/experiments/ab2", "/compare")
+    assert status == 404
+    assert "パスを確かめるか、最初のデータが届くのを待ってください。" in text
+    assert "wait for the first rows" not in text

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from tasuki.errors import Fault, Invalid
+from tasuki.errors import Fault, Invalid, said
 
 _SEPARATORS = ",\t;|"
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -44,13 +44,17 @@ def read_header(path: str) -> Header:
         columns = next(rows, [])
         second = next(rows, None)
     if not any(columns):
-        raise Invalid(f"{path} has no header", expected="the names of the columns in the first line")
+        raise Invalid(said("{path} has no header", path=path), expected="the names of the columns in the first line")
     if second is None:
-        raise Invalid(f"{path} has a header and no rows", expected="at least one row below the header")
+        what = said("{path} has a header and no rows", path=path)
+        raise Invalid(what, expected="at least one row below the header")
     repeated = sorted({name for name in columns if columns.count(name) > 1})
-    faults = [Fault(path, f"the column {name!r} is there {columns.count(name)} times") for name in repeated]
+    faults = [
+        Fault(path, said("the column {name!r} is there {count} times", name=name, count=columns.count(name)))
+        for name in repeated
+    ]
     if faults:
-        raise Invalid(f"{path} names columns twice", faults, expected="each column once")
+        raise Invalid(said("{path} names columns twice", path=path), faults, expected="each column once")
     return Header(tuple(columns), separator, _is_compressed(path))
 
 
@@ -78,19 +82,19 @@ def find_fault(path: str, header: Header) -> Fault:
             rows = csv.reader(file, delimiter=header.separator, strict=True)
             for row in rows:
                 if len(row) != expected and row:
-                    return Fault(f"{path} line {rows.line_num}", f"has {len(row)} values", f"{expected}, as the header")
+                    what = said("has {count} values", count=len(row))
+                    return Fault(f"{path} line {rows.line_num}", what, said("{count}, as the header", count=expected))
     except csv.Error as error:
         return Fault(path, str(error).splitlines()[0])
-    return Fault(
-        path, "its rows do not fit one pattern", f"{expected} values in each, separated by {header.separator!r}"
-    )
+    wanted = said("{count} values in each, separated by {separator!r}", count=expected, separator=header.separator)
+    return Fault(path, "its rows do not fit one pattern", wanted)
 
 
 @contextmanager
 def _opened(path: str) -> Iterator[TextIO]:
     if path.lower().endswith(".gz") and not _is_compressed(path):
         raise Invalid(
-            f"{path} is named .gz and is no gzip archive",
+            said("{path} is named .gz and is no gzip archive", path=path),
             expected="a gzip archive, or a name that ends with .csv",
             next_step="rename it, or compress it again",
         )
@@ -106,15 +110,16 @@ def _told(path: str) -> Iterator[None]:
         yield
     except UnicodeDecodeError as error:
         raise Invalid(
-            f"{path} is not text in UTF-8",
+            said("{path} is not text in UTF-8", path=path),
             expected="CSV in UTF-8 (with or without a byte-order mark), or Parquet",
-            next_step=f"save it as UTF-8; {_conversion(path)} -t UTF-8",
+            next_step=said("save it as UTF-8; {how}", how=_conversion(path)),
         ) from error
     except csv.Error as error:
-        raise Invalid(f"{path} cannot be read as CSV: {error}", expected="CSV in UTF-8, or Parquet") from error
+        what = said("{path} cannot be read as CSV: {error}", path=path, error=error)
+        raise Invalid(what, expected="CSV in UTF-8, or Parquet") from error
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise Invalid(
-            f"{path} is a broken gzip archive: {error}",
+            said("{path} is a broken gzip archive: {error}", path=path, error=error),
             expected="a whole archive, as it was written",
             next_step="copy or compress it again",
         ) from error
@@ -123,7 +128,8 @@ def _told(path: str) -> Iterator[None]:
 def _conversion(path: str) -> str:
     with Path(path).open("rb") as file:
         is_wide = file.read(2) in _WIDE
-    return "from UTF-16: iconv -f UTF-16" if is_wide else "from Shift_JIS: iconv -f CP932"
+    known = ("UTF-16", "UTF-16") if is_wide else ("Shift_JIS", "CP932")
+    return said("from {coding}: iconv -f {name} -t UTF-8", coding=known[0], name=known[1])
 
 
 def _is_compressed(path: str) -> bool:

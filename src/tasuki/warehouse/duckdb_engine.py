@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import duckdb
 from sqlglot import exp
 
-from tasuki.errors import Fault, Invalid, Missing, TasukiError, Unavailable
+from tasuki.errors import Fault, Invalid, Missing, TasukiError, Unavailable, said
 from tasuki.warehouse.csv_file import Header, find_fault, read_header, require_whole
 from tasuki.warehouse.engine import quoted
 from tasuki.warehouse.log_folder import Reading
@@ -158,7 +158,7 @@ class Warehouse:
         found = self._answer(tree, lambda relation: relation.fetchnumpy())
         arrays = {name: _unmasked(found[name]) for name in names}
         if source.kind != "table" and arrays and not len(next(iter(arrays.values()))):
-            raise Invalid(f"{source.label} has no rows", expected="at least one row")
+            raise Invalid(said("{label} has no rows", label=source.label), expected="at least one row")
         return arrays
 
     def require_columns(self, source: Source, names: Sequence[str]) -> None:
@@ -168,10 +168,19 @@ class Warehouse:
     def require_everywhere(self, source: Source, names: Sequence[str]) -> None:
         """Raises `Invalid` naming the files of a source that lack one of the columns, so that its rows are null."""
         lacking, files = self.lacking(source, names)
-        faults = [Fault(path, f"has no column {name!r}") for path, missing in lacking.items() for name in missing]
+        faults = [
+            Fault(path, said("has no column {name!r}", name=name))
+            for path, missing in lacking.items()
+            for name in missing
+        ]
         if faults:
             raise Invalid(
-                f"{len(lacking)} of {files} files of {source.label} lack columns",
+                said(
+                    "{count} of {files} files of {label} lack columns",
+                    count=len(lacking),
+                    files=files,
+                    label=source.label,
+                ),
                 faults[:10],
                 expected="every column in each file: what is missing would count as nothing",
                 next_step="name the files that have them (a quoted glob), or write the column into all",
@@ -258,9 +267,14 @@ class Warehouse:
         if pattern is None:
             close = nearest(name, self.tables)
             raise Missing(
-                f"there is no file or table {name!r}",
-                expected=f"a file, or a table of the workspace ({', '.join(sorted(self.tables)) or 'it has none'})",
-                next_step=f"did you mean {close!r}?" if close else "check the name, or name a workspace",
+                said("there is no file or table {name!r}", name=name),
+                expected=said(
+                    "a file, or a table of the workspace ({tables})",
+                    tables=tuple(sorted(self.tables)) or said("it has none"),
+                ),
+                next_step=said("did you mean {close!r}?", close=close)
+                if close
+                else "check the name, or name a workspace",
             )
         if pattern.lower().endswith((".csv", ".csv.gz")):
             return _reader("read_csv", [pattern], header=exp.true(), union_by_name=exp.true())
@@ -271,7 +285,8 @@ class Warehouse:
         other = next((path for path, one in zip(source.paths, headers, strict=True) if one != headers[0]), None)
         if other is not None:
             raise Invalid(
-                f"{other} has another header than {source.paths[0]}", expected="the same columns in each file"
+                said("{file} has another header than {first}", file=other, first=source.paths[0]),
+                expected="the same columns in each file",
             )
         self._headers[source.label] = headers[0]
         options: dict[str, exp.Expr] = {
@@ -339,13 +354,15 @@ class Warehouse:
             case duckdb.IOException():
                 return self._unopened(tree, error)
             case duckdb.OutOfMemoryException():
-                more = "allow the engine more memory, or close other programs"
-                return Unavailable(f"the engine ran out of memory: {_first_lines(error)}", next_step=more)
-        return Invalid(f"the engine refuses the query: {_first_lines(error)}")
+                more = said("allow the engine more memory, or close other programs")
+                return Unavailable(
+                    said("the engine ran out of memory: {error}", error=_first_lines(error)), next_step=more
+                )
+        return Invalid(said("the engine refuses the query: {error}", error=_first_lines(error)))
 
     def _unopened(self, tree: exp.Expr, error: duckdb.Error) -> TasukiError:
         if "No files found" in str(error):
-            next_step = "check the path, or wait for the first rows"
+            next_step = said("check the path, or wait for the first rows")
             return Missing(_first_lines(error), expected="at least one file", next_step=next_step)
         if "No such file" in str(error):
             return Missing(_first_lines(error), expected="the file that was there", next_step="check the path")
@@ -356,7 +373,8 @@ class Warehouse:
             source = self._sources.get(table.name)
             if source is not None and source.kind == "csv":
                 return _unparsable(source, self._headers[source.label])
-        return Invalid(f"the data cannot be read: {_first_lines(error)}", expected="a whole file, as it was written")
+        what = said("the data cannot be read: {error}", error=_first_lines(error))
+        return Invalid(what, expected="a whole file, as it was written")
 
 
 def _reader(function: str, paths: list[str], **options: exp.Expr) -> exp.Table:
@@ -400,7 +418,9 @@ def _unmasked(values: Any) -> "np.ndarray[Any, Any]":
 def _unparsable(source: Source, header: Header) -> Invalid:
     faults = [find_fault(path, header) for path in source.paths]
     return Invalid(
-        f"{source.label} cannot be read as CSV", faults[:5], expected="the same number of values in each row"
+        said("{label} cannot be read as CSV", label=source.label),
+        faults[:5],
+        expected="the same number of values in each row",
     )
 
 

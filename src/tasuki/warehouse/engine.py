@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from sqlglot import exp
 
-from tasuki.errors import Invalid
+from tasuki.errors import Invalid, said
 from tasuki.warehouse.source import Source
 
 DUCKDB, SPARK = "duckdb", "spark"
@@ -46,7 +46,7 @@ def require_engine(engine: str) -> None:
     if engine in (DUCKDB, SPARK) or _MASTER.fullmatch(engine):
         return
     raise Invalid(
-        f"no engine is known as {engine!r}",
+        said("no engine is known as {engine!r}", engine=engine),
         expected="duckdb, spark, or a Spark master: spark://HOST:PORT, local[N], local-cluster[N,CORES,MB], yarn, k8s://…",
         next_step="BigQuery, Snowflake, Trino, ClickHouse and PostgreSQL are not asked: tasuki compare FILE … "
         "--sql DIALECT prints the query in their words (docs/engines.md)",

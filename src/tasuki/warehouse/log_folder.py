@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tasuki.errors import Unavailable
+from tasuki.errors import Unavailable, said
 
 ROOM, LOCK, DRAFT, NOTE = ".compaction", "lock", ".draft", ".json"
 PAUSE_S = 0.05
@@ -74,7 +74,7 @@ def finish_swaps(folder: Path) -> None:
                 remove_replaced(folder, note)
     except PermissionError as error:
         raise Unavailable(
-            f"a compaction of {folder} was broken off, and its rows would count twice",
+            said("a compaction of {folder} was broken off, and its rows would count twice", folder=folder),
             expected="a process that may write there, to finish it",
             next_step="tasuki model compact, as the user who runs the service",
         ) from error

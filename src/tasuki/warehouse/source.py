@@ -7,14 +7,18 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any, Literal
 
-from tasuki.errors import Fault, Invalid, Missing
+from tasuki.errors import Fault, Invalid, Missing, said
 from tasuki.warehouse.log_folder import finish_swaps
 from tasuki.warehouse.nearest import nearest
 
 Kind = Literal["parquet", "csv", "frame", "relation", "table"]
 
 PARQUET_MAGIC = b"PAR1"
-_FOREIGN = {b"PK\x03\x04": "a zip archive or Excel workbook", b"%PDF": "a PDF", b"SQLite format 3": "a SQLite database"}
+_FOREIGN = {
+    b"PK\x03\x04": said("a zip archive or Excel workbook"),
+    b"%PDF": said("a PDF"),
+    b"SQLite format 3": said("a SQLite database"),
+}
 _SUFFIXES = (".parquet", ".pq", ".csv", ".tsv", ".txt", ".gz")
 
 
@@ -59,7 +63,7 @@ def source_of(data: Any) -> Source:
     if (package, name) in {("pandas", "DataFrame"), ("polars", "DataFrame"), ("pyarrow", "Table")}:
         return Source("frame", f"the {package} {name}", data=data)
     raise Invalid(
-        f"a {package}.{name} cannot be read as a table",
+        said("a {kind} cannot be read as a table", kind=f"{package}.{name}"),
         expected="a path, a pandas, Polars or PyArrow table, or a DuckDB relation",
     )
 
@@ -70,9 +74,10 @@ def require_named(source: Source, there: Collection[str], names: Iterable[str]) 
     for name in dict.fromkeys(names):
         if name not in there:
             close = nearest(name, there)
-            faults.append(Fault(name, "there is no such column", f"{close!r}?" if close else ""))
+            faults.append(Fault(name, "there is no such column", said("{close!r}?", close=close) if close else ""))
     if faults:
-        raise Invalid(f"{source.label} lacks {len(faults)} column(s)", faults, expected=f"one of {', '.join(there)}")
+        what = said("{label} lacks {count} column(s)", label=source.label, count=len(faults))
+        raise Invalid(what, faults, expected=said("one of {columns}", columns=tuple(there)))
 
 
 def _named(name: str) -> Source:
@@ -102,11 +107,13 @@ def _files_in(folder: Path) -> tuple[str, ...]:
 def _of_files(label: str, paths: tuple[str, ...]) -> Source:
     if not paths:
         raise Missing(
-            f"no file is found at {label}", expected="Parquet or CSV files", next_step="check the path; quote a glob"
+            said("no file is found at {label}", label=label),
+            expected="Parquet or CSV files",
+            next_step="check the path; quote a glob",
         )
     kinds = {_kind_of(Path(path)) for path in paths}
     if len(kinds) > 1:
-        raise Invalid(f"{label} mixes Parquet and CSV files", expected="files of one kind")
+        raise Invalid(said("{label} mixes Parquet and CSV files", label=label), expected="files of one kind")
     return Source(kinds.pop(), label, paths)
 
 
@@ -115,24 +122,27 @@ def _kind_of(path: Path) -> Literal["parquet", "csv"]:
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
-        raise Invalid(f"{path} cannot be read: {error.strerror}", next_step="check its permissions") from error
+        what = said("{path} cannot be read: {error}", path=path, error=error.strerror)
+        raise Invalid(what, next_step="check its permissions") from error
     if not start:
-        raise Invalid(f"{path} is empty (0 bytes)", expected="a file with a header and rows")
+        raise Invalid(said("{path} is empty (0 bytes)", path=path), expected="a file with a header and rows")
     if start.startswith(PARQUET_MAGIC):
         return "parquet"
     if path.suffix.lower() in {".parquet", ".pq"}:
-        raise Invalid(f"{path} is no Parquet file (it does not begin with PAR1)", expected="a Parquet file")
+        what = said("{path} is no Parquet file (it does not begin with PAR1)", path=path)
+        raise Invalid(what, expected="a Parquet file")
     for magic, what in _FOREIGN.items():
         if start.startswith(magic):
-            raise Invalid(f"{path} is {what}", expected="CSV (also .gz) or Parquet")
+            raise Invalid(said("{path} is {what}", path=path, what=what), expected="CSV (also .gz) or Parquet")
     return "csv"
 
 
 def _missing_file(path: Path) -> Missing:
     folder = path.parent
     if not folder.is_dir():
-        return Missing(f"there is no folder {folder}", expected=f"a file at {path}", next_step="check the path")
+        what = said("there is no folder {folder}", folder=folder)
+        return Missing(what, expected=said("a file at {path}", path=path), next_step="check the path")
     there = sorted(one.name for one in folder.iterdir() if one.name.lower().endswith(_SUFFIXES))
     close = nearest(path.name, there)
-    hint = f"did you mean {folder / close}?" if close else "check the path"
-    return Missing(f"there is no file {path}", expected="CSV (also .gz) or Parquet", next_step=hint)
+    hint = said("did you mean {close}?", close=folder / close) if close else said("check the path")
+    return Missing(said("there is no file {path}", path=path), expected="CSV (also .gz) or Parquet", next_step=hint)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlglot import exp
 
-from tasuki.errors import Invalid, Missing, TasukiError, Unavailable
+from tasuki.errors import Invalid, Missing, TasukiError, Unavailable, said
 from tasuki.warehouse.duckdb_engine import Warehouse
 from tasuki.warehouse.engine import SPARK
 from tasuki.warehouse.source import Source, require_named
@@ -113,7 +113,7 @@ class SparkEngine:
 
 def _gone(error: Exception) -> TasukiError:
     return Unavailable(
-        f"Spark has stopped: {_first_line(error)}",
+        said("Spark has stopped: {error}", error=_first_line(error)),
         expected="a Java process that lives",
         next_step="allow it more memory (spark.driver.memory), and try again",
     )
@@ -124,15 +124,16 @@ def _translated(error: Exception) -> TasukiError:
     whole = str(error)
     condition = _condition(error)
     if "OutOfMemoryError" in whole or "maxResultSize" in whole:
-        more = "spark.executor.memory and spark.driver.memory in Spark's own settings"
-        return Unavailable(f"Spark ran out of memory: {_first_line(error)}", next_step=more)
+        more = said("set spark.executor.memory and spark.driver.memory in Spark's own settings")
+        return Unavailable(said("Spark ran out of memory: {error}", error=_first_line(error)), next_step=more)
     if any(one in condition for one in _VALUES):
         return Invalid(_first_line(error), expected="values of one type in each column")
     if "PATH_NOT_FOUND" in condition or "FileNotFoundException" in whole:
         return Missing(_first_line(error), expected="the file that was there", next_step="check the path")
     if any(one in condition for one in _FILES):
-        return Invalid(f"the data cannot be read: {_first_line(error)}", expected="a whole file, as it was written")
-    return Invalid(f"the engine refuses the query: {_first_line(error)}")
+        what = said("the data cannot be read: {error}", error=_first_line(error))
+        return Invalid(what, expected="a whole file, as it was written")
+    return Invalid(said("the engine refuses the query: {error}", error=_first_line(error)))
 
 
 def _condition(error: Exception) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from tasuki.errors import Fault, Invalid, Unavailable
+from tasuki.errors import Fault, Invalid, Unavailable, said
 from tasuki.warehouse.csv_file import Header, read_header
 from tasuki.warehouse.duckdb_engine import Warehouse
 from tasuki.warehouse.engine import quoted
@@ -140,7 +140,7 @@ class Reader:
             part = _select(rows, [_alias(_widened(name, kinds[name], there), name) for name in kinds])
             found = part if found is None else found.unionByName(part)
         if found is None:
-            raise Invalid(f"{source.label} has no file", expected="at least one file")
+            raise Invalid(said("{label} has no file", label=source.label), expected="at least one file")
         return found
 
 
@@ -151,7 +151,7 @@ def _require_told_apart(source: Source, there: Mapping[str, str], kinds: Mapping
         if name not in kinds
     ]
     if faults:
-        raise Invalid(f"{source.label} has columns that Spark and DuckDB name differently", faults)
+        raise Invalid(said("{label} has columns that Spark and DuckDB name differently", label=source.label), faults)
 
 
 def _plain(kind: str) -> exp.DataType | None:
@@ -184,8 +184,9 @@ def _time_pattern(form: str, name: str, source: Source) -> str:
     for part in sorted(_TIME_PARTS, key=len, reverse=True):
         pattern = pattern.replace(part, _TIME_PARTS[part])
     if "%" in pattern:
-        fault = Fault(name, f"is written as {form}", "dates as 2026-01-31, moments as 2026-01-31 23:59:59")
-        raise Invalid(f"{source.label} has moments that Spark is not asked to read", [fault])
+        what = said("is written as {form}", form=form)
+        fault = Fault(name, what, "dates as 2026-01-31, moments as 2026-01-31 23:59:59")
+        raise Invalid(said("{label} has moments that Spark is not asked to read", label=source.label), [fault])
     return pattern.replace("T", "'T'")
 
 
@@ -213,8 +214,10 @@ def _select(rows: "DataFrame", chosen: Sequence[exp.Expr]) -> "DataFrame":
 def _require_named_as_compressed(paths: Sequence[str], header: Header) -> None:
     for path in paths:
         if header.compressed != path.lower().endswith(".gz"):
-            what = "is compressed and not named .gz" if header.compressed else "is named .gz and not compressed"
-            raise Invalid(f"{path} {what}", expected="Spark goes by the name", next_step="rename the file")
+            named = said("{path} is compressed and not named .gz", path=path)
+            unnamed = said("{path} is named .gz and not compressed", path=path)
+            what = named if header.compressed else unnamed
+            raise Invalid(what, expected="Spark goes by the name", next_step="rename the file")
 
 
 def _address(path: str) -> str:
@@ -228,7 +231,8 @@ def _address(path: str) -> str:
 
 
 def _strange(path: str) -> str:
-    raise Unavailable(f"Spark cannot read {path}: its name has a colon", next_step="rename it, or --engine duckdb")
+    what = said("Spark cannot read {path}: its name has a colon", path=path)
+    raise Unavailable(what, next_step="rename it, or --engine duckdb")
 
 
 def _partitions_root(path: str) -> str | None:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasuki.errors import Invalid, TasukiError, Unavailable
+from tasuki.errors import Invalid, TasukiError, Unavailable, said
 from tasuki.warehouse.engine import SPARK
 
 if TYPE_CHECKING:
@@ -56,8 +56,8 @@ def session_for(engine: str) -> "SparkSession":
         there = running.sparkContext.master
         if engine not in (SPARK, there):
             raise Invalid(
-                f"a Spark on {there} runs in this process already",
-                expected=f"{SPARK} or {there}",
+                said("a Spark on {there} runs in this process already", there=there),
+                expected=said("{one} or {other}", one=SPARK, other=there),
                 next_step="stop it first, or use another process",
             )
     else:
@@ -86,11 +86,11 @@ def _start(engine: str) -> "SparkSession":
     if engine.startswith(_HERE) or (engine == SPARK and not is_configured):
         # Without this a laptop's changing name and address decide whether Spark starts.
         builder = builder.config("spark.driver.host", "127.0.0.1").config("spark.driver.bindAddress", "127.0.0.1")
-    with _quiet() as said:
+    with _quiet() as printed:
         try:
             session = builder.getOrCreate()
         except Exception as error:
-            raise _not_started(engine, error, said()) from error
+            raise _not_started(engine, error, printed()) from error
     atexit.register(session.stop)
     return session
 
@@ -106,11 +106,11 @@ def _require_java() -> None:
     )
 
 
-def _not_started(engine: str, error: Exception, said: str) -> TasukiError:
-    lines = [line.strip() for line in (str(error), *said.splitlines()) if line.strip()]
+def _not_started(engine: str, error: Exception, printed: str) -> TasukiError:
+    lines = [line.strip() for line in (str(error), *printed.splitlines()) if line.strip()]
     why = next((line for line in lines if "Exception" in line or "rror" in line), lines[0] if lines else "")
     return Unavailable(
-        f"Spark does not start on {engine}: {why.splitlines()[0][:300]}",
+        said("Spark does not start on {engine}: {error}", engine=engine, error=why.splitlines()[0][:300]),
         expected="a Spark master that answers, and memory for a Java process",
         next_step="check the address and Java's version (17 or 21), or --engine duckdb",
     )
