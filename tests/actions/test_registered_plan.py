@@ -46,6 +46,17 @@ def severity(report: ComparisonReport) -> str:
     return next(one.severity for one in report.concerns if one.code == "outside_the_plan")
 
 
+def test_given_numbers_are_registered_and_what_does_not_fit_them_is_said(workspace: Workspace, idea: str) -> None:
+    given = request(baseline=2.0, variance=4.0, units_per_day=1_000)
+    plan = plan_experiment(workspace, idea, given, actor="aoi")
+    assert (plan.baseline, plan.units_per_day) == (2.0, 1_000)
+    with pytest.raises(Invalid) as caught:
+        plan_experiment(workspace, idea, request(baseline=2.0, aa=40), actor="aoi")
+    assert {one.where for one in caught.value.faults} == {"units_per_day", "aa"}
+    with pytest.raises(Invalid, match="without a baseline"):
+        plan_experiment(workspace, idea, request(variance=4.0), actor="aoi")
+
+
 def test_a_plan_registers_everything_that_decides(workspace: Workspace, idea: str) -> None:
     (workspace.folder / "calendar.toml").write_text(CALENDAR, encoding="utf-8")
     asked = request(

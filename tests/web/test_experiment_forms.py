@@ -71,6 +71,10 @@ def test_a_slot_is_given_back_on_the_page_and_told_to_those_who_wait(team: Works
     assert "枠の予約なし" in client.get("/experiments/night?lang=ja").text
     assert "前倒し" in client.get("/experiments/next?lang=ja").text
     assert f'action="{BACK}"' not in client.get("/experiments/night").text
+    mine = unescape(client.get("/my-work?lang=ja").text)
+    assert "前の枠が空いた実験" in mine
+    assert 'href="/experiments/next"' in mine
+    assert "前の枠が空いた実験" not in unescape(client.get("/my-work?member=aoi&lang=ja").text)
 
 
 def test_a_slot_is_not_given_back_without_a_reason_or_after_the_start(team: Workspace, client: TestClient) -> None:

@@ -103,7 +103,22 @@ def test_data_that_is_not_there_is_said_on_the_form(team: Workspace, client: Tes
     assert answer.status_code in (400, 404)
     assert 'role="alert"' in answer.text
     assert 'value="夜の比較"' in unescape(answer.text)
-    assert "/ideas/idea-4/attach/experiment_plan" in answer.text, "given numbers can be registered all the same"
+    assert 'name="baseline"' in answer.text, "given numbers can be registered all the same"
+
+
+def test_given_numbers_are_registered_without_any_data(team: Workspace, client: TestClient) -> None:
+    mark = signed_in(team, client, "ren")
+    lacking = client.post(f"{PATH}?lang=ja", data={"_mark": mark, **TYPED, "baseline": "2%"})
+    assert lacking.status_code == 400
+    assert 'id="fault-units_per_day"' in lacking.text
+    given = {**TYPED, "baseline": "2%", "units_per_day": "100,000", "days": "", "shares": "50"}
+    assert client.post(PATH, data={"_mark": mark, **given}).headers["location"] == "/ideas/idea-4"
+    entry = team.ledger.state("idea-4").latest("experiment_plan")
+    assert entry is not None
+    # Fleiss: 2 (z_0.975 + z_0.8)² · 2 · p(1-p) / (p · 0.03)² units in two equal arms, up to the second variance.
+    assert entry.record["units_needed"] == pytest.approx(4 * 7.849 * 0.98 / (0.02 * 0.03**2), rel=0.03)
+    assert (entry.record["baseline"], entry.record["units_per_day"]) == (0.02, 100_000)
+    assert "夜の比較" in unescape(client.get("/ideas/idea-4").text)
 
 
 def test_an_outsider_reads_the_form_and_may_not_send_it(team: Workspace, client: TestClient) -> None:

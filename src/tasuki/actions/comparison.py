@@ -34,6 +34,7 @@ from tasuki.experiments.registered import (
     early_look,
     experiment_plan,
 )
+from tasuki.experiments.sizing import Baseline, PlanKind
 from tasuki.experiments.start import frozen_plan, require_not_started
 from tasuki.flow import decide, experimenting
 from tasuki.flow.event import NewEvent
@@ -69,7 +70,10 @@ def plan_experiment(
             frozen.
     """
     first_day = None if request.first_day is None else request.first_day.isoformat()
-    asked = Request("plan_experiment", actor, {**asdict(request), "first_day": first_day}, key)
+    told = {**asdict(request), "first_day": first_day}
+    # What is not given is not said: a request of an earlier version, which had no such field, is the same request.
+    told = {name: value for name, value in told.items() if value is not None or name not in ("baseline", "variance")}
+    asked = Request("plan_experiment", actor, told, key)
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _plan_in(earlier[0].body["evidence"])
@@ -242,6 +246,10 @@ def _as_planned(workspace: Workspace, name: str, role: str, margin: float | None
 
 
 def _learn(workspace: Workspace, metric: Metric, request: PlanRequest) -> Learnt:
+    if request.baseline is not None:
+        kinds: dict[str, PlanKind] = {"proportion": "proportion", "ratio": "ratio"}
+        given = Baseline(kinds.get(metric.kind, "mean"), request.baseline, request.variance)
+        return Learnt(given, request.units_per_day or 0.0, holidays=_holidays(workspace))
     with closing(Warehouse(_tables(workspace))) as warehouse:
         source = source_of(metric.table or "")
         columns = warehouse.columns(source)

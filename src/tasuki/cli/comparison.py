@@ -70,6 +70,12 @@ def plan(
     aa: Annotated[
         int, typer.Option("--aa", metavar="N", help="Split the past units N times and compare: can it be trusted?")
     ] = 0,
+    baseline: Annotated[
+        float | None, typer.Option("--baseline", help="The primary metric today, where no data says it.")
+    ] = None,
+    variance: Annotated[
+        float | None, typer.Option("--variance", help="Of a unit, beside --baseline; a proportion has its own.")
+    ] = None,
     workspace: WorkspaceOption = None,
     member: AsOption = None,
     key: KeyOption = None,
@@ -108,6 +114,8 @@ def plan(
         label_delay_days=label_delay,
         first_day=None if start is None else start.date(),
         aa=aa,
+        baseline=baseline,
+        variance=variance,
     )
     with opened(workspace) as here:
         registered = plan_experiment(here, idea, request, actor=actor_of(here, member), key=key)

@@ -175,6 +175,10 @@ class SlotCalendar:
         day = self.without(slot.idea, slot.experiment).free_from(slot.lane, slot.days, self.today)
         return day if day < slot.first else None
 
+    def freed_before(self, slot: Slot) -> FreedSlot | None:
+        """What was given back in the lane of one that waits, before its own days, and is still free."""
+        return next((one for one in self.still_free(slot.lane) if one.first < slot.first), None)
+
     def still_free(self, lane: str) -> tuple[FreedSlot, ...]:
         """What was given back in a lane and has a day left that nobody has taken since."""
         return tuple(one for one in self.freed if one.lane == lane and self._has_room(one))

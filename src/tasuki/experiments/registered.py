@@ -72,6 +72,8 @@ class PlanRequest:
         label_delay_days: Days until the last outcomes are known for good.
         first_day: The first day, where it is known.
         aa: How many times the past units are split to see whether the analysis can be trusted; 0 for not at all.
+        baseline: The primary metric today, where no data says it; learnt from its table when None.
+        variance: The variance of a unit beside a given baseline; a proportion has its own.
     """
 
     experiment: str
@@ -97,6 +99,8 @@ class PlanRequest:
     label_delay_days: int = 0
     first_day: date | None = None
     aa: int = 0
+    baseline: float | None = None
+    variance: float | None = None
 
     @property
     def looking(self) -> Looking:
@@ -144,12 +148,26 @@ class PlanRequest:
                         "a share of control above 0",
                     )
                 )
+        found += self._given_faults()
         names = [self.primary, *self.secondary, *self.guardrails]
         found.extend(
             Fault(name, "is named in more than one role", "each metric once")
             for name in dict.fromkeys(names)
             if names.count(name) > 1
         )
+        return found
+
+    def _given_faults(self) -> list[Fault]:
+        """What does not fit together where the metric today is said and not learnt."""
+        if self.baseline is None:
+            return (
+                [] if self.variance is None else [Fault("variance", "is said without a baseline", "both, or neither")]
+            )
+        found = []
+        if self.units_per_day is None:
+            found.append(Fault("units_per_day", "missing", "a number: with a given baseline no data is read"))
+        if self.aa:
+            found.append(Fault("aa", "splits past units, and with a given baseline no data is read", "0"))
         return found
 
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from tasuki.experiments.booking import FreedSlot, Slot, SlotCalendar
 from tasuki.flow.plan import CASE, Member, Playbook
 from tasuki.flow.state import Debt, IdeaState
 from tasuki.web.board import Card, card_of
@@ -26,6 +27,15 @@ class Owed:
     title: str
     debt: Debt
     overdue: bool
+
+
+@dataclass(frozen=True)
+class MovingUp:
+    """A slot of this member's that could begin sooner, from which day, and what was given back before it."""
+
+    slot: Slot
+    day: date
+    freed: FreedSlot
 
 
 @dataclass(frozen=True)
@@ -72,6 +82,21 @@ def work_of(
         offered=tasks([state for state in held if state.offer], ""),
         debts=_debts(member.name, states, now),
     )
+
+
+def waits_for_slot(state: IdeaState) -> bool:
+    """Whether an experiment of the idea is booked and has not started."""
+    return any(one.booked_from is not None and one.started_at is None for one in state.experiments)
+
+
+def moving_up(calendar: SlotCalendar, ideas: Collection[str]) -> tuple[MovingUp, ...]:
+    """The slots of these ideas that could begin sooner, since somebody gave days before them back."""
+    found = []
+    for slot in calendar.slots:
+        day, freed = (calendar.sooner(slot), calendar.freed_before(slot)) if slot.idea in ideas else (None, None)
+        if day is not None and freed is not None:
+            found.append(MovingUp(slot, day, freed))
+    return tuple(found)
 
 
 def _may_pick_up(member: Member, state: IdeaState, playbook: Playbook, team: Collection[Member]) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Response, get
 from litestar.params import FromPath
 
+from tasuki.actions.booking import read_calendar
 from tasuki.actions.relay import ideas_at_work
 from tasuki.actions.workspace import Workspace
 from tasuki.errors import Missing, said
@@ -17,7 +18,7 @@ from tasuki.web.case_choice import CaseChoice
 from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
 from tasuki.web.fragments import Drawn, DrawnCases, Fragments, team_mark
-from tasuki.web.my_work import work_of
+from tasuki.web.my_work import moving_up, waits_for_slot, work_of
 from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.site import AnyRequest, assets, language_of, page, whole_number, workspace_of
 from tasuki.web.story import Story, build_story
@@ -146,7 +147,9 @@ def show_my_work(request: AnyRequest) -> Response[str]:
         )
     ideas = ideas_at_work(workspace.ledger.shelf())
     work = work_of(members[name], ideas, workspace.playbook, workspace.clock(), members.values())
-    context = {"work": work, "member": members[name], "members": members, "place": "my_work"}
+    booked = {state.idea for state in ideas if state.holder == name and waits_for_slot(state)}
+    movable = moving_up(read_calendar(workspace), booked) if booked else ()
+    context = {"work": work, "movable": movable, "member": members[name], "members": members, "place": "my_work"}
     return page(request, workspace, "my_work.html", context)
 
 

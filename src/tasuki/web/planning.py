@@ -113,6 +113,7 @@ def plan_in(form: Form, metrics: tuple[str, ...], faults: list[Fault]) -> PlanRe
     guardrails = {name: _margin(form, name, faults) for name in metrics if form.text(f"role.{name}") == "guardrail"}
     days, delay = form.whole("days", faults), form.whole("label_delay_days", faults)
     units_per_day, first_day = form.number("units_per_day", faults), form.day("first_day", faults)
+    baseline, variance = form.number("baseline", faults), form.number("variance", faults)
     if faults or mde is None:
         return None
     treatment = 0.5 if share is None else share
@@ -136,6 +137,8 @@ def plan_in(form: Form, metrics: tuple[str, ...], faults: list[Fault]) -> PlanRe
         exclusions=tuple(line.strip() for line in form.text("exclusions").split("\n") if line.strip()),
         label_delay_days=delay or 0,
         first_day=first_day,
+        baseline=baseline,
+        variance=variance,
     )
 
 

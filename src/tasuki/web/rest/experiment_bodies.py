@@ -42,6 +42,8 @@ class PlanBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label_delay_days: Annotated[int, msgspec.Meta(ge=0, le=1_000)] = 0
     first_day: date | None = None
     aa: Annotated[int, msgspec.Meta(ge=0, le=2_000)] = 0
+    baseline: Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)] | None = None
+    variance: Annotated[float, msgspec.Meta(ge=0, le=1e24)] | None = None
 
 
 class BookBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
