@@ -25,7 +25,12 @@ ON_THE_COMMAND_LINE = {
     *("store/backup.py", "store/migrate.py", "store/restore.py"),
 }
 """What is said there comes before the pages are there, or where no page leads."""
-OF_OTHER_ROOMS = ("models/default_answer.py", "serving/compaction.py", "serving/compaction_told.py")
+OF_OTHER_ROOMS = (
+    "models/artifact.py",
+    "models/default_answer.py",
+    "serving/compaction.py",
+    "serving/compaction_told.py",
+)
 """What other rooms say on pages: of publication, and of the service's health."""
 JAPANESE = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 

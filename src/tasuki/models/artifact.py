@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tasuki.errors import Fault, Invalid, TasukiError
+from tasuki.errors import Fault, Invalid, TasukiError, said
 from tasuki.models.default_answer import DefaultAnswer, default_from, default_to
 from tasuki.models.encoding import Column, RawValue, WrongValue, count_value, plain_column, to_raw
 from tasuki.models.estimator_scorer import Estimator, EstimatorScorer
@@ -116,14 +116,14 @@ def score_rows(artifact: Artifact, columns: Mapping[str, Any]) -> npt.NDArray[np
     """
     lacking = [name for name in artifact.inputs if name not in columns]
     if lacking:
-        raise Invalid(f"{artifact.model} cannot score these rows", [Fault(name, "is missing") for name in lacking])
+        what = said("{model} cannot score these rows", model=artifact.model)
+        raise Invalid(what, [Fault(name, "is missing") for name in lacking])
     needed: dict[str, Column] = {name: plain_column(columns[name]) for name in artifact.inputs}
     try:
         return artifact.scorer.score_columns(needed)
     except WrongValue as error:
-        raise Invalid(
-            f"{artifact.model} cannot score these rows", [Fault(error.column, error.what, error.expected)]
-        ) from error
+        what = said("{model} cannot score these rows", model=artifact.model)
+        raise Invalid(what, [Fault(error.column, error.what, error.expected)]) from error
 
 
 def prove(artifact: Artifact) -> None:
@@ -138,11 +138,18 @@ def prove(artifact: Artifact) -> None:
         raise
     except Exception as error:  # parameters that no training writes: edges that are texts, zones of centuries
         raise Invalid(
-            f"version {artifact.version} of {artifact.model} cannot score its golden examples",
+            said(
+                "version {version} of {model} cannot score its golden examples",
+                version=artifact.version,
+                model=artifact.model,
+            ),
             [Fault("golden.json", repr(error)[:300])],
         ) from error
     if faults:
-        raise Invalid(f"version {artifact.version} of {artifact.model} fails its golden examples", faults[:10])
+        what = said(
+            "version {version} of {model} fails its golden examples", version=artifact.version, model=artifact.model
+        )
+        raise Invalid(what, faults[:10])
 
 
 def _golden_faults(artifact: Artifact) -> list[Fault]:
@@ -153,9 +160,8 @@ def _golden_faults(artifact: Artifact) -> list[Fault]:
         faults += _no_counts(artifact, one, f"golden.json example {place}")
         single = artifact.scorer.score_row(one.row)
         if not (abs(single - one.score) <= artifact.tolerance and abs(batch - one.score) <= artifact.tolerance):
-            faults.append(
-                Fault(f"golden.json example {place}", f"scores {single} alone, {batch} in a batch", str(one.score))
-            )
+            what = said("scores {single} alone, {batch} in a batch", single=single, batch=float(batch))
+            faults.append(Fault(f"golden.json example {place}", what, str(one.score)))
     return faults
 
 
@@ -239,7 +245,7 @@ def read_artifact(model: str, version: str, files: Mapping[str, bytes]) -> Artif
         raise
     except Exception as error:  # whoever wrote the files may have meant harm: sizes, depths and types of any kind
         raise Invalid(
-            f"version {version} of {model} cannot be read",
+            said("version {version} of {model} cannot be read", version=version, model=model),
             [Fault("features.json, schema.json, golden.json or the parameters", repr(error)[:300])],
         ) from error
 
@@ -272,17 +278,17 @@ def _read(model: str, version: str, files: Mapping[str, bytes]) -> Artifact:
     golden = tuple(Golden(one["row"], float(one["score"])) for one in _json(files, "golden.json")["examples"])
     if not _fits(inputs, inputs_of(features)) or not golden:
         raise Invalid(
-            f"version {version} of {model} cannot be read",
+            said("version {version} of {model} cannot be read", version=version, model=model),
             [Fault("schema.json", "does not fit features.json, or there is no golden example")],
         )
     scorer, training = _scorer(parameters), _json(files, "training.json")
     return Artifact(model, version, inputs, accepts, features, scorer, golden, training, default_from(schema))
 
 
-def _fits(said: Mapping[str, Input], read: Mapping[str, Input]) -> bool:
+def _fits(told: Mapping[str, Input], read: Mapping[str, Input]) -> bool:
     """Whether a schema says what the features read. Versions from before counts were named do not name them."""
-    return said.keys() == read.keys() and all(
-        one == read[name] or one == replace(read[name], count=False) for name, one in said.items()
+    return told.keys() == read.keys() and all(
+        one == read[name] or one == replace(read[name], count=False) for name, one in told.items()
     )
 
 
@@ -327,7 +333,11 @@ def _linear(spec: Mapping[str, Any], features: tuple[Feature, ...], files: Mappi
     if weights.dtype != np.float64 or weights.shape != wanted or not np.isfinite(weights).all():
         raise Invalid(
             "the weights do not fit",
-            [Fault("weights.npy", f"{weights.dtype} {weights.shape}", f"finite float64 {wanted}")],
+            [
+                Fault(
+                    "weights.npy", f"{weights.dtype} {weights.shape}", said("finite float64 {shape}", shape=str(wanted))
+                )
+            ],
         )
     scales = {name: Scale(float(one["mean"]), float(one["deviation"])) for name, one in spec["scales"].items()}
     intercept = float(spec["intercept"])
