@@ -43,7 +43,7 @@ from tasuki.actions.relay import kill_idea
 from tasuki.actions.workspace import Workspace
 from tasuki.cli.main import main
 from tasuki.clock import MovableClock
-from tasuki.errors import Invalid, Missing, Refused, TasukiError
+from tasuki.errors import Invalid, Missing, Refused, TasukiError, Unavailable
 from tasuki.experiments.assignment import assign
 from tasuki.flow.records import CheckReport
 from tasuki.models.artifact import Artifact, score_rows
@@ -558,10 +558,15 @@ def test_a_schedule_attaches_one_report_a_day_and_may_end_with_its_verdict(
     assert [one["failed"] for one in document["by_day"]] == [[], [], []]
     reports = [one for one in desk.workspace.ledger.state(idea).evidence if one.kind == "check_report"]
     assert len(reports) == 1
+    for actor, code in (("nobody", 5), ("aoi", 4)):
+        for how in (("--daily",), ("--every", "24")):
+            assert main([*check[:5], "--as", actor, *how]) == code, "refused, though a report of today is there"
     stop_experiment(desk.workspace, idea, "e1", actor="yui")
     capsys.readouterr()
     assert main([*check[:-2], "--every", "24"]) == 0
-    assert len([line for line in capsys.readouterr().err.splitlines() if "e1 does not pass after" in line]) == 1
+    told = capsys.readouterr().err.splitlines()
+    assert len([line for line in told if "e1: does not pass after" in line]) == 1
+    assert len([line for line in told if "nothing was asked anew" in line]) == 1
     # The counts of one moment are not those of the next days, and an arm that is not there counted nothing.
     assert main([*check, "--every", "24"]) == 3
     assert "client_counts" in capsys.readouterr().err
@@ -571,6 +576,62 @@ def test_a_schedule_attaches_one_report_a_day_and_may_end_with_its_verdict(
     for sent in ("all=nan", "all=inf", "all=1.5", "all", "all=-1"):
         assert main([*check[:-1], sent]) == 3
     assert main([*check, "--every", "0"]) == 2
+
+
+def test_what_is_said_of_one_moment_does_not_go_with_a_check_that_goes_on_for_days(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    desk.log(desk.answers(ROWS))
+    check = ["experiment", "check", "e1", "--workspace", str(desk.workspace.folder), "--as", "yui", "--every", "24"]
+    given = {"--sent": f"all={len(ROWS)}", "--failed": "0", "--days": "2", "--key": "k"}
+    for option, value in given.items():
+        assert main([*check, option, value]) == 3
+        said = " ".join(capsys.readouterr().err.split())
+        assert f"{option}: is said of one moment" in said
+        assert ("client_counts" in said) == (option in ("--sent", "--failed"))
+    assert main([*check, *(word for pair in given.items() for word in pair)]) == 3
+    assert capsys.readouterr().err.count("is said of one moment") == len(given), "all of them at once"
+    for days in ("nan", "-3", "inf"):
+        assert main([*check[:-2], "--days-required", days]) == 3
+        assert "days_required" in capsys.readouterr().err
+    for hours in ("nan", "inf", "1e9", "-1"):
+        assert main([*check[:-1], hours]) == 2
+    assert [one for one in desk.workspace.ledger.state(idea).evidence if one.kind == "check_report"] == []
+
+
+def test_a_check_that_goes_on_asks_again_until_the_experiment_is_stopped_whatever_is_away_for_a_while(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idea = desk.idea()
+    start_experiment(desk.workspace, idea, desk.request(), actor="yui")
+    desk.log(desk.answers(ROWS))
+    tried, slept = [], []
+
+    def check_now(*where: Any, **said: Any) -> Any:
+        tried.append(where)
+        if len(tried) == 1:
+            raise Unavailable("the log is being written")
+        return check_experiment(*where, **said)
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            stop_experiment(desk.workspace, idea, "e1", actor="yui")
+
+    monkeypatch.setattr("tasuki.actions.check.check_experiment", check_now)
+    monkeypatch.setattr("tasuki.cli.check.time.sleep", sleep)
+    words = ["experiment", "check", "e1", "--workspace", str(desk.workspace.folder), "--as", "yui", "--every", "0.5"]
+    assert main([*words, "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out)["passed"] is False
+    assert slept == [1800.0, 1800.0, 1800.0]
+    assert len(tried) == 2, "one that could not, and one report a day"
+    assert "could not be checked: the log is being written" in said.err
+    assert said.err.count("does not pass after") == 3
+    reports = [one for one in desk.workspace.ledger.state(idea).evidence if one.kind == "check_report"]
+    assert len(reports) == 1
 
 
 def test_a_probe_that_was_taken_out_is_told_and_not_asked(desk: Desk) -> None:

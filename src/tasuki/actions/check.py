@@ -73,8 +73,7 @@ def check_experiment(
     earlier = done_before(workspace, idea, asked)
     if earlier:
         return _report_in(earlier[0].body["evidence"])
-    state = workspace.ledger.state(idea)
-    require_at_work(state, workspace.act(actor), state.stage, f"check it in {state.stage}")
+    require_checker(workspace, idea, actor)
     run = run_of(workspace, idea, experiment)
     _require_known_start(run)
     report, window = _checked(workspace, Asked(run, runs_before(workspace, run), said, limits))
@@ -114,6 +113,12 @@ def _checked(workspace: Workspace, asked: Asked) -> tuple[CheckReport, DataWindo
         {"incidents": [as_record(one) for one in incidents]} if incidents else {},
     )
     return report, observed.window
+
+
+def require_checker(workspace: Workspace, idea: str, actor: str) -> None:
+    """Raises `NotAllowed` or `Missing` unless the member may attach a report to the idea's present stage."""
+    state = workspace.ledger.state(idea)
+    require_at_work(state, workspace.act(actor), state.stage, f"check it in {state.stage}")
 
 
 def report_of_the_day(workspace: Workspace, idea: str, experiment: str) -> CheckReport | None:
