@@ -207,7 +207,13 @@ class ScoringApp:
         if self._state.draining:
             return _problem(503, "the service is about to stop", [])
         if plans and not lacking:
-            return 200, _encode({"ready": True})
+            behind = [
+                {"model": model, "arm": name, "error": slot.error}
+                for model, plan in plans.items()
+                for name, slot in plan.slots.items()
+                if slot.state != "serving"
+            ]
+            return 200, _encode({"ready": True, "not_newest": behind} if behind else {"ready": True})
         what = f"nothing can answer for {', '.join(lacking)}" if lacking else "no model is published"
         return _problem(503, what, [Fault(f"models.{model}", plans[model].control.error) for model in lacking])
 
