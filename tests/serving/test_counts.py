@@ -144,6 +144,30 @@ def test_a_name_that_no_version_reads_holds_no_such_text_either(app: ScoringApp)
             assert app.score("ctr", json.dumps(body).encode())[0] == status, form
 
 
+@pytest.mark.parametrize("digits", [1_200, 4_200, 4_400, 100_000])
+def test_whole_number_of_a_thousand_digits_is_refused_and_its_field_is_named(app: ScoringApp, digits: int) -> None:
+    row = '{"unit": 1, "features": {"app": 2, "slot": "top", "seen": 3, "os": 4}}'
+    columns = '{"units": [1], "columns": {"app": [2], "slot": ["top"], "seen": [3], "os": [4]}}'
+    fields = {"1": ("unit", "units.0"), "2": ("features.app", "columns.app.0")}
+    fields |= {"3": ("features.seen", "columns.seen.0"), "4": ("features.os", "columns.os.0")}
+    for place, where in fields.items():
+        for body, named in zip((row, columns), where, strict=True):
+            status, said = app.score(
+                "ctr",
+                body.replace(f" {place}", " " + "9" * digits).replace(f"[{place}]", "[" + "9" * digits + "]").encode(),
+            )
+            faults = [one["where"] for one in json.loads(said)["error"]["faults"]] if status == 400 else []
+            assert (status, faults) == (400, [named])
+
+
+@pytest.mark.parametrize("whole", [0, -1, 2**63 - 1, 2**63, -(2**63) - 1, 10**200])
+def test_whole_numbers_of_any_reasonable_size_are_units_and_categories(app: ScoringApp, whole: int) -> None:
+    for body in forms(SENT | {"app": whole, "seen": abs(whole)}).values():
+        assert app.score("ctr", body)[0] == 200
+    status, said = app.score("ctr", json.dumps({"unit": whole, "features": SENT}).encode())
+    assert (status, json.loads(said)["unit"]) == (200, str(whole))
+
+
 def test_document_says_of_a_count_that_it_is_whole_and_not_below_zero(app: ScoringApp) -> None:
     described = openapi_of({"ctr": plan(app)})["components"]["schemas"]["Features.ctr"]["properties"]
     assert (described["seen"]["type"], described["seen"]["minimum"]) == ("integer", 0)

@@ -33,6 +33,8 @@ LONGEST_TEXT = 1024
 """Bytes of a unit's or a category's UTF-8: both are kept in the log with every answer."""
 SURELY_SHORT = LONGEST_TEXT // 4
 """So many characters are never more bytes than that."""
+LONGEST_WHOLE = 3 * LONGEST_TEXT
+"""Bits of a whole number that surely has no more digits than a text may have bytes."""
 _PLAIN = frozenset({str, int, bool})
 
 
@@ -132,6 +134,8 @@ def check_unread(name: str, value: object, nullable: bool) -> None:
 def _require_short(name: str, value: object) -> None:
     if isinstance(value, str) and not _is_short(value):
         raise WrongValue(name, f"has {len(value.encode())} bytes", f"at most {LONGEST_TEXT} bytes of UTF-8")
+    if isinstance(value, int) and value.bit_length() > LONGEST_WHOLE:
+        raise WrongValue(name, "is a whole number of too many digits", f"about {LONGEST_TEXT * 9 // 10} at most")
 
 
 def _is_short(text: str) -> bool:
@@ -165,6 +169,8 @@ def _plainly_short(values: list[Any]) -> bool:
     if not kinds <= _PLAIN:
         return False
     texts = values if kinds == {str} else [value for value in values if type(value) is str]
+    if max((value.bit_length() for value in values if type(value) is int), default=0) > LONGEST_WHOLE:
+        return False
     return max(map(len, texts), default=0) <= SURELY_SHORT and NULL not in texts
 
 
@@ -199,11 +205,16 @@ def _decoded(body: bytes) -> Any:
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         # JSON has no NaN; a body that is wrong only in that is read on, so that the field can be named.
         try:
-            document = json.loads(body)
+            document = json.loads(body, parse_int=_whole)
             json.dumps(document, ensure_ascii=False).encode()  # half a surrogate pair is no character
             return document
         except (ValueError, RecursionError):
             raise _refused([Fault("body", f"is broken JSON: {error}", "one JSON object in UTF-8")]) from None
+
+
+def _whole(digits: str) -> int | float:
+    """A whole number; one that no number can be is infinite, so that its field can be named."""
+    return int(digits) if len(digits) <= LONGEST_TEXT else float(digits)
 
 
 def _only(document: Mapping[str, Any], *names: str) -> list[Fault]:
@@ -292,15 +303,15 @@ def _checked_columns(
 def _unit_faults(unit: object, where: str) -> list[Fault]:
     if _is_unit(unit):
         return []
-    if isinstance(unit, str) and unit:
-        return [Fault(where, f"has {len(unit.encode())} bytes", f"at most {LONGEST_TEXT} bytes of UTF-8")]
+    if isinstance(unit, str | int) and unit and not isinstance(unit, bool):
+        return [Fault(where, f"has {len(str(unit).encode())} bytes", f"at most {LONGEST_TEXT} bytes of UTF-8")]
     return [Fault(where, "is missing" if unit is None else "is no unit", "a text or whole number")]
 
 
 def _is_unit(unit: object) -> bool:
     if isinstance(unit, str):
         return bool(unit) and _is_short(unit)
-    return isinstance(unit, int) and not isinstance(unit, bool)
+    return isinstance(unit, int) and not isinstance(unit, bool) and unit.bit_length() <= LONGEST_WHOLE
 
 
 def _refused(faults: Sequence[Fault]) -> Invalid:

@@ -16,15 +16,16 @@ from msgspec.structs import astuple
 from tasuki.models.artifact import Artifact, Input
 from tasuki.models.encoding import NULL, moment_value
 
-# What has more characters may be too many bytes: the long way counts them.
+# What has more characters may be too many bytes, or digits: the long way counts them.
 _Text = Annotated[str, Meta(max_length=256)]
-_Value = _Text | int | float | bool
+_Whole = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+_Value = _Text | _Whole | float | bool
 _Count = Annotated[float, Meta(ge=0, multiple_of=1)]
 _TYPES: Mapping[str, Any] = {"number": float, "category": _Value, "time": str}
 
 
 class _Body(Struct, forbid_unknown_fields=True, gc=False):
-    unit: _Text | int
+    unit: _Text | _Whole
     features: Raw
 
 
