@@ -60,6 +60,12 @@ def test_an_experiment_draws_its_power_its_days_and_its_segments(
     assert page.count(f"<summary>{numbers}</summary>") >= 3
 
 
+@pytest.mark.parametrize(("language", "title"), [("en", "Read by segment"), ("ja", "セグメント")])
+def test_a_plan_names_the_segments_it_is_read_by(browse: TestClient, language: str, title: str) -> None:
+    page = browse.get(f"/experiments/recency-ab?lang={language}").text
+    assert f"<dt>{title}</dt><dd>os</dd>" in page
+
+
 def test_what_is_drawn_is_drawn_once(browse: TestClient) -> None:
     browse.get("/experiments/recency-ab?lang=en")
     before = _svg.cache_info()

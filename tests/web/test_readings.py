@@ -9,7 +9,7 @@ VALUES = {"arm": "treatment", "metric": "ctr", "relative": 0.01, "effect": 0.1, 
 def test_reasons_are_told_in_japanese_where_their_codes_are_known() -> None:
     grounds = [{"code": "gain", "values": VALUES}, {"code": "later", "values": {}}, {"code": "open", "values": {}}]
     told = reasons_in({**SAID, "grounds": grounds}, "ja")
-    assert told == ("処置群: ctr +1.00% は有意な改善です(調整済み p 値 0.01)。", "later", "open")
+    assert told == ("処置群: ctr +1.00% は有意な改善です（調整済み p 値 0.01）。", "later", "open")
     assert reasons_in(SAID, "ja") == tuple(SAID["reasons"])
 
 

@@ -180,6 +180,7 @@ def plan() -> r.ExperimentPlan:
         interactions="なし",
         sequential="group_sequential",
         looks=(0.5, 1.0),
+        segments=("os",),
         exclusions=("社内の端末",),
         label_delay_days=3,
         first_day=date(2026, 10, 19),

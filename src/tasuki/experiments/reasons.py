@@ -43,7 +43,7 @@ def _p_value(values: Mapping[str, Any], language: Language) -> str:
     if p is None:
         return ""
     said = "< 0.001" if p < 0.001 else f"{p:.2g}"
-    return f" (adjusted p {said})" if language == "en" else f"(調整済み p 値 {said})"
+    return f" (adjusted p {said})" if language == "en" else f"（調整済み p 値 {said}）"
 
 
 TEXTS: Mapping[str, Mapping[Language, str]] = {
@@ -93,7 +93,7 @@ TEXTS: Mapping[str, Mapping[Language, str]] = {
     },
     "effect_excluded": {
         "en": "{arm}: an effect worth finding ({mde:.3g}) is excluded.",
-        "ja": "{arm}: 見つけたい大きさの効果({mde:.3g})はないと言えます。",
+        "ja": "{arm}: 見つけたい大きさの効果（{mde:.3g}）はないと言えます。",
     },
     "power_reached": {
         "en": "{arm}: the planned power was reached and no gain was shown.",
