@@ -116,6 +116,10 @@ def test_pages_open_where_such_names_were_booked_before(team: Workspace, client:
     signed_in(team, client, "ren")
     for page in ("/calendar", "/experiments", "/experiments/night", "/ideas/idea-7", "/my-work"):
         assert client.get(page).status_code == 200, page
+    assert 'href="/experiments/night?idea=idea-' in client.get("/experiments/night").text
+    other = client.get("/experiments/night?idea=idea-7")
+    assert 'href="/ideas/idea-7">Raise the floor price' in other.text
+    assert client.get("/experiments/night?idea=idea-99").status_code == 404
 
 
 def test_a_form_that_is_sent_twice_books_once(team: Workspace, client: TestClient) -> None:

@@ -83,7 +83,7 @@ def _told(error: TasukiError | None) -> dict[str, Any]:
 @get("/experiments/{name:str}", sync_to_thread=True, opt={"verb": "experiment.list"})
 def show_experiment(request: AnyRequest, name: FromPath[str]) -> Response[str]:
     """One experiment: plan, A/B 1 by report, A/B 2 with effects, decision, and what can be done with it."""
-    return experiment_page(request, name)
+    return experiment_page(request, name, request.query_params.get("idea"))
 
 
 def experiment_page(
@@ -125,6 +125,7 @@ def experiment_page(
         "slot": slot,
         "sooner": None if slot is None else calendar.sooner(slot),
         "given_back": line.experiment.given_back,
+        "namesakes": tuple(one.state for one in lines if one.state.idea != entry.idea),
         "today": workspace.clock().date(),
         "doing": doing_of(state, entry, workspace.act(visitor_of(request).member)),
         "typed": form_of(request) if error else Form(start_draft(state, name)),
