@@ -181,12 +181,12 @@ class Ledger:
     def started_models(self) -> Started:
         """The model that each experiment was started on, as of now, by idea and experiment; in the order of the starts.
 
-        The first call looks through all events; later ones read what was written since, by whichever process.
+        The first call reads the events of all runs; later ones what was written since, by whichever process.
         """
         return self._starts.models(self._head)
 
     def run_events(self, ideas: Collection[str]) -> dict[str, tuple[Event, ...]]:
-        """The events of these ideas that tell of runs of experiments (`store.starts.RUN_KINDS`), in order.
+        """The events of these ideas that tell of runs of experiments (`store.schema.RUN_KINDS`), in order.
 
         An idea without any is left out. As quick as few events, however many others the ideas have.
         """

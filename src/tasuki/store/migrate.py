@@ -8,7 +8,7 @@ from tasuki.errors import Invalid, Unavailable
 from tasuki.store.database import reading, writing
 from tasuki.store.schema import VERSION_TABLE, metadata
 
-HEAD = "0003"
+HEAD = "0004"
 """The newest migration. Kept here so that opening an up-to-date ledger need not load Alembic."""
 
 MIGRATIONS = Path(__file__).parent / "migrations"

@@ -1,6 +1,17 @@
 """The ledger's tables as the queries see them. The migrations make them; a test holds both to each other."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Integer, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 VERSION_TABLE = "tasuki_version"
 metadata = MetaData()
@@ -25,6 +36,14 @@ events = Table(
 )
 """The facts. `position` counts 1, 2, 3 … over all streams, `sequence` within one; neither has a gap. Triggers refuse
 every update and delete."""
+
+RUN_KINDS = ("experiment_started", "experiment_ramped", "experiment_stopped")
+"""The events that the run of an experiment is told by."""
+
+OF_RUNS = text(f"kind IN ({', '.join(repr(kind) for kind in RUN_KINDS)})")
+"""The condition of their index: SQLite takes the index only for a query that says the very same."""
+
+Index("events_of_runs", events.c.position, sqlite_where=OF_RUNS, postgresql_where=OF_RUNS)
 
 streams = Table(
     "streams",

@@ -1,6 +1,7 @@
 """Where in the ledger experiments were started, ramped up and stopped, and on which model: outlines do not say.
 
-Looked up once in all events and kept, as positions; later calls read what was written since, by whichever process.
+Looked up once, by an index of their own, and kept as positions; later calls read what was written since, by whichever
+process.
 """
 
 import json
@@ -8,16 +9,13 @@ import threading
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, Select, func, select
 
 from tasuki.flow.event import Event
 from tasuki.store.database import reading
 from tasuki.store.head import Head
 from tasuki.store.rows import to_event
-from tasuki.store.schema import events
-
-RUN_KINDS = ("experiment_started", "experiment_ramped", "experiment_stopped")
-"""The events that the run of an experiment is told by."""
+from tasuki.store.schema import OF_RUNS, events
 
 Started = Mapping[tuple[str, str], str]
 """The model by idea and experiment."""
@@ -47,7 +45,7 @@ class StartKeeper:
             return self._models
 
     def run_events(self, ideas: Collection[str]) -> dict[str, tuple[Event, ...]]:
-        """The events of `RUN_KINDS` of these ideas, each idea's in order; an idea without any is left out."""
+        """The events of `schema.RUN_KINDS` of these ideas, each idea's in order; an idea without any is left out."""
         found: dict[str, list[Event]] = {}
         with reading(self._engine) as connection:
             with self._lock:
@@ -64,11 +62,9 @@ class StartKeeper:
             self._position, self._models, self._places = 0, {}, {}
         if newest == self._position:
             return
-        told = select(events.c.position, events.c.idea, events.c.kind, events.c.body).where(
-            events.c.position > self._position, events.c.kind.in_(RUN_KINDS)
-        )
+        told = told_since(self._position)
         models = dict[tuple[str, str], str]()
-        for position, idea, kind, text in connection.execute(told.order_by(events.c.position)):
+        for position, idea, kind, text in connection.execute(told):
             self._places[idea] = (*self._places.get(idea, ()), position)
             body = _read(text) if kind == "experiment_started" else {}
             name, model = body.get("name"), body.get("model")
@@ -77,6 +73,12 @@ class StartKeeper:
         if models:
             self._models = {**self._models, **models}  # whoever holds the earlier one keeps it as it was
         self._position = newest
+
+
+def told_since(position: int) -> Select[int, str, str, str]:
+    """The query for what the events of runs behind a position say, in order; an index of its own answers it."""
+    told = select(events.c.position, events.c.idea, events.c.kind, events.c.body)
+    return told.where(events.c.position > position, OF_RUNS).order_by(events.c.position)
 
 
 def _read(text: str) -> Mapping[str, Any]:

@@ -74,9 +74,10 @@ def serve_pages(
 
 
 def settle(workspace: Workspace) -> None:
-    """Reads the shelf before the first reader waits for it, and keeps the collector from looking through it again."""
+    """Reads what lists are made of before a first reader waits for it, and keeps the collector from looking again."""
     with contextlib.suppress(TasukiError):  # each page says for itself what is wrong with the ledger
         workspace.ledger.shelf()
+        workspace.ledger.started_models()
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000, 10, 10)
