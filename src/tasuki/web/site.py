@@ -30,6 +30,7 @@ from tasuki.web.drawings import calibration_of, drawn
 from tasuki.web.intervals import reach_of, strip
 from tasuki.web.language import LANGUAGES, Formats, Language, choose_language, known_language
 from tasuki.web.readings import concern_in, fault_titles, is_absolute, offline_verdict, reasons_in
+from tasuki.web.template_context import PageContext
 from tasuki.web.texts import Texts
 from tasuki.web.visitors import known_of
 from tasuki.web.ways import WayOut, address_in, way_of
@@ -92,6 +93,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
+    templates.context_class = PageContext
     templates.globals |= {
         "address": address,
         "assets_version": assets_version(),
