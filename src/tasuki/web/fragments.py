@@ -7,12 +7,13 @@ drawn once; what was not asked for longest is forgotten, so that memory stays bo
 import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from markupsafe import Markup
 
 from tasuki.flow.plan import Member
-from tasuki.language import Language
+from tasuki.language import Formats, Language
+from tasuki.web.board import Card
 from tasuki.web.case_list import CaseLine
 from tasuki.web.story import Entry, Exhibit
 
@@ -111,3 +112,34 @@ class DrawnCases:
         """Keeps how the case was drawn, and gives it back."""
         self.fragments.keep((self.language, self.team, case), drawn)
         return drawn
+
+
+@dataclass(frozen=True)
+class DrawnCards:
+    """The cards of the board for readers of one language, as its template asks for them.
+
+    Args:
+        fragments: Where they are kept.
+        formats: How the reader's language writes spans of time.
+        team: Stands for the team as it is: cards say what people are called.
+    """
+
+    fragments: Fragments
+    formats: Formats
+    team: int
+
+    def get(self, card: Card) -> Markup | None:
+        """How the card was drawn before; None when it was not."""
+        return self.fragments.get(self._key(card))
+
+    def keep(self, card: Card, drawn: Markup) -> Markup:
+        """Keeps how the card was drawn, and gives it back."""
+        self.fragments.keep(self._key(card), drawn)
+        return drawn
+
+    def _key(self, card: Card) -> Hashable:
+        """What the card says: spans of time as they are written, which is the same for hours."""
+        waiting, days = card.waiting, self.formats.days
+        lasting = replace(card, age_days=0.0, waiting=None if waiting is None else replace(waiting, days=0.0))
+        spans = (days(card.age_days), card.beyond_estimate, None if waiting is None else days(waiting.days))
+        return (self.formats.language, self.team, lasting, spans)

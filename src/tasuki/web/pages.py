@@ -17,7 +17,8 @@ from tasuki.web.board import BoardChoice, build_board, ended_of, waiting_of
 from tasuki.web.case_choice import CaseChoice
 from tasuki.web.case_list import list_cases
 from tasuki.web.evidence_form import PEOPLE_WRITE
-from tasuki.web.fragments import Drawn, DrawnCases, Fragments, team_mark
+from tasuki.web.fragments import Drawn, DrawnCards, DrawnCases, Fragments, team_mark
+from tasuki.web.language import Formats
 from tasuki.web.my_work import moving_up, waits_for_slot, work_of
 from tasuki.web.needs import may_pick_up, needs_of
 from tasuki.web.site import AnyRequest, assets, language_of, page, whole_number, workspace_of
@@ -45,12 +46,17 @@ def show_board(request: AnyRequest) -> Response[str]:
     choice = BoardChoice(asked, request.query_params.get("person") or None, role)
     board = build_board(workspace.ledger.shelf(), workspace.playbook, workspace.formation, choice, workspace.clock())
     waiting = sum(card.waiting is not None for column in board.columns for card in column.cards)
-    return page(
-        request,
-        workspace,
-        "board.html",
-        {"board": board, "waiting_count": waiting, "place": "board", "fresh_kinds": FRESH, "roles": ROLES},
-    )
+    members, formats = workspace.ledger.members(), Formats(language_of(request, workspace.language))
+    context = {
+        "board": board,
+        "kept": DrawnCards(request.app.state.fragments, formats, team_mark(members)),
+        "members": members,
+        "waiting_count": waiting,
+        "place": "board",
+        "fresh_kinds": FRESH,
+        "roles": ROLES,
+    }
+    return page(request, workspace, "board.html", context)
 
 
 def _usual_flow(workspace: Workspace) -> str:
