@@ -190,7 +190,7 @@ class Ledger:
 
         An idea without any is left out. As quick as few events, however many others the ideas have.
         """
-        return self._starts.run_events(ideas)
+        return self._starts.run_events(ideas, self._head)
 
     def feed(self, after: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """The next events of all streams, each with its position, in the order they were committed.

@@ -143,12 +143,25 @@ def _sorted(
     fresh: Mapping[str, IdeaState] | None,
     members: Mapping[str, Member],
 ) -> Shelf:
-    active = Pile(tuple(state for state in ideas.values() if state.status == "active"), before.active)
+    active = Pile(_active(ideas, before, fresh), before.active)
     ended = before.ended
     if fresh is None or any(_is_over(one) or _is_over(before.ideas.get(one.idea)) for one in fresh.values()):
         over = sorted((state for state in ideas.values() if _is_over(state)), key=_ended_at, reverse=True)
         ended = Pile(tuple(over), before.ended)
     return Shelf(position, ideas, active, ended, members)
+
+
+def _active(
+    ideas: Mapping[str, IdeaState], before: Shelf, fresh: Mapping[str, IdeaState] | None
+) -> tuple[IdeaState, ...]:
+    """Those that run, in the order they were opened: found among all only where one began or ended to run."""
+    if fresh is not None and all(_runs(one) and _runs(before.ideas.get(idea)) for idea, one in fresh.items()):
+        return tuple(fresh.get(state.idea, state) for state in before.active.states)
+    return tuple(state for state in ideas.values() if _runs(state))
+
+
+def _runs(state: IdeaState | None) -> bool:
+    return state is not None and state.status == "active"
 
 
 def _is_over(state: IdeaState | None) -> bool:

@@ -44,12 +44,13 @@ class StartKeeper:
             self._catch_up(connection)
             return self._models
 
-    def run_events(self, ideas: Collection[str]) -> dict[str, tuple[Event, ...]]:
+    def run_events(self, ideas: Collection[str], head: Head | None = None) -> dict[str, tuple[Event, ...]]:
         """The events of `schema.RUN_KINDS` of these ideas, each idea's in order; an idea without any is left out."""
         found: dict[str, list[Event]] = {}
         with reading(self._engine) as connection:
             with self._lock:
-                self._catch_up(connection)
+                if head is None or head.position != self._position:
+                    self._catch_up(connection)
                 places = [place for idea in ideas for place in self._places.get(idea, ())]
             for part in (places[n : n + _AT_ONCE] for n in range(0, len(places), _AT_ONCE)):
                 for row in connection.execute(select(events).where(events.c.position.in_(part))).mappings():

@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from tasuki.flow.event import Event
 from tasuki.flow.fold import apply, fold
 from tasuki.flow.state import IdeaState
-from tasuki.store.database import asking, reading
+from tasuki.store.database import asking
 from tasuki.store.outlines import story_of
 from tasuki.store.schema import events
 
@@ -60,7 +60,7 @@ class StateKeeper:
         return kept.state
 
     def _read(self, idea: str, known: _Kept | None) -> _Kept:
-        with reading(self._engine) as connection:
+        with asking(self._engine) as connection:
             story = story_of(connection, idea, 1 if known is None else known.state.sequence)
             grown = _grown(known, story)
             if grown is None:  # another ledger was put in its place
