@@ -56,10 +56,8 @@ def page_of(items: Iterable[T], key_of: Callable[[T], str], limit: int, cursor: 
         Invalid: The cursor is none of this list's.
     """
     rest = iter(items)
-    if cursor is not None:
-        wanted = _read_cursor(cursor)
-        if not any(key_of(item) == wanted for item in rest):
-            raise _bad_cursor()
+    if cursor is not None and _read_cursor(cursor) not in map(key_of, rest):  # goes on behind it
+        raise _bad_cursor()
     part = tuple(islice(rest, limit))
     more = next(rest, None) is not None
     return Page(part, _write_cursor(key_of(part[-1])) if more and part else None)

@@ -1,6 +1,8 @@
 """Ideas, their evidence and their hand-offs."""
 
+from collections.abc import Iterable
 from datetime import date
+from operator import attrgetter
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -143,12 +145,10 @@ def list_ideas(
     """The ideas, in the order they were opened."""
     workspace = workspace_of(request)
     now = workspace.clock()
-    wanted = (
-        state
-        for state in workspace.ledger.shelf().ideas.values()
-        if status in (None, state.status) and (flow is None or flow == state.flow)
-    )
-    page = page_of(wanted, lambda state: state.idea, limit, cursor)
+    wanted: Iterable[IdeaState] = workspace.ledger.shelf().ideas.values()
+    if (status, flow) != (None, None):
+        wanted = (one for one in wanted if status in (None, one.status) and flow in (None, one.flow))
+    page = page_of(wanted, attrgetter("idea"), limit, cursor)
     return page_document("ideas/1", "ideas", page, lambda state: idea_row(state, now))
 
 
