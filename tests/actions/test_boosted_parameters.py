@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from lightgbm import LGBMClassifier
 from xgboost import XGBClassifier
@@ -88,6 +89,8 @@ def test_parameter_that_the_library_would_refuse_or_pass_over_is_named(
         LGBMClassifier(n_estimators=5_000, num_leaves=31, min_child_samples=20, verbosity=2, n_jobs=4),
         LGBMClassifier(bagging_fraction=0.8, bagging_freq=1, learning_rate=0.2, num_iterations=9_000, lambda_l1=0.1),
         LGBMClassifier(monotone_constraints=[0, 1], class_weight="balanced", random_state=3),
+        LGBMClassifier(n_estimators=np.int64(40), num_leaves=np.int32(7), learning_rate=np.float32(0.1)),
+        XGBClassifier(n_estimators=np.int64(40), max_depth=np.int32(3)),
         XGBClassifier(),
         XGBClassifier(n_estimators=5_000, eta=0.2, missing=math.nan, objective="binary:logistic", verbosity=3),
         XGBClassifier(max_depth=3, reg_lambda=2.0, tree_method="hist", monotone_constraints=(0, 1), random_state=3),
@@ -98,6 +101,11 @@ def test_parameters_that_are_right_under_any_name_are_none(estimator: Any) -> No
     before = estimator.get_params()
     assert faults(estimator) == {}
     assert estimator.get_params() == before or math.isnan(before["missing"])
+
+
+def test_unknown_name_is_told_also_where_the_library_was_told_not_to_look() -> None:
+    assert list(faults(XGBClassifier(maxdepth=4, validate_parameters=False, verbosity=0))) == ["estimator.maxdepth"]
+    assert list(faults(LGBMClassifier(nleaves=4, verbosity=-1))) == ["estimator.nleaves"]
 
 
 def test_every_wrong_parameter_is_named_at_its_own_line(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -76,7 +77,7 @@ def _trial(tried: Any, family: Family, features: tuple[Feature, ...]) -> Iterato
         tried.set_params(n_jobs=1, verbose=0)
         options["categorical_feature"] = keyed or "auto"
     else:
-        tried.set_params(n_jobs=1, verbosity=1)
+        tried.set_params(n_jobs=1, verbosity=1, validate_parameters=True)
     _shorten(tried)
     given, printed = _given(tried), io.StringIO()
     with warnings.catch_warnings(record=True) as warned, contextlib.redirect_stdout(printed):
@@ -109,7 +110,10 @@ def _rows(width: int, keyed: list[int]) -> npt.NDArray[np.float64]:
 def _plain_faults(tried: Any) -> Iterator[Fault]:
     """What neither library looks at, or only in words that do not say which parameter is meant."""
     for name, value in _given(tried).items():
-        if name in _rounds(tried) and not (isinstance(value, int) and not isinstance(value, bool) and value > 0):
+        is_whole = isinstance(value, Integral) and not isinstance(
+            value, bool
+        )  # NumPy's whole numbers are Integral, too
+        if name in _rounds(tried) and not (is_whole and int(value) > 0):
             yield Fault(_place(name), f"{value!r} is no number of trees", "a whole number from 1")
         elif isinstance(value, float) and math.isnan(value) and name not in _NO_PARAMETER:
             yield Fault(_place(name), f"{name} is NaN", "a number")
@@ -151,7 +155,7 @@ def _named_in(message: str, tried: Any) -> str:
 def _given(tried: Any) -> dict[str, Any]:
     """The parameters that differ from the estimator's defaults."""
     defaults = type(tried)().get_params()
-    ours = ("verbose", "verbosity", "n_jobs")
+    ours = ("verbose", "verbosity", "n_jobs", "validate_parameters")
     return {
         name: value
         for name, value in tried.get_params().items()
