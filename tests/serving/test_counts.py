@@ -1,6 +1,7 @@
 """A count is a whole number from 0 and a category is not null's own text, in whatever form they are asked."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import model_desk
 from tasuki.actions.models import publish_model, train_model
 from tasuki.actions.workspace import Workspace
+from tasuki.cli.main import main
 from tasuki.clock import system_clock
 from tasuki.errors import Refused, TasukiError
 from tasuki.models.artifact import Artifact, prove, read_artifact
@@ -181,6 +183,15 @@ def test_schema_names_counts_and_golden_examples_hold_whole_numbers(workspace: W
     seen = [one["row"]["seen"] for one in json.loads(files(workspace)["golden.json"])["examples"]]
     assert seen
     assert {type(one) for one in seen} == {int}
+
+
+def test_command_shows_which_input_is_a_count(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["model", "show", "ctr", "--workspace", str(workspace.folder)]
+    assert main(words) == 0
+    assert re.search(r"seen +count +False", capsys.readouterr().out)
+    assert main([*words, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["inputs"]
+    assert {one["name"]: one["count"] for one in shown} == {"app": False, "slot": False, "seen": True}
 
 
 def test_a_model_without_counts_has_the_schema_it_always_had(workspace: Workspace) -> None:
