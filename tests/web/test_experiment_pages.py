@@ -161,7 +161,7 @@ def test_a_metric_has_an_address_that_results_lead_to(told: Workspace, tmp_path:
 def test_a_team_without_metrics_is_shown_one_that_can_be_taken_as_it_is(empty: Workspace, tmp_path: Path) -> None:
     with TestClient(create_app(replace(empty, folder=tmp_path)), base_url="http://127.0.0.1") as client:
         page = client.get("/metrics?lang=en").text
-    shown = re.search(r"<pre><code>(.*?)</code></pre>", page, re.DOTALL)
+    shown = re.search(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL)
     (tmp_path / "metrics.toml").write_text(unescape(shown[1]), encoding="utf-8")
     assert list(declared_metrics(tmp_path))
 
