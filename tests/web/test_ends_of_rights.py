@@ -144,8 +144,7 @@ def test_a_found_browser_is_no_place_to_guess_the_password(team: Workspace) -> N
     assert statuses == [400] * 5 + [429] * 2
     assert stopped.status_code == 429
     assert int(stopped.headers["retry-after"]) > 0
-    with pytest.raises(sign_in.TooManyTries):
-        sign_in.sign_in(team, "ren", PASSWORD, "198.51.100.7")
+    assert sign_in.sign_in(team, "ren", PASSWORD, "198.51.100.7"), "whose account it is comes in from their own place"
 
 
 def test_the_first_link_is_void_once_there_is_an_administrator(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ NO_LIST = {
     f"{API}/audit": "the ledger itself: by position, with `after` and `next_after`",
     f"{API}/ideas/{{idea}}/experiments/{{experiment}}/report": "a file",
 }
+WHOLE = {f"{API}/calendar": {"given_back"}}
+"""Lists that stand whole beside the one that is read by pages."""
 NO_KEY = {
     f"{API}/calculations/compare": "changes nothing",
     f"{API}/calculations/offline-compare": "changes nothing",
@@ -81,7 +83,7 @@ def test_every_list_is_read_whole_by_pages_of_one(
     for path in lists(operations):
         place = path.replace("{idea}", "idea-1").replace("{webhook}", name_of(HOOKS[0]))
         whole = client.get(place, params={"limit": 200}).json()
-        (name,) = [key for key, value in whole.items() if isinstance(value, list)]
+        (name,) = {key for key, value in whole.items() if isinstance(value, list)} - WHOLE.get(path, set())
         assert whole["next_cursor"] is None, path
         seen, cursor = [], ""
         while cursor is not None:
