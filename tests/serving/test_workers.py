@@ -94,7 +94,6 @@ def test_killed_worker_is_replaced_and_loses_nothing_that_was_answered(folder: P
 
 
 def test_stop_answers_all_it_took_and_is_not_ready_meanwhile(folder: Path) -> None:
-    before = {row["exposure"] for row in model_desk.exposures(folder)}
     service = model_desk.start_service(folder, "--durable", "--drain-s", "1.0")
     told: list[str] = []
     refused: list[object] = []
@@ -102,7 +101,7 @@ def test_stop_answers_all_it_took_and_is_not_ready_meanwhile(folder: Path) -> No
     def ask() -> None:
         while True:
             try:
-                status, answer = service.score({"unit": "u", "features": FEATURES})
+                status, answer = service.score({"unit": "meanwhile", "features": FEATURES})
             except (OSError, http.client.HTTPException):
                 return  # the port is closed; what was not taken is asked elsewhere
             if status == 200:
@@ -124,7 +123,7 @@ def test_stop_answers_all_it_took_and_is_not_ready_meanwhile(folder: Path) -> No
     logged = {row["exposure"]: row["unit"] for row in model_desk.exposures(folder)}
     assert refused == []
     assert len(told) > 10
-    assert {name for name, unit in logged.items() if unit == "u"} - before == set(told)
+    assert {name for name, unit in logged.items() if unit == "meanwhile"} == set(told)
 
 
 def test_body_that_trickles_is_given_up_and_others_are_answered(

@@ -329,14 +329,14 @@ class Telling:
 
 
 def tell_experiments(ledger: Ledger, idea: str, actor: str) -> None:
-    """Experiments of every standing, for the forms of their pages: night is booked, dawn and noon run."""
+    """Experiments of every standing, for the forms of their pages: night is booked, dawn and half of noon run."""
     t = Telling(ledger, idea, NOW - timedelta(days=2))
     t.sequence = len(ledger.events(idea))
     t.then("experiment_booked", actor, name="night", kind="check", lane="ab1", days=7, **{"from": "2026-12-01"})
     arms = [{"name": "control", "share": 0.9}, {"name": "treatment", "share": 0.1}]
-    for name, kind in (("dawn", "check"), ("noon", "comparison")):
+    for name, kind, exposed in (("dawn", "check", 1.0), ("noon", "comparison", 0.5)):
         said = {"model": name, "salt": name, "arms": arms, "treatment_location": "artifacts", "layer": name}
-        t.then("experiment_started", actor, name=name, kind=kind, **said)
+        t.then("experiment_started", actor, name=name, kind=kind, exposed=exposed, **said)
 
 
 def tell_team(ledger: Ledger) -> None:

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from tasuki.samples.logs import OUTCOMES
 from tasuki.samples.scoring import Answers, Question
 
-REPLAY_OUTCOMES = pa.schema([*OUTCOMES, ("bought", pa.bool_()), ("happened", pa.bool_())])
-"""The columns of the world's outcomes and two more: `bought` says that the arm took the row, `happened` that the log
-has a positive there, bought or not. `bid` is the score; `price` what the log says, or one unit of budget a row."""
+REPLAY_OUTCOMES = pa.schema(
+    [*(field for field in OUTCOMES if field.name != "os"), ("bought", pa.bool_()), ("happened", pa.bool_())]
+)
+"""The columns of the world's outcomes, less the system that a log need not know, and two more: `bought` says that the
+arm took the row, `happened` that the log has a positive there, bought or not. `bid` is the score; `price` what the log
+says, or one unit of budget a row."""
 
 
 class Asking(Protocol):
