@@ -9,6 +9,7 @@ import pytest
 from guarded_team import guarded, signed_in, visiting
 from litestar.testing import TestClient
 
+from tasuki.actions.booking import BookingRequest, book_experiment
 from tasuki.actions.workspace import Workspace
 from tasuki.web.forms import Form
 from tasuki.web.planning import plan_in
@@ -119,6 +120,17 @@ def test_given_numbers_are_registered_without_any_data(team: Workspace, client: 
     assert entry.record["units_needed"] == pytest.approx(4 * 7.849 * 0.98 / (0.02 * 0.03**2), rel=0.03)
     assert (entry.record["baseline"], entry.record["units_per_day"]) == (0.02, 100_000)
     assert "夜の比較" in unescape(client.get("/ideas/idea-4").text)
+
+
+def test_a_slot_shorter_than_its_plan_is_told(team: Workspace, client: TestClient) -> None:
+    mark = signed_in(team, client, "ren")
+    wish = BookingRequest(TYPED["experiment"], "comparison", days=14)
+    book_experiment(team, "idea-4", wish, actor="ren")
+    for days, is_short in (("14", False), ("21", True)):
+        given = {**TYPED, "baseline": "2%", "units_per_day": "100,000", "days": days}
+        assert client.post(PATH, data={"_mark": mark, **given}).status_code == 303
+        shown = unescape(client.get(f"/experiments/{TYPED['experiment']}?lang=ja").text)
+        assert (f"計画では{days}日かかりますが、予約枠は14日です" in shown) is is_short
 
 
 def test_an_outsider_reads_the_form_and_may_not_send_it(team: Workspace, client: TestClient) -> None:
