@@ -43,6 +43,7 @@ from tasuki.settings.workspace import Choices, init_workspace
 from tasuki.store.accounts import AccountStore
 from tasuki.store.ledger import Ledger, open_ledger
 from tasuki.store.verify import examine
+from tasuki.web.run import TEAM_WORKERS
 
 PAUSE_S = 0.2
 BAR_MS = 150.0
@@ -300,7 +301,7 @@ def main() -> None:
     options.add_argument("--seconds", type=float, default=10.0, help="for each kind of page")
     options.add_argument("--steady", type=float, default=60.0, help="seconds for which memory is watched; 0 for none")
     options.add_argument("--readers", type=int, default=20)
-    options.add_argument("--workers", type=int, default=1)
+    options.add_argument("--workers", type=int, default=TEAM_WORKERS, help="as a team's `tasuki serve` has")
     options.add_argument("--only", choices=("", "sqlite", "postgresql"), default="")
     options.add_argument("--page", action="append", help="only this kind; repeatable")
     options.add_argument("--keep", type=Path, help="seed here, and use what is there the next time")

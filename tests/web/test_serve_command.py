@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tasuki.errors import Invalid, Missing, Unavailable
@@ -67,6 +68,30 @@ def test_serve_tells_its_address_answers_and_stops_when_asked(folder: Path, how:
             assert server.wait(20) == 0
             assert server.stderr is not None
             assert "Traceback" not in server.stderr.read()
+        finally:
+            server.kill()
+
+
+@pytest.mark.parametrize(("sign_in", "processes"), [("auto", 0), ("on", 2)])
+def test_two_processes_answer_a_team_and_one_a_person_alone(tmp_path: Path, sign_in: str, processes: int) -> None:
+    init_workspace(tmp_path).close()
+    settings = tmp_path / "tasuki.toml"
+    settings.write_text(f'{settings.read_text(encoding="utf-8")}\n[web]\nsign_in = "{sign_in}"\n', encoding="utf-8")
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command(tmp_path, "--port", "0"), stdout=subprocess.PIPE, text=True, env=environment
+    ) as server:
+        assert server.stdout is not None
+        try:
+            address = server.stdout.readline().split()[-1]
+            with httpx.Client(transport=httpx.HTTPTransport(retries=20), timeout=20) as client:
+                assert client.get(f"{address}health").json() == {"status": "ok"}
+            workers = [
+                one for one in psutil.Process(server.pid).children() if "resource_tracker" not in str(one.cmdline())
+            ]
+            assert len(workers) == processes
+            server.terminate()
+            assert server.wait(20) == 0
         finally:
             server.kill()
 

@@ -20,8 +20,14 @@ def serve(
         int | None, typer.Option(min=0, max=65535, help="The port; 0 takes any free one. 8765 by default.")
     ] = None,
     workers: Annotated[
-        int, typer.Option("--workers", min=1, max=32, help="How many processes answer; more for many readers.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=32,
+            help="How many processes answer: 2 where people sign in, otherwise 1 by default.",
+        ),
+    ] = None,
 ) -> None:
     """Serve the board, the ideas' stories and the cases as web pages, until Ctrl-C."""
     from tasuki.web.run import serve_pages

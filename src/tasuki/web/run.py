@@ -28,12 +28,16 @@ LAST_ANSWERS_S = 5.0
 """After the signal to stop, whoever has not got their answer by then gets none."""
 
 
+TEAM_WORKERS = 2
+"""So many processes answer a team: twenty readers of a large ledger at once are too many for one."""
+
+
 def serve_pages(
     workspace_folder: Path | None,
     host: str | None = None,
     port: int | None = None,
     *,
-    workers: int = 1,
+    workers: int | None = None,
     announce: Callable[[str, str], None] | None = None,
 ) -> None:
     """Serves the pages of the workspace in a folder; returns after Ctrl-C or SIGTERM, when the last answer is out.
@@ -46,6 +50,7 @@ def serve_pages(
         host: Where to listen; the workspace's own when None.
         port: 0 takes any free one; the workspace's own when None.
         workers: How many processes answer; each keeps its own shelf of ideas, and one that dies is started again.
+            When None, `TEAM_WORKERS` where people sign in, otherwise one.
         announce: Called with the address, and the first administrator's link, once the server is about to listen.
 
     Raises:
@@ -58,9 +63,11 @@ def serve_pages(
         reachable = not is_loopback(at)
         require_public_url(at, workspace.door.public_url)
         taken = free_port(at, workspace.serving_port if port is None else port)
+        is_team = signs_in(workspace, reachable)
+        workers = workers or (TEAM_WORKERS if is_team else 1)
         if announce is not None:
             place = address_of(at, taken)
-            link = first_link(workspace) if signs_in(workspace, reachable) else None
+            link = first_link(workspace) if is_team else None
             announce(place, f"{workspace.door.public_url or place.rstrip('/')}/welcome/{link}" if link else "")
         if workers == 1:
             settle(workspace)
