@@ -186,7 +186,7 @@ class Watched:
 def serving(folder: Path, workers: int) -> Iterator[tuple[int, Watched, float]]:
     """The real server; its port, its processes, and how long it took until the first board."""
     run = [sys.executable, "-c", "from tasuki.cli.main import run; run()", "serve", "--workspace", str(folder)]
-    run += ["--port", "0"] + (["--workers", str(workers)] if workers > 1 else [])
+    run += ["--port", "0", "--workers", str(workers)]
     start = time.perf_counter()
     server = subprocess.Popen(run, stdout=subprocess.PIPE, text=True)
     try:
