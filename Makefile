@@ -6,7 +6,7 @@ ARGS ?=
 UV_VERSION := >=0.13,<0.14
 
 .DEFAULT_GOAL := help
-.PHONY: help install develop demo serve test test-slow check lock clean
+.PHONY: help install develop demo serve test check lock clean
 
 help: ## show what there is to do
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
