@@ -92,9 +92,8 @@ def _trial(tried: Any, family: Family, features: tuple[Feature, ...]) -> Iterato
             yield Fault(_place(_named_in(said, tried)), what)
     for kept, name in _IGNORED.findall(printed.getvalue()):
         others = (_aliases_of(name, tried) - {name}) & set(tried.get_params())
-        if (
-            name in given and others
-        ):  # of two names, LightGBM takes the one that it calls the parameter by, also by its default
+        # Of two names, LightGBM takes the one that it calls the parameter by, also by its default.
+        if name in given and others:
             yield Fault(_place(name), f"{type(tried).__name__} passes over {name}: {kept} counts", f"{kept}=…")
     unused = [name for one in warned for found in _UNUSED.findall(str(one.message)) for name in found.split(",")]
     for name in (one.strip().strip('"') for one in unused):
@@ -110,9 +109,8 @@ def _rows(width: int, keyed: list[int]) -> npt.NDArray[np.float64]:
 def _plain_faults(tried: Any) -> Iterator[Fault]:
     """What neither library looks at, or only in words that do not say which parameter is meant."""
     for name, value in _given(tried).items():
-        is_whole = isinstance(value, Integral) and not isinstance(
-            value, bool
-        )  # NumPy's whole numbers are Integral, too
+        # NumPy's whole numbers are Integral, too.
+        is_whole = isinstance(value, Integral) and not isinstance(value, bool)
         if name in _rounds(tried) and not (is_whole and int(value) > 0):
             yield Fault(_place(name), f"{value!r} is no number of trees", "a whole number from 1")
         elif isinstance(value, float) and math.isnan(value) and name not in _NO_PARAMETER:
