@@ -216,6 +216,19 @@ def test_an_outsiders_guesses_lock_nobody_out_but_the_outsider(tmp_path: Path, c
             sign_in.sign_in(workspace, "ren", PASSWORD, "192.0.2.66")  # ren's success is none of the outsider's
 
 
+@pytest.mark.parametrize(
+    "name", ["ren from 198.51.100.7", "198.51.100.7|ren", "from 198.51.100.7|ren", "ren from its own page"]
+)
+def test_a_name_that_reads_as_somebodys_place_locks_nobody_out(tmp_path: Path, cheap_hashes: None, name: str) -> None:
+    with guarded(tmp_path) as workspace:
+        account_story.store_of(workspace).save(Account("ren", password_hash=passwords.hasher().hash(PASSWORD)))
+        for n in range(20):
+            with pytest.raises(sign_in.WrongPassword if n < 5 else sign_in.TooManyTries):
+                sign_in.sign_in(workspace, name, "wrong wrong wrong", "192.0.2.66")
+        assert sign_in.sign_in(workspace, "ren", PASSWORD, "198.51.100.7")
+        assert sign_in.change_password(workspace, "ren", old=PASSWORD, new="another long sentence")
+
+
 def test_guesses_from_many_addresses_are_stopped_too(tmp_path: Path, cheap_hashes: None) -> None:
     with guarded(tmp_path) as workspace:
         for n in range(ANYWHERE_LIMIT.failures):

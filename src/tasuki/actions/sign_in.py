@@ -117,7 +117,7 @@ def sign_in(workspace: Workspace, member: str, password: str, address: str) -> s
         Unavailable: Too many passwords are being tried at once.
     """
     store = store_of(workspace)
-    here = _of_account(member, f"from {address}")
+    here = _of_account(member, f" from {address}")
     limits = {here: ACCOUNT_LIMIT, _of_account(member): ANYWHERE_LIMIT, _of_address(address): ADDRESS_LIMIT}
     with _counted(workspace, limits):
         if not is_password(store.account(member), password):
@@ -131,7 +131,8 @@ def sign_in(workspace: Workspace, member: str, password: str, address: str) -> s
 
 
 def _of_account(member: str, where: str = "") -> str:
-    return f"account:{member[:100]} {where}".rstrip()
+    """The count of an account. The place stands before the name, which anybody may type: no name is another's count."""
+    return f"account{where}|{member[:100]}"
 
 
 def _of_address(address: str) -> str:
@@ -254,7 +255,7 @@ def change_password(workspace: Workspace, member: str, *, old: str, new: str) ->
     """
     store = store_of(workspace)
     account = store.account(member)
-    limits = {_of_account(member, "from its own page"): ACCOUNT_LIMIT, _of_account(member): ANYWHERE_LIMIT}
+    limits = {_of_account(member, " from its own page"): ACCOUNT_LIMIT, _of_account(member): ANYWHERE_LIMIT}
     with _counted(workspace, limits):
         if account is None or not is_password(account, old):
             raise WrongPassword("the present password is wrong", expected="the password you sign in with")
