@@ -56,10 +56,9 @@ def statistics_tree(reading: Reading) -> exp.Select:
         counts.append(named(exp.Literal.number(0), "mixed"))
     if reading.tells_varying:
         counts += [named(exp.Sum(this=column(f"t{k}")), f"t{k}") for k in range(len(segments))]
-    tree = exp.select(*keys, *segments, *grouped, *counts)
-    for i, bound in enumerate(reading.metrics):
-        tree = tree.select(*_statistics(reading, i, bound))
-    tree = tree.from_(clean.subquery("c"))
+    told = [one for i, bound in enumerate(reading.metrics) for one in _statistics(reading, i, bound)]
+    # Chosen at once: each further choice would copy the whole tree.
+    tree = exp.select(*keys, *segments, *grouped, *counts, *told).from_(clean.subquery("c", copy=False), copy=False)
     if not segments:
         return tree.group_by(*(key.copy() for key in keys))
     sets = [
