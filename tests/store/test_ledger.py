@@ -176,7 +176,7 @@ def test_looking_back_gives_what_is_sought_between_two_positions_the_newest_firs
     tell(ledger, "idea-1", 2)
     tell(ledger, "idea-2", 1)
     ledger.append("idea-1", 3, [comment("last")])
-    assert ledger.newest() == 6
+    assert ledger.head().position == 6
 
     def places(sought=Sought(), after=0, before=7, limit=10):  # noqa: B008
         return [position for position, _ in ledger.looked_back(sought, after=after, before=before, limit=limit)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ from tasuki.accounts.account import Account
 from tasuki.accounts.door import Door
 from tasuki.actions.account_story import store_of
 from tasuki.actions.workspace import Workspace
+from tasuki.clock import MovableClock
 from tasuki.flow.event import TEAM_STREAM, NewEvent
 from tasuki.store.ledger import Ledger
 from tasuki.web import calendar_view
@@ -23,27 +24,17 @@ from tasuki.web.app import create_app
 IDEA = "idea-801"
 
 
-class Today:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(NOW)
 
 
 @pytest.fixture
-def today() -> Today:
-    return Today()
-
-
-@pytest.fixture
-def workspace(ledger: Ledger, tmp_path: Path, today: Today) -> Workspace:
+def workspace(ledger: Ledger, tmp_path: Path, clock: MovableClock) -> Workspace:
     tell_board(ledger)
     opening = {"title": "枠の要る案", "flow": "model", "formation": "all_in_one", "stages": ["ab_check"]}
     ledger.append(IDEA, 0, [NewEvent("idea_opened", "aoi", NOW, opening)])
-    workspace = replace(workspace_of(ledger, tmp_path), door=Door("on"), clock=today)
+    workspace = replace(workspace_of(ledger, tmp_path), door=Door("on"), clock=clock)
     for member in ("aoi", "ren"):
         store_of(workspace).save(Account(member))
     return workspace
@@ -105,9 +96,9 @@ def test_a_changed_rule_counts_at_once(client: TestClient, workspace: Workspace)
     assert lanes(client) != before
 
 
-def test_the_next_day_is_another_calendar(client: TestClient, today: Today) -> None:
+def test_the_next_day_is_another_calendar(client: TestClient, clock: MovableClock) -> None:
     before = lanes(client)
-    today.now += timedelta(days=1)
+    clock.advance(days=1)
     assert lanes(client) != before
 
 

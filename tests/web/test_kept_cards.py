@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ from markupsafe import Markup
 from plain_workspace import workspace_of
 from told_ideas import NOW, tell_board
 
+from tasuki.clock import MovableClock
 from tasuki.flow.event import TEAM_STREAM, NewEvent
 from tasuki.flow.playbook import default_playbook
 from tasuki.language import Formats
@@ -22,28 +23,18 @@ from tasuki.web.fragments import DrawnCards, Fragments
 IDEA = "idea-803"
 
 
-class Today:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        return self.now
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock(NOW)
 
 
 @pytest.fixture
-def today() -> Today:
-    return Today()
-
-
-@pytest.fixture
-def client(ledger: Ledger, tmp_path: Path, today: Today) -> Iterator[TestClient]:
+def client(ledger: Ledger, tmp_path: Path, clock: MovableClock) -> Iterator[TestClient]:
     tell_board(ledger)
     stages = ["hypothesis", "data_preparation"]
     opening = {"title": "札の案", "flow": "model", "formation": "all_in_one", "stages": stages}
     ledger.append(IDEA, 0, [NewEvent("idea_opened", "aoi", NOW - timedelta(days=3), opening)])
-    workspace = replace(workspace_of(ledger, tmp_path), clock=today)
+    workspace = replace(workspace_of(ledger, tmp_path), clock=clock)
     with TestClient(create_app(workspace), base_url="http://127.0.0.1") as one:
         yield one
 
@@ -61,20 +52,22 @@ def test_it_reads_the_same_to_the_next_reader(client: TestClient, ledger: Ledger
     assert card(client) == first
 
 
-def test_it_grows_old(client: TestClient, today: Today) -> None:
+def test_it_grows_old(client: TestClient, clock: MovableClock) -> None:
     for days in (3, 4, 5):
         assert f"{days}日" in card(client)
-        today.now += timedelta(days=1)
+        clock.advance(days=1)
 
 
-def test_an_offer_is_seen_at_once_and_waits_longer_each_day(client: TestClient, ledger: Ledger, today: Today) -> None:
+def test_an_offer_is_seen_at_once_and_waits_longer_each_day(
+    client: TestClient, ledger: Ledger, clock: MovableClock
+) -> None:
     assert "waiting" not in card(client)
     offered = {"from_stage": "hypothesis", "to_stage": "data_preparation", "to_member": "ren", "note": ""}
     offered |= {"evidence": [], "checks": []}
     ledger.append(IDEA, ledger.length(IDEA), [NewEvent("handoff_offered", "aoi", NOW, offered)])
     first = card(client)
     assert "waiting" in first
-    today.now += timedelta(days=2)
+    clock.advance(days=2)
     assert card(client) != first
 
 

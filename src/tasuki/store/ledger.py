@@ -203,11 +203,6 @@ class Ledger:
         with reading(self._engine) as connection:
             return tuple((row["position"], to_event(dict(row))) for row in connection.execute(query).mappings())
 
-    def newest(self) -> int:
-        """The position of the newest event; 0 when there is none."""
-        with asking(self._engine) as connection:
-            return int(connection.execute(select(func.coalesce(func.max(events.c.position), 0))).scalar_one())
-
     def looked_back(self, sought: Sought, *, after: int, before: int, limit: int) -> tuple[tuple[int, Event], ...]:
         """Events between two positions, each with its own, the newest first.
 

@@ -40,7 +40,7 @@ def part_of_ledger(workspace: Workspace, sought: Sought, before: int | None = No
         before: Only those before this position; the newest where it is not given.
         shown: At most so many.
     """
-    end = workspace.ledger.newest() + 1
+    end = workspace.ledger.head().position + 1
     start = end if before is None else min(max(1, before), end)
     after = max(0, start - 1 - LOOKED_THROUGH)
     found = workspace.ledger.looked_back(sought, after=after, before=start, limit=shown)

@@ -27,7 +27,7 @@ def do_book(request: AnyRequest) -> Response[Any]:
     from tasuki.actions.booking import BookingRequest, book_experiment
 
     form, faults = form_of(request), list[Fault]()
-    days, first, kind = _whole(form, "days", faults), form.day("from", faults), _kind(form, faults)
+    days, first, kind = form.whole("days", faults), form.day("from", faults), _kind(form, faults)
     faults += _lacking(form, "idea", "experiment")
     try:
         if faults:
@@ -152,14 +152,6 @@ def _kind(form: Form, faults: list[Fault]) -> Literal["check", "comparison"]:
     elif kind is None:
         faults.append(Fault("kind", said("there is no kind {kind!r}", kind=form.text("kind")), "check or comparison"))
     return kind or "check"
-
-
-def _whole(form: Form, name: str, faults: list[Fault]) -> int | None:
-    number = form.number(name, faults)
-    if number is not None and not number.is_integer():
-        faults.append(Fault(name, said("{days} is no number of days", days=number), "1 or more"))
-        return None
-    return None if number is None else int(number)
 
 
 def _lacking(form: Form, *names: str) -> list[Fault]:
